@@ -14,7 +14,7 @@
 //!
 //! Folders, from the bottom up; each imports only those above it in this list:
 //!
-//! - [`time`], [`format`](mod@format), [`rfc3339`], [`urlencoded`], `byte_ops`: helpers. [`time`] is the only notion of time.
+//! - [`time`], [`format`](mod@format), [`rfc3339`], [`urlencoded`], `byte_ops`, `named_enum`: helpers. [`time`] is the only notion of time.
 //! - [`credentials`]: which part of an address is a credential; JSON Web Tokens.
 //! - [`mqtt`]: topics, packets, codec, session, broker addresses. Knows nothing of logs or pages.
 //! - [`packet_trace`]: the packets sent and received, and their analysis.

@@ -45,7 +45,7 @@ use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
-use mqtt_crawl::web::window_bus::{Copied, Panel};
+use mqtt_crawl::web::window_bus::{Copied, PanelAction};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -196,7 +196,7 @@ fn what_is_posted_is_what_arrives() {
             trace_from: Some(3),
             stats: true,
             subscriptions: true,
-            export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
+            export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).request(),
             ask: Some(SuggestionQuery::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
             script: LineRange { first: u64::MAX, count: 1 },
@@ -394,7 +394,7 @@ fn panels_of_another_build_are_noticed() {
     check("0.0.1", "different versions");
     // Panels that nobody opened aren't needed; and here there are none to load.
     assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
-    panels.open(Panel::Help, &document());
+    panels.open(PanelAction::Help, &document());
     check(window_bus::FAILED, "couldn't be loaded");
     assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
@@ -768,15 +768,15 @@ async fn a_fault_stands_beside_its_field() {
 #[wasm_bindgen_test]
 fn window_bus_round_trips() {
     for panel in [
-        Panel::Logs,
-        Panel::DragFile,
-        Panel::Message(9_007_199_254_740_991),
-        Panel::Copy(Copied::Row, 1),
-        Panel::Copy(Copied::Subscribe, u64::MAX),
+        PanelAction::Logs,
+        PanelAction::FileHover,
+        PanelAction::Message(9_007_199_254_740_991),
+        PanelAction::Copy(Copied::Row, 1),
+        PanelAction::Copy(Copied::Subscribe, u64::MAX),
     ] {
-        assert_eq!(Panel::parse(&panel.message()), Some(panel));
+        assert_eq!(PanelAction::parse(&panel.message()), Some(panel));
     }
     for strange in ["row", "row x", "rows 1", " 1", ""] {
-        assert_eq!(Panel::parse(&strange.into()), None, "{strange:?}");
+        assert_eq!(PanelAction::parse(&strange.into()), None, "{strange:?}");
     }
 }

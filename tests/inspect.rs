@@ -10,7 +10,7 @@ use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
 use mqtt_crawl::protocol::message::MessageRequest;
 use mqtt_crawl::protocol::message::{MessageDetails, MessagePart};
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::ui::inspect::message_fetch::{Gathered, MessageFetch};
+use mqtt_crawl::ui::inspect::message_fetch::{FetchResult, MessageFetch};
 use mqtt_crawl::ui::inspect::outline::DEPTH_MAX;
 use mqtt_crawl::ui::inspect::publish_bytes::PublishBytes;
 use mqtt_crawl::ui::inspect::{Choice, Sheet, View};
@@ -571,28 +571,28 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
 fn a_message_comes_in_parts() {
     let glance = |seq, from_byte| Some(MessageRequest { seq, from_byte });
     let mut gathering = MessageFetch::default();
-    assert_eq!(gathering.glance(), None);
+    assert_eq!(gathering.request(), None);
     assert_eq!(gathering.take(part(0, 0, b"", 0)), None);
 
     gathering = MessageFetch::new(7);
-    assert_eq!(gathering.glance(), glance(7, 0));
+    assert_eq!(gathering.request(), glance(7, 0));
     assert_eq!(gathering.take(part(6, 0, b"x", 1)), None, "an answer to an earlier question");
-    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(Gathered::Partly { bytes: 2, of: 3 }));
-    assert_eq!(gathering.glance(), glance(7, 2));
+    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(FetchResult::Partial { bytes: 2, of: 3 }));
+    assert_eq!(gathering.request(), glance(7, 2));
     assert_eq!(gathering.take(part(7, 0, b"ab", 3)), None, "the same again");
-    let Some(Gathered::Whole(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
+    let Some(FetchResult::Complete(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
     assert_eq!(found.payload, b"abc");
-    assert_eq!(gathering.glance(), None);
+    assert_eq!(gathering.request(), None);
     assert_eq!(gathering.abandon(), None);
 
     for (seq, words) in [(3, "is no longer stored"), (10, "hasn't arrived yet")] {
         gathering = MessageFetch::new(seq);
         let missing = gathering.take(MessagePart { found: None, ..part(seq, 0, b"", 0) });
-        assert!(matches!(&missing, Some(Gathered::Missing(said)) if said.contains(words)), "{missing:?}");
-        assert_eq!(gathering.glance(), None);
+        assert!(matches!(&missing, Some(FetchResult::Missing(said)) if said.contains(words)), "{missing:?}");
+        assert_eq!(gathering.request(), None);
     }
 
     gathering = MessageFetch::new(7);
-    assert!(matches!(gathering.abandon(), Some(Gathered::Missing(_))));
-    assert_eq!(gathering.glance(), None);
+    assert!(matches!(gathering.abandon(), Some(FetchResult::Missing(_))));
+    assert_eq!(gathering.request(), None);
 }

@@ -293,7 +293,7 @@ fn imported(export: &[u8]) -> MessageLog {
     let mut log = MessageLog::default();
     for line in export.split_inclusive(|&byte| byte == b'\n') {
         let message = read_line(line).expect("a line of an export");
-        assert_eq!(log.import(message.seq, &message.as_arrival()), message.seq);
+        assert_eq!(log.import(message.seq, &message.as_new_message()), message.seq);
     }
     log
 }
@@ -412,7 +412,7 @@ proptest! {
     ) {
         let mut log = MessageLog::default();
         for message in &messages {
-            log.import(first_seq, &message.as_arrival());
+            log.import(first_seq, &message.as_new_message());
         }
         let export = exported(&log);
         let again = imported(&export);
@@ -498,7 +498,7 @@ fn a_hundred_thousand_messages_come_back_byte_for_byte() {
             _ => one.payload.clone(),
         };
         let properties = &other.properties;
-        log.append(&NewMessage { payload: &payload, properties, ..one.as_arrival() });
+        log.append(&NewMessage { payload: &payload, properties, ..one.as_new_message() });
     }
     let export = exported(&log);
     let mut reader = LogFileReader::default();
@@ -507,11 +507,11 @@ fn a_hundred_thousand_messages_come_back_byte_for_byte() {
     while !rest.is_empty() {
         let (slice, after) = rest.split_at(rest.len().min(1 + noise(&mut state) as usize % (4 << 20)));
         for message in reader.read(slice) {
-            again.import(message.seq, &message.as_arrival());
+            again.import(message.seq, &message.as_new_message());
         }
         rest = after;
     }
-    assert_eq!((reader.finish(), reader.complaint()), (None, None));
+    assert_eq!((reader.finish(), reader.error_summary()), (None, None));
     assert_eq!(again.kept(), MESSAGES as u64);
     // Without assert_eq!, which would print tens of megabytes.
     assert!(exported(&again) == export, "the two exports differ");
@@ -539,7 +539,7 @@ fn the_sample_is_an_export() {
     let mut log = MessageLog::new(Limits::default());
     for line in sample.split_inclusive(|&byte| byte == b'\n') {
         let message = read_line(line).expect("a message");
-        log.import(message.seq, &message.as_arrival());
+        log.import(message.seq, &message.as_new_message());
     }
     let mut again = Vec::new();
     log.iter_from(0).for_each(|message| write_message(&message, &mut again));
@@ -551,7 +551,7 @@ fn the_sample_is_an_export() {
 fn the_sample_begins_as_a_dialogue_at_a_pace_to_read() {
     let mut reader = LogFileReader::default();
     let messages = reader.read(include_bytes!("../assets/sample.ndjson"));
-    assert_eq!((messages.len(), reader.complaint()), (66, None));
+    assert_eq!((messages.len(), reader.error_summary()), (66, None));
     let start = messages[0].time;
     for (place, message) in messages.iter().enumerate() {
         let is_spoken = !Line::from_payload("", &message.payload).character.is_empty();

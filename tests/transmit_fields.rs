@@ -50,8 +50,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
         assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
         assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
-        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. The first: line 3, column 4: "));
-        assert!(sheet.words().ends_with(" Left out."), "{}", sheet.words());
+        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. First: line 3, column 4: "));
     }
 }
 
@@ -62,20 +61,20 @@ fn a_script_in_words() {
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
     };
     check("", "", "");
-    check("empty.txt", "\n\n", "empty.txt holds no line that can be sent.");
+    check("empty.txt", "\n\n", "No usable lines in empty.txt.");
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
     check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
     // The name determines the format.
     check(
         "rows.csv",
         "a: b\n",
-        "rows.csv can't be read. The first row has to name the columns, such as character,text",
+        "Couldn't read rows.csv. The first row has to name the columns, such as character,text",
     );
     check("cells.csv", "text\n", "The first row names the columns, such as character,text.");
     check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
     let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);
     assert_eq!(many.len(), LINES_MAX);
-    assert!(many.words().ends_with("200,000 lines are the most; 3 more are left out."), "{}", many.words());
+    assert!(many.words().ends_with(" 3 lines skipped (maximum 200,000)."), "{}", many.words());
 }
 
 #[test]
@@ -113,10 +112,10 @@ fn faults_of_a_plan_are_told_by_field() {
         }
     };
     check("a/{speaker}", " 0s ", &[]);
-    check("", "1s", &[(Field::Topic, "Name the topic that the lines go to.")]);
-    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "A unit is missing; did you mean 1s?")]);
-    check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
-    check("a", "25h", &[(Field::Interval, "A day (24h) is the longest.")]);
+    check("", "1s", &[(Field::Topic, "Enter a topic.")]);
+    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
+    check("a", "soon", &[(Field::Interval, "Enter a number and ms, s, m or h, e.g. 500ms or 1.5s.")]);
+    check("a", "25h", &[(Field::Interval, "Maximum 24h.")]);
 }
 
 #[test]
@@ -136,11 +135,9 @@ fn a_message_is_repeated_as_it_is_typed() {
     assert_eq!((manner.qos, manner.retain), (QoS::ExactlyOnce, true));
     assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
     assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
-    for (interval, times, words) in [
-        ("9ms", "", "10 ms is the shortest"),
-        ("1s", "0", "whole number from 1 to 1000000"),
-        ("", "", "Write a number"),
-    ] {
+    for (interval, times, words) in
+        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Enter a number")]
+    {
         let faults = parse(interval, times).expect_err(words);
         assert!(faults[0].words.contains(words), "{faults:?}");
     }
@@ -152,20 +149,20 @@ fn how_far_it_is_in_words() {
     let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
         assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
     };
-    let counts = "1,012 sent, 1,010 done";
+    let counts = "1,012 sent, 1,010 acknowledged";
     check(&view(TransmissionState::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
     check(&view(TransmissionState::Playing), Repeat::UntilStopped, &format!("Line 12 of 120 · {counts}"));
-    check(&view(TransmissionState::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, at rest · {counts}"));
+    check(&view(TransmissionState::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, paused · {counts}"));
     check(&view(TransmissionState::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
     let failed = TransmissionView {
         failed: 2,
         failures: vec![PublishOutcome::Failed("the broker refused it: x".to_owned())],
         ..view(TransmissionState::Over)
     };
-    check(&failed, Repeat::ONCE, &format!("Every line had its turn · {counts}, 2 failed"));
+    check(&failed, Repeat::ONCE, &format!("Finished · {counts}, 2 failed"));
     assert_eq!(
         repeat_words(&failed),
-        format!("It went out as often as it should: {counts}, 2 failed. Why: the broker refused it: x.")
+        format!("Repeat finished: {counts}, 2 failed. Reason: the broker refused it: x.")
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));

@@ -43,7 +43,7 @@ pub struct LinkSettings {
     /// The words and settings of the opening.
     pub opening: Opening,
     /// The line rules of the crawl.
-    pub mapping: LineRules,
+    pub line_rules: LineRules,
 }
 
 named_enum! {
@@ -119,7 +119,7 @@ impl LinkSettings {
             user_name: None,
             view: View::Split,
             opening: Opening::default(),
-            mapping: LineRules::default(),
+            line_rules: LineRules::default(),
         }
     }
 
@@ -178,7 +178,7 @@ impl LinkSettings {
         if opening.pace != own.pace {
             append(&mut link, "pace", opening.pace.name());
         }
-        self.mapping.write(&mut |key, value| append(&mut link, key, value));
+        self.line_rules.write(&mut |key, value| append(&mut link, key, value));
         if self.view != standard.view {
             append(&mut link, "view", self.view.name());
         }
@@ -470,8 +470,8 @@ impl Reader {
         if key == "line" || key == "hide" {
             self.notice_raw_plus(raw, value);
         }
-        let mapping = &mut self.link.settings.mapping;
-        if let Err(error) = mapping.read(key, value) {
+        let line_rules = &mut self.link.settings.line_rules;
+        if let Err(error) = line_rules.read(key, value) {
             self.fault(Field::Link, format!("Invalid {key} in link: {value:?}. {error}"));
         }
     }

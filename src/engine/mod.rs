@@ -263,7 +263,7 @@ impl Engine {
         }
     }
 
-    /// Handles a command of the page or of its panels. Exports are read with [`Engine::export`].
+    /// Handles a command of the page or of its panels.
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let command = command.into();
         if self.is_entering() && connect::is_deferred(&command) {
@@ -318,7 +318,7 @@ impl Engine {
                 self.page_dirty = true;
             }
             PageCommand::SetLogLimits(limits) => {
-                self.log.bound(limits);
+                self.log.set_limits(limits);
                 self.advance_filter();
                 self.page_dirty = true;
             }
@@ -332,7 +332,6 @@ impl Engine {
                 self.page_dirty |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
-            PageCommand::Export => {}
         }
     }
 
@@ -540,7 +539,7 @@ impl Engine {
 
     fn import(&mut self, messages: &[OwnedMessage]) {
         for message in messages {
-            let arrival = message.as_arrival();
+            let arrival = message.as_new_message();
             let seq = self.log.import(message.seq, &arrival);
             self.count_imported(seq, &arrival);
         }
@@ -551,7 +550,7 @@ impl Engine {
 
     fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
         for message in messages {
-            let arrival = NewMessage { time: self.wall(now), ..message.as_arrival() };
+            let arrival = NewMessage { time: self.wall(now), ..message.as_new_message() };
             let seq = self.log.append(&arrival);
             self.count_imported(seq, &arrival);
         }

@@ -59,7 +59,7 @@ pub struct OwnedMessage {
 
 impl OwnedMessage {
     /// Returns the message in a form that can be appended; see [`MessageLog::import`].
-    pub fn as_arrival(&self) -> NewMessage<'_> {
+    pub fn as_new_message(&self) -> NewMessage<'_> {
         NewMessage {
             time: self.time,
             topic: &self.topic,

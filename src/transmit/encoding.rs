@@ -72,14 +72,14 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
         "s" => 1_000_000,
         "m" => 60_000_000,
         "h" => 3_600_000_000,
-        "" if parse_decimal(number, 1).is_some() => return Err(format!("a unit is missing; did you mean {number}s?")),
-        _ => return Err("write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned()),
+        "" if parse_decimal(number, 1).is_some() => return Err(format!("add a unit, e.g. {number}s")),
+        _ => return Err("enter a number and ms, s, m or h, e.g. 500ms or 1.5s".to_owned()),
     };
     let micros = parse_decimal(number, unit_us)
-        .ok_or_else(|| "write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned())?;
+        .ok_or_else(|| "enter a number and ms, s, m or h, e.g. 500ms or 1.5s".to_owned())?;
     let interval = Duration::from_micros(micros);
     if interval > INTERVAL_MAX {
-        return Err("a day (24h) is the longest".to_owned());
+        return Err("maximum 24h".to_owned());
     }
     Ok(interval)
 }

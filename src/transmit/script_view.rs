@@ -16,7 +16,7 @@ const FAULTS_MAX: usize = 10_000;
 pub enum Entry {
     /// A line to transmit, and its index, from 0.
     Line(usize, ScriptLine),
-    /// A row that was left out.
+    /// A row that was skipped.
     Error(ScriptError),
 }
 
@@ -136,10 +136,10 @@ impl Sheet {
         }
         let Self { name, summary, .. } = self;
         if let Some(unreadable) = &summary.unreadable {
-            return format!("{name} can't be read. {unreadable}");
+            return format!("Couldn't read {name}. {unreadable}");
         }
         let mut words = match self.len() {
-            0 => format!("{name} holds no line that can be sent. {}", summary.example()),
+            0 => format!("No usable lines in {name}. {}", summary.example()),
             _ => format!("{name}: {}", summary.counts()),
         };
         let first = self.entries.iter().find_map(|entry| match entry {
@@ -147,21 +147,22 @@ impl Sheet {
             Entry::Line(..) => None,
         });
         if let Some(fault) = first {
-            let which = if self.faults > 1 { " The first: " } else { " " };
-            words.push_str(&format!("{which}{}", left_out(fault)));
+            let which = if self.faults > 1 { " First: " } else { " " };
+            words.push_str(which);
+            words.push_str(&fault.to_string());
         }
         for note in summary.notes() {
             words.push_str(&format!(" {note}"));
         }
         if self.surplus > 0 {
             let (most, more) = (grouped(LINES_MAX as u64), grouped(self.surplus as u64));
-            words.push_str(&format!(" {most} lines are the most; {more} more are left out."));
+            words.push_str(&format!(" {more} lines skipped (maximum {most})."));
         }
         words
     }
 }
 
-/// Returns the description of a row that was left out: its position and what is wrong.
-pub fn left_out(fault: &ScriptError) -> String {
-    format!("{fault} Left out.")
+/// Returns the description of a row that was skipped: its position and what is wrong.
+pub fn skipped(fault: &ScriptError) -> String {
+    format!("Skipped: {fault}")
 }

@@ -5,15 +5,15 @@ use crate::named_enum::named_enum;
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
-/// Messages to the panels: a panel's [`Panel::message`] to open it, a `MessagePort` that leads to
+/// Messages to the panels: a [`PanelAction::message`], a `MessagePort` that leads to
 /// the worker, `null` if its worker is gone, the app's settings after [`SETTINGS`], the crawl's
 /// opening and line rules after [`CRAWL`], or [`CONNECTING`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// Messages to the page: [`CONNECT`], [`FAILED`], the panels'
 /// [`VERSION`](crate::web::channel::VERSION) once they listen, the bytes of the command that is
-/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW`], [`SETTINGS`],
-/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY`].
+/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW_IN_CRAWL`], [`SETTINGS`],
+/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY_OPENING`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// The person connects.
@@ -25,8 +25,8 @@ pub const CONNECT: &str = "connect";
 /// Prefix of a text for the console's filter box.
 pub const FILTER: &str = "filter ";
 
-/// Prefix of the number of a message whose line the crawl is asked to show.
-pub const SHOW: &str = "show ";
+/// Prefix of the number of a message whose line the crawl shows.
+pub const SHOW_IN_CRAWL: &str = "show ";
 
 /// Prefix of the text of the app's settings, as they are or are requested to be.
 pub const SETTINGS: &str = "settings ";
@@ -42,15 +42,15 @@ pub const UNSUBSCRIBED: &str = "unsubscribed ";
 pub const CRAWL: &str = "crawl ";
 
 /// Play the opening.
-pub const PLAY: &str = "play";
+pub const PLAY_OPENING: &str = "play";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
 
-/// A panel that can be opened, or something that the panels do without opening one.
+/// What the panels do when the page asks for it. Most actions open a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Panel {
-    /// The connection options.
+pub enum PanelAction {
+    /// Shows the connection options.
     ConnectionOptions,
     /// Sends messages.
     Send,
@@ -60,17 +60,17 @@ pub enum Panel {
     Logs,
     /// Saves the log to a file.
     Export,
-    /// The sample plays; its panel stays closed.
+    /// Plays the sample; no panel opens.
     PlaySample,
-    /// The topics seen.
+    /// Shows the topics seen.
     Topics,
-    /// The settings of the app.
+    /// Shows the settings of the app.
     Preferences,
-    /// What the keys do.
+    /// Shows what the keys do.
     Help,
-    /// What is subscribed to.
+    /// Shows the subscriptions.
     Subscriptions,
-    /// The crawl's opening, speed and sound.
+    /// Shows how the crawl opens.
     Opening,
     /// Switches the pad's sound on or off; no panel opens.
     ToggleSound,
@@ -78,8 +78,8 @@ pub enum Panel {
     Message(u64),
     /// Copies the message of this number; no panel opens.
     Copy(Copied, u64),
-    /// A file is dragged over the page; the panels show that it can be dropped.
-    DragFile,
+    /// Shows where a file that is dragged over the page can be dropped.
+    FileHover,
 }
 
 named_enum! {
@@ -97,8 +97,8 @@ named_enum! {
     }
 }
 
-impl Panel {
-    /// Returns the message that opens it: its name, or the number of a message, preceded by the
+impl PanelAction {
+    /// Returns its message: its name, or the number of a message, preceded by the
     /// form in which it is copied.
     pub fn message(self) -> JsValue {
         match self {
@@ -117,11 +117,11 @@ impl Panel {
             // Exact for more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
-            Self::DragFile => "drag-file".into(),
+            Self::FileHover => "drop".into(),
         }
     }
 
-    /// Returns the panel that a message opens.
+    /// Returns the action of a message.
     pub fn parse(message: &JsValue) -> Option<Self> {
         if let Some(seq) = message.as_f64() {
             return Some(Self::Message(seq as u64));
@@ -141,11 +141,11 @@ impl Panel {
             Self::Preferences,
             Self::Help,
             Self::Subscriptions,
-            Self::DragFile,
+            Self::FileHover,
             Self::Opening,
             Self::ToggleSound,
         ];
-        named.into_iter().find(|panel| panel.message() == *message)
+        named.into_iter().find(|action| action.message() == *message)
     }
 }
 

@@ -100,20 +100,24 @@ impl<'a> Typing<'a> {
         let Fragment { key, value, is_phrase } = self.fragment();
         let known = known.filter(|known| Some(&known.ask) == self.ask().as_ref());
         let names = known.map_or(&[][..], |known| &known.names);
-        let mut terms: Vec<Term> = Vec::new();
+        let mut terms: Vec<SuggestedTerm> = Vec::new();
         match key {
             None => {
                 let keys = KEYS.into_iter().filter(|key| !is_phrase && begins_with(key, &value));
-                terms.extend(keys.map(|key| Term { text: format!("{key}:"), words: words_of(key), is_key: true }));
+                terms.extend(keys.map(|key| SuggestedTerm {
+                    text: format!("{key}:"),
+                    words: words_of(key),
+                    is_key: true,
+                }));
                 terms.extend(topics(names, &value));
             }
             Some("topic") => terms.extend(topics(names, &value)),
             Some(key @ "character") => {
-                terms.extend(names.iter().map(|name| Term::whole(key, &quoted(name), "recent speaker")));
+                terms.extend(names.iter().map(|name| SuggestedTerm::whole(key, &quoted(name), "recent speaker")));
             }
             Some(key) => {
                 let values = values_of(key, typed).into_iter().filter(|(known, _)| begins_with(known, &value));
-                terms.extend(values.map(|(value, words)| Term::whole(key, &value, words)));
+                terms.extend(values.map(|(value, words)| SuggestedTerm::whole(key, &value, words)));
             }
         }
         let suggestions = terms.into_iter().map(|term| self.with(term));
@@ -121,7 +125,7 @@ impl<'a> Typing<'a> {
     }
 
     /// Returns the line with this term in place of the one that is being typed.
-    fn with(&self, Term { text, words, is_key }: Term) -> Suggestion {
+    fn with(&self, SuggestedTerm { text, words, is_key }: SuggestedTerm) -> Suggestion {
         let minus = if self.typed.starts_with('-') { "-" } else { "" };
         let term = format!("{minus}{text}");
         let mut line = format!("{}{term}", self.before);
@@ -148,13 +152,13 @@ impl<'a> Typing<'a> {
 }
 
 /// A term that can be suggested.
-struct Term {
+struct SuggestedTerm {
     text: String,
     words: &'static str,
     is_key: bool,
 }
 
-impl Term {
+impl SuggestedTerm {
     fn whole(key: &str, value: &str, words: &'static str) -> Self {
         Self { text: format!("{key}:{value}"), words, is_key: false }
     }
@@ -214,7 +218,7 @@ fn term_around(line: &str, caret: usize) -> (usize, usize) {
 }
 
 /// Returns topic terms for these names, and for a common level where several names are below it.
-fn topics(names: &[String], value: &str) -> Vec<Term> {
+fn topics(names: &[String], value: &str) -> Vec<SuggestedTerm> {
     let mut branches: Vec<&str> = Vec::new();
     for branch in names.iter().filter_map(|name| branch_of(name, value)) {
         let names = names.iter().filter(|name| name.starts_with(branch));
@@ -224,7 +228,7 @@ fn topics(names: &[String], value: &str) -> Vec<Term> {
     }
     let below = branches.into_iter().map(|branch| (format!("{branch}#"), "all subtopics"));
     let seen = names.iter().map(|name| (name.clone(), "seen topic"));
-    below.chain(seen).map(|(filter, words)| Term::whole("topic", &quoted(&filter), words)).collect()
+    below.chain(seen).map(|(filter, words)| SuggestedTerm::whole("topic", &quoted(&filter), words)).collect()
 }
 
 /// Returns the beginning of a name up to the level after the part typed.

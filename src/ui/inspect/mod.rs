@@ -306,7 +306,7 @@ fn read_on(
 ) -> Result<bool, FormatError> {
     let until = notation.at().saturating_add(bytes);
     loop {
-        if !writer.settle(bytes)? {
+        if !writer.continue_text(bytes)? {
             return Ok(false);
         }
         let Some(step) = *next else { return Ok(true) };

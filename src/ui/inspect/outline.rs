@@ -227,7 +227,7 @@ impl Writer {
 
     /// Continues with a long text, for about this many bytes; returns `true` when nothing is left
     /// to be split into lines.
-    pub(super) fn settle(&mut self, bytes: usize) -> Result<bool, FormatError> {
+    pub(super) fn continue_text(&mut self, bytes: usize) -> Result<bool, FormatError> {
         let Some(long) = self.long.take() else { return Ok(true) };
         self.put_lines(long, bytes)
     }

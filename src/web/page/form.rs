@@ -114,7 +114,7 @@ impl Form {
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: self.opening.get_untracked(),
-            mapping: self.mapping.get_untracked(),
+            line_rules: self.mapping.get_untracked(),
         }
     }
 

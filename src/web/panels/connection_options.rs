@@ -144,7 +144,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
 
 #[component]
 fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
-    let Forms { settings: form, will } = forms;
+    let form = forms.settings;
     let broker_status = panels.broker_status;
     let only_in_5 = disabled_reason(broker_status, Capability::Properties);
     let keep_alive = Signal::derive(move || {
@@ -152,7 +152,6 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
             unavailable_reason(broker_status, Capability::KeepAlive { asked_s: broker_status.more.keep_alive_s })
         })
     });
-    let has_will = move || form.with(|fields| fields.has_will);
     view! {
         <fieldset>
             <legend>"Connection"</legend>
@@ -199,6 +198,17 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                 />
             </div>
         </fieldset>
+        <WillInputs panels forms />
+    }
+}
+
+#[component]
+fn WillInputs(panels: Panels, forms: Forms) -> impl IntoView {
+    let Forms { settings: form, will } = forms;
+    let broker_status = panels.broker_status;
+    let only_in_5 = disabled_reason(broker_status, Capability::Properties);
+    let has_will = move || form.with(|fields| fields.has_will);
+    view! {
         <fieldset>
             <legend>"Will"</legend>
             <Tick

@@ -58,7 +58,7 @@ impl FileExport {
 
     /// Returns what to ask the worker for, once for each slice: the worker answers at once.
     pub(super) fn request(self) -> Option<ExportRequest> {
-        let request = self.exporting.with_value(ExportState::glance).filter(|_| !self.is_asked.get_value())?;
+        let request = self.exporting.with_value(ExportState::request).filter(|_| !self.is_asked.get_value())?;
         self.is_asked.set_value(true);
         Some(request)
     }
@@ -93,7 +93,7 @@ impl FileExport {
             count => format!("{} messages", grouped(count)),
         };
         self.text.set(format!("{messages} so far…"));
-        let is_last = exporting.glance().is_none();
+        let is_last = exporting.request().is_none();
         spawn_local(async move {
             let Some(mut sink) = self.sink.try_update_value(Option::take).flatten() else { return };
             let written = match sink.write(&bytes).await {
@@ -118,7 +118,7 @@ impl FileExport {
 
     /// Handles the loss of the worker.
     pub(super) fn on_worker_lost(self) {
-        if self.exporting.with_value(ExportState::glance).is_some() {
+        if self.exporting.with_value(ExportState::request).is_some() {
             self.exporting.set_value(ExportState::default());
             self.is_asked.set_value(false);
             self.sink.set_value(None);

@@ -495,7 +495,6 @@ pub(super) fn MessageInputs(
 ) -> impl IntoView {
     use message::Field;
     let retain = disabled_reason(broker_status, Capability::Retain);
-    let properties = disabled_reason(broker_status, Capability::Properties);
     let id = |name: &str| format!("{prefix}-{name}");
     view! {
         <div class="fields">
@@ -525,6 +524,22 @@ pub(super) fn MessageInputs(
                 unavailable_reason=retain
             />
         </div>
+        <MessagePropertyInputs form broker_status prefix noun />
+    }
+}
+
+/// The properties of a message in MQTT 5.0.
+#[component]
+fn MessagePropertyInputs(
+    form: Form<MessageFields, message::Field>,
+    broker_status: RwSignal<BrokerStatus>,
+    prefix: &'static str,
+    noun: &'static str,
+) -> impl IntoView {
+    use message::Field;
+    let properties = disabled_reason(broker_status, Capability::Properties);
+    let id = |name: &str| format!("{prefix}-{name}");
+    view! {
         <details class="more">
             <summary>"MQTT 5.0 properties"</summary>
             <fieldset disabled=move || properties.with(Option::is_some)>

@@ -1,4 +1,4 @@
-//! "Message rules": how the crawl turns messages into line_rules_form. Rules by topic, and a preview of what they
+//! "Line rules": how the crawl turns messages into line_rules_form. Rules by topic, and a preview of what they
 //! make of the newest messages.
 
 use leptos::prelude::*;
@@ -114,7 +114,7 @@ pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
     let inputs = recreated(move || filled.get(), move || view! { <RuleInputs form /> });
     view! {
         <dialog class="panel lines-panel" node_ref=dialog aria-labelledby="lines-title">
-            {head("lines-title", "Message rules", dialog)}
+            {head("lines-title", "Line rules", dialog)}
             <div class="panel-body">
                 <section class="rules">
                     <p class="why">

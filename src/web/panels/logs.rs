@@ -124,16 +124,17 @@ impl LogPlayer {
     /// Imports the files that were dropped anywhere on the page.
     pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
         self.hover.set(false);
-        let files = event.data_transfer().and_then(|data| data.files());
-        if files.as_ref().is_some_and(|files| files.length() > 0) {
+        let files = dropped_files(event);
+        if !files.is_empty() {
             event.prevent_default();
             open_non_modal(panels.logs_dialog);
             self.import(files, panels);
         }
     }
 
-    fn open(self, files: Option<FileList>, panels: Panels) {
-        let Some(file) = files.and_then(|files| files.get(0)) else { return };
+    /// Replays the first of these files.
+    fn open(self, files: Vec<File>, panels: Panels) {
+        let Some(file) = files.into_iter().next() else { return };
         let name = file.name();
         let turn = self.begin_reading(&name);
         spawn_local(async move { self.play_file(&file, &name, turn, panels).await });
@@ -156,10 +157,8 @@ impl LogPlayer {
     }
 
     /// Imports files, after those that are being imported.
-    fn import(self, files: Option<FileList>, panels: Panels) {
-        let Some(files) = files else { return };
-        let chosen = (0..files.length()).filter_map(|index| files.get(index));
-        self.waiting.update_value(|waiting| waiting.extend(chosen));
+    fn import(self, files: Vec<File>, panels: Panels) {
+        self.waiting.update_value(|waiting| waiting.extend(files));
         if self.is_importing.get_value() {
             return;
         }
@@ -271,7 +270,7 @@ async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> R
     let mut is_wanted = true;
     each_slice(blob, |slice| {
         is_wanted = take(reader.read(slice));
-        is_wanted && !reader.is_no_log()
+        is_wanted && !reader.is_other_format()
     })
     .await?;
     if is_wanted {
@@ -315,7 +314,7 @@ pub(super) fn unreadable(name: &str) -> String {
 
 fn with_errors(words: String, name: &str, reader: &LogFileReader) -> String {
     let words = if reader.messages() == 0 { format!("{name} contains no messages.") } else { words };
-    reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
+    reader.error_summary().map_or(words.clone(), |error_summary| format!("{words} {error_summary}"))
 }
 
 /// The hint that what is dragged over the page can be dropped.
@@ -360,30 +359,29 @@ pub(super) async fn fetch(path: &str) -> Result<Blob, JsValue> {
     JsFuture::from(response.blob()?).await?.dyn_into()
 }
 
+/// Returns the chosen files, and empties the input, which otherwise ignores the same file the next time.
+pub(super) fn take_files(event: &Event) -> Vec<File> {
+    let input: HtmlInputElement = event_target(event);
+    let files = files_of(input.files());
+    input.set_value("");
+    files
+}
+
+/// Returns the dropped files.
+pub(super) fn dropped_files(event: &DragEvent) -> Vec<File> {
+    files_of(event.data_transfer().and_then(|data| data.files()))
+}
+
+fn files_of(list: Option<FileList>) -> Vec<File> {
+    list.map_or_else(Vec::new, |list| (0..list.length()).filter_map(|index| list.get(index)).collect())
+}
+
 #[component]
 pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
     let player = panels.log_player;
-    let shown = player.shown;
-    let nothing = move || shown.with(|shown| shown.len == 0);
-    let is_running = move || shown.with(|shown| shown.is_running);
-    let progress = move || {
-        let Progress { played, len, .. } = shown.get();
-        (len > 0).then(|| format!("{} of {}", grouped(played as u64), grouped(len as u64)))
-    };
-    // The same file can be chosen again only after the input has forgotten it.
-    let chosen = move |event: &Event, open: fn(LogPlayer, Option<FileList>, Panels)| {
-        let input: HtmlInputElement = event_target(event);
-        open(player, input.files(), panels);
-        input.set_value("");
-    };
     // What is dropped on a button is meant for the button, and not for the page.
-    let keep = |event: DragEvent| event.stop_propagation();
     view! {
-        <dialog
-            class="panel"
-            node_ref=panels.logs_dialog
-            aria-labelledby="replay-title"
-        >
+        <dialog class="panel" node_ref=panels.logs_dialog aria-labelledby="replay-title">
             {head("replay-title", "Logs", panels.logs_dialog)}
             <div class="panel-body">
                 <section class="replay">
@@ -398,9 +396,9 @@ pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
                             type="file"
                             multiple
                             accept=".ndjson,.jsonl,.json,.txt"
-                            on:dragover=keep
-                            on:drop=keep
-                            on:change=move |event| chosen(&event, LogPlayer::import)
+                            on:dragover=|event| event.stop_propagation()
+                            on:drop=|event| event.stop_propagation()
+                            on:change=move |event| player.import(take_files(&event), panels)
                         />
                     </label>
                     <p role="status" class="of-files">{move || player.imported.get()}</p>
@@ -417,58 +415,73 @@ pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
                             <input
                                 type="file"
                                 accept=".ndjson,.jsonl,.json,.txt"
-                                on:dragover=keep
-                                on:drop=keep
-                                on:change=move |event| chosen(&event, LogPlayer::open)
+                                on:dragover=|event| event.stop_propagation()
+                                on:drop=|event| event.stop_propagation()
+                                on:change=move |event| player.open(take_files(&event), panels)
                             />
                         </label>
                         <button type="button" class="button" on:click=move |_| player.play_sample(panels)>
                             "Replay sample"
                         </button>
                     </div>
-                    <div class="actions">
-                        <button
-                            type="button"
-                            class="button primary"
-                            // "Pause" alone is the crawl's button.
-                            aria-label=move || is_running().then_some("Pause replay")
-                            disabled=nothing
-                            on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
-                                player.pause(panels);
-                            } else {
-                                player.play(panels);
-                            }
-                        >
-                            {move || if is_running() { "Pause" } else { "Play" }}
-                        </button>
-                        <button type="button" class="button" disabled=nothing on:click=move |_| player.step(panels)>
-                            "Step"
-                        </button>
-                        <label class="field speed">
-                            <span>"Speed"</span>
-                            <select
-                                id="replay-speed"
-                                on:change=move |event| {
-                                    let speed = Speed::from_name(&event_target_value(&event));
-                                    player.change_speed(speed.unwrap_or_default(), panels);
-                                }
-                            >
-                                {Speed::ALL
-                                    .map(|speed| {
-                                        view! {
-                                            <option value=speed.name() selected=speed == Speed::default()>
-                                                {format!("{} ×", speed.name())}
-                                            </option>
-                                        }
-                                    })
-                                    .collect_view()}
-                            </select>
-                        </label>
-                        <span class="progress">{progress}</span>
-                    </div>
+                    <ReplayControls panels />
                 </section>
                 <p role="status" class="of-files">{move || player.words.get()}</p>
             </div>
         </dialog>
+    }
+}
+
+#[component]
+fn ReplayControls(panels: Panels) -> impl IntoView {
+    let player = panels.log_player;
+    let shown = player.shown;
+    let nothing = move || shown.with(|shown| shown.len == 0);
+    let is_running = move || shown.with(|shown| shown.is_running);
+    let progress = move || {
+        let Progress { played, len, .. } = shown.get();
+        (len > 0).then(|| format!("{} of {}", grouped(played as u64), grouped(len as u64)))
+    };
+    view! {
+        <div class="actions">
+            <button
+                type="button"
+                class="button primary"
+                // "Pause" alone is the crawl's button.
+                aria-label=move || is_running().then_some("Pause replay")
+                disabled=nothing
+                on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
+                    player.pause(panels);
+                } else {
+                    player.play(panels);
+                }
+            >
+                {move || if is_running() { "Pause" } else { "Play" }}
+            </button>
+            <button type="button" class="button" disabled=nothing on:click=move |_| player.step(panels)>
+                "Step"
+            </button>
+            <label class="field speed">
+                <span>"Speed"</span>
+                <select
+                    id="replay-speed"
+                    on:change=move |event| {
+                        let speed = Speed::from_name(&event_target_value(&event));
+                        player.change_speed(speed.unwrap_or_default(), panels);
+                    }
+                >
+                    {Speed::ALL
+                        .map(|speed| {
+                            view! {
+                                <option value=speed.name() selected=speed == Speed::default()>
+                                    {format!("{} ×", speed.name())}
+                                </option>
+                            }
+                        })
+                        .collect_view()}
+                </select>
+            </label>
+            <span class="progress">{progress}</span>
+        </div>
     }
 }

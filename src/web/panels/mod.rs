@@ -42,7 +42,7 @@ use crate::protocol::update::{PanelsUpdate, Stats};
 use crate::ui::publish_history::Outbox;
 use crate::web::channel;
 use crate::web::window_bus;
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 use crate::web::panels::clipboard::{ClipboardWriter, CopyPanel};
 use crate::web::panels::connection_options::ConnectionOptionsPanel;
@@ -230,49 +230,49 @@ impl Panels {
                 return self.settings.set(Settings::parse(settings));
             }
             if let Some(crawl) = text.strip_prefix(window_bus::CRAWL) {
-                let link::LinkSettings { opening, mapping, .. } = link::parse(crawl, "").settings;
-                self.line_rules.set(mapping);
+                let link::LinkSettings { opening, line_rules, .. } = link::parse(crawl, "").settings;
+                self.line_rules.set(line_rules);
                 return self.opening.set(opening);
             }
         }
-        match Panel::parse(message) {
-            Some(Panel::ConnectionOptions) => {
+        match PanelAction::parse(message) {
+            Some(PanelAction::ConnectionOptions) => {
                 self.fill();
                 // By then the fields are drawn, and one of them gets the focus.
                 request_animation_frame(move || open_modal(self.connection_options_dialog));
             }
-            Some(Panel::Send) => open_non_modal(self.send_dialog),
-            Some(Panel::Message(seq)) => self.open_message(seq),
-            Some(Panel::Copy(copied, seq)) => {
+            Some(PanelAction::Send) => open_non_modal(self.send_dialog),
+            Some(PanelAction::Message(seq)) => self.open_message(seq),
+            Some(PanelAction::Copy(copied, seq)) => {
                 self.inspector.load_to_copy(copied, seq);
                 self.pull_with_frame();
             }
-            Some(Panel::DragFile) => self.log_player.show_drop_hint(),
-            Some(Panel::Packets) => {
+            Some(PanelAction::FileHover) => self.log_player.show_drop_hint(),
+            Some(PanelAction::Packets) => {
                 open_non_modal(self.packets.dialog);
                 self.pull_with_frame();
             }
-            Some(Panel::Logs) => open_non_modal(self.logs_dialog),
-            Some(Panel::Export) => open_non_modal(self.file_export.dialog),
+            Some(PanelAction::Logs) => open_non_modal(self.logs_dialog),
+            Some(PanelAction::Export) => open_non_modal(self.file_export.dialog),
             // Without the panel, which would cover what there is to see.
-            Some(Panel::PlaySample) => self.log_player.play_sample(self),
-            Some(Panel::Topics) => {
+            Some(PanelAction::PlaySample) => self.log_player.play_sample(self),
+            Some(PanelAction::Topics) => {
                 open_non_modal(self.topic_tree.dialog);
                 self.topic_tree.focus();
                 self.pull_with_frame();
             }
-            Some(Panel::Preferences) => {
+            Some(PanelAction::Preferences) => {
                 open_modal(self.preferences_dialog);
                 self.pull_with_frame();
             }
-            Some(Panel::Help) => open_modal(self.help_dialog),
-            Some(Panel::Subscriptions) => {
+            Some(PanelAction::Help) => open_modal(self.help_dialog),
+            Some(PanelAction::Subscriptions) => {
                 open_non_modal(self.subscriptions.dialog);
                 self.pull_with_frame();
             }
             // Next to the crawl, where its changes are shown.
-            Some(Panel::Opening) => open_non_modal(self.opening_dialog),
-            Some(Panel::ToggleSound) => self.press_sound(),
+            Some(PanelAction::Opening) => open_non_modal(self.opening_dialog),
+            Some(PanelAction::ToggleSound) => self.press_sound(),
             None => {}
         }
     }
@@ -308,9 +308,9 @@ impl Panels {
 
     /// Asks the page for this opening and these line rules; the page answers with the ones in
     /// force.
-    fn request_crawl(self, opening: Opening, mapping: LineRules) {
+    fn request_crawl(self, opening: Opening, line_rules: LineRules) {
         let link =
-            link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
+            link::LinkSettings { opening, line_rules, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
         window_bus::send(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 

@@ -19,10 +19,74 @@ enum Part {
     Intro,
 }
 
+/// Asks the page for another opening.
+fn choose(panels: Panels, opening: Opening) {
+    panels.request_crawl(opening, panels.line_rules.get_untracked());
+}
+
+/// Asks the page for the present opening with a change.
+fn change(panels: Panels, change: impl FnOnce(&mut Opening)) {
+    let mut chosen = panels.opening.get_untracked();
+    change(&mut chosen);
+    choose(panels, chosen);
+}
+
 #[component]
 pub(super) fn OpeningPanel(panels: Panels) -> impl IntoView {
     let opening = panels.opening;
-    let choose = move |opening| panels.request_crawl(opening, panels.line_rules.get_untracked());
+    let play = move |_| {
+        close_if_covering(panels.opening_dialog);
+        window_bus::send(window_bus::PAGE, &window_bus::PLAY_OPENING.into());
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.opening_dialog aria-labelledby="opening-title">
+            {head("opening-title", "Director", panels.opening_dialog)}
+            <div class="panel-body">
+                <Stills opening />
+                <OpeningFields panels />
+                <CrawlFields panels />
+                <fieldset>
+                    <legend>"Sound"</legend>
+                    <div class="fields">
+                        <Tick
+                            id="opening-sound"
+                            label="Ambient sound"
+                            ticked=panels.sound.is_on
+                            on_tick=move |_| panels.sound.toggle()
+                            hint="Generated soft chords (M). Off by default."
+                            unavailable_reason=panels.sound.unavailable_reason.into()
+                        />
+                    </div>
+                </fieldset>
+                <fieldset>
+                    <legend>"Messages"</legend>
+                    <p class="why">"Choose what each topic shows in the crawl."</p>
+                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_line_rules()>
+                        "Line rules"
+                    </button>
+                </fieldset>
+            </div>
+            <footer class="panel-foot" role="none">
+                <button type="button" class="button primary" on:click=play>
+                    "Replay opening"
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || opening.with(|opening| *opening == Opening::default())
+                    on:click=move |_| choose(panels, Opening::default())
+                >
+                    "Reset"
+                </button>
+            </footer>
+        </dialog>
+    }
+}
+
+/// The texts of the opening, and when it plays.
+#[component]
+fn OpeningFields(panels: Panels) -> impl IntoView {
+    let opening = panels.opening;
     let form = Form::<Opening, Part>::new(Opening::default(), &[]);
     // The inputs are created again if the opening was changed elsewhere: by another link.
     let age = RwSignal::new(0);
@@ -34,122 +98,77 @@ pub(super) fn OpeningPanel(panels: Panels) -> impl IntoView {
             age.update(|age| *age += 1);
         }
     });
-    let change = move |change: &dyn Fn(&mut Opening)| {
-        let mut chosen = opening.get_untracked();
-        change(&mut chosen);
-        choose(chosen);
-    };
-    let play = move || {
-        close_if_covering(panels.opening_dialog);
-        window_bus::send(window_bus::PAGE, &window_bus::PLAY.into());
-    };
     view! {
-        <dialog class="panel" node_ref=panels.opening_dialog aria-labelledby="opening-title">
-            {head("opening-title", "Director", panels.opening_dialog)}
-            <div class="panel-body">
-                <Stills opening />
-                <fieldset>
-                    <legend>"Opening"</legend>
-                    <div on:input=move |_| choose(form.typed().0)>
-                        {recreated(move || age.get(), move || view! { <Inputs form /> })}
-                    </div>
-                    <p class="why">
-                        "Empty fields are skipped. Each line of the introduction is a paragraph."
-                    </p>
-                    <div class="fields">
-                        <Choice
-                            id="opening-mode"
-                            label="Opening"
-                            choices=OpeningMode::ALL.map(|mode| (mode.name(), mode_words(mode))).to_vec()
-                            chosen=Signal::derive(move || opening.with(|opening| opening.effective_mode().name()))
-                            choose=move |name| {
-                                let mode = OpeningMode::from_name(name);
-                                change(&|opening| opening.mode = mode);
-                            }
-                        />
-                    </div>
-                    <p class="why">
-                        "By default, a customized opening always plays to its end, and the built-in one gives way to \
-                         waiting messages."
-                    </p>
-                </fieldset>
-                <fieldset>
-                    <legend>"Crawl"</legend>
-                    <div class="fields">
-                        <Choice
-                            id="opening-speed"
-                            label="Speed (%)"
-                            choices=SPEED_NAMES.map(|name| (name, name)).to_vec()
-                            chosen=Signal::derive(move || opening.with(|opening| opening.speed_name()))
-                            choose=move |name| {
-                                let percent = Opening::speed_from(name);
-                                change(&|opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
-                            }
-                        />
-                        <Choice
-                            id="opening-pace"
-                            label="Pace"
-                            choices=Pace::ALL.map(|pace| (pace.name(), pace_words(pace))).to_vec()
-                            chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
-                            choose=move |name| {
-                                let pace = Pace::from_name(name);
-                                change(&|opening| opening.pace = pace.unwrap_or(opening.pace));
-                            }
-                        />
-                        <Tick
-                            id="opening-stars"
-                            label="Stars"
-                            ticked=Signal::derive(move || opening.with(|opening| opening.has_stars))
-                            on_tick=move |ticked| change(&|opening| opening.has_stars = ticked)
-                        />
-                    </div>
-                    <p class="why">
-                        "Every line: text gets smaller and faster as more lines arrive, up to 1.5 lines per second. Film \
-                         pace: the film's size and speed; excess lines are skipped. Newest only: for wall displays; older \
-                         lines are skipped."
-                    </p>
-                    <p class="why">"Saved in the link. Share it to show your opening."</p>
-                </fieldset>
-                <fieldset>
-                    <legend>"Sound"</legend>
-                    <div class="fields">
-                        <Tick
-                            id="opening-sound"
-                            label="Ambient sound"
-                            ticked=panels.sound.is_wanted
-                            on_tick=move |_| panels.sound.toggle()
-                            hint="Generated soft chords (M). Off by default."
-                            unavailable_reason=panels.sound.unavailable_reason.into()
-                        />
-                    </div>
-                </fieldset>
-                <fieldset>
-                    <legend>"Messages"</legend>
-                    <p class="why">"Choose what each topic shows in the crawl."</p>
-                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_line_rules()>
-                        "Message rules"
-                    </button>
-                </fieldset>
+        <fieldset>
+            <legend>"Opening"</legend>
+            <div on:input=move |_| choose(panels, form.typed().0)>
+                {recreated(move || age.get(), move || view! { <Inputs form /> })}
             </div>
-            <footer class="panel-foot" role="none">
-                <button type="button" class="button primary" on:click=move |_| play()>
-                    "Replay opening"
-                </button>
-                <button
-                    type="button"
-                    class="button"
-                    disabled=move || opening.with(|opening| *opening == Opening::default())
-                    on:click=move |_| choose(Opening::default())
-                >
-                    "Reset"
-                </button>
-            </footer>
-        </dialog>
+            <p class="why">"Empty fields are skipped. Each line of the introduction is a paragraph."</p>
+            <div class="fields">
+                <Choice
+                    id="opening-mode"
+                    label="Opening"
+                    choices=OpeningMode::ALL.map(|mode| (mode.name(), mode_label(mode))).to_vec()
+                    chosen=Signal::derive(move || opening.with(|opening| opening.effective_mode().name()))
+                    choose=move |name| change(panels, |opening| opening.mode = OpeningMode::from_name(name))
+                />
+            </div>
+            <p class="why">
+                "By default, a customized opening always plays to its end, and the built-in one gives way to waiting \
+                 messages."
+            </p>
+        </fieldset>
+    }
+}
+
+/// How lines are shown.
+#[component]
+fn CrawlFields(panels: Panels) -> impl IntoView {
+    let opening = panels.opening;
+    view! {
+        <fieldset>
+            <legend>"Crawl"</legend>
+            <div class="fields">
+                <Choice
+                    id="opening-speed"
+                    label="Speed (%)"
+                    choices=SPEED_NAMES.map(|name| (name, name)).to_vec()
+                    chosen=Signal::derive(move || opening.with(|opening| opening.speed_name()))
+                    choose=move |name| {
+                        let percent = Opening::speed_from(name);
+                        change(panels, |opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
+                    }
+                />
+                <Choice
+                    id="opening-pace"
+                    label="Pace"
+                    choices=Pace::ALL.map(|pace| (pace.name(), pace_label(pace))).to_vec()
+                    chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
+                    choose=move |name| {
+                        let pace = Pace::from_name(name);
+                        change(panels, |opening| opening.pace = pace.unwrap_or(opening.pace));
+                    }
+                />
+                <Tick
+                    id="opening-stars"
+                    label="Stars"
+                    ticked=Signal::derive(move || opening.with(|opening| opening.has_stars))
+                    on_tick=move |ticked| change(panels, |opening| opening.has_stars = ticked)
+                />
+            </div>
+            <p class="why">
+                "Every line: text gets smaller and faster as more lines arrive, up to 1.5 lines per second. Film pace: \
+                 the film's size and speed; excess lines are skipped. Newest only: for wall displays; older lines are \
+                 skipped."
+            </p>
+            <p class="why">"Saved in the link. Share it to show your opening."</p>
+        </fieldset>
     }
 }
 
 /// Describes what the crawl does with lines that come faster than the film can show them.
-const fn pace_words(pace: Pace) -> &'static str {
+const fn pace_label(pace: Pace) -> &'static str {
     match pace {
         Pace::All => "Every line",
         Pace::Film => "Film pace",
@@ -158,7 +177,7 @@ const fn pace_words(pace: Pace) -> &'static str {
 }
 
 /// Describes what an opening does when messages wait.
-const fn mode_words(mode: OpeningMode) -> &'static str {
+const fn mode_label(mode: OpeningMode) -> &'static str {
     match mode {
         OpeningMode::Yield => "Gives way to waiting messages",
         OpeningMode::Always => "Always plays to its end",

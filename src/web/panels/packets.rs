@@ -93,19 +93,6 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
             entry.and_then(|entry| entry.identifier()).map(|identifier| format!(" (packet ID {identifier})"));
         format!("Related packets{}", identifier.unwrap_or_default())
     };
-    let choose_direction = move |event: leptos::ev::Event| {
-        filter.update(|filter| {
-            filter.direction = match event_target_value(&event).as_str() {
-                "received" => Some(Direction::In),
-                "sent" => Some(Direction::Out),
-                _ => None,
-            };
-        });
-    };
-    let choose_kind = move |event: leptos::ev::Event| {
-        let name = event_target_value(&event);
-        filter.update(|filter| filter.kind = Kind::ALL.into_iter().find(|kind| kind.name() == name));
-    };
     let words = move || {
         let (all, missed) =
             packets.analysis.with(|analysis| (analysis.matching(Filter::default()).count(), analysis.missed()));
@@ -121,8 +108,6 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
         let entry = entry.and_then(|number| packets.analysis.with(|analysis| analysis.entry(number).cloned()));
         entry.map(|entry| view! { <PacketRow panels entry /> }).into_any()
     };
-    let kinds =
-        Kind::ALL.into_iter().map(|kind| view! { <option value=kind.name()>{kind.name()}</option> }).collect_view();
     view! {
         <dialog
             class="panel inspector packets"
@@ -131,25 +116,7 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
         >
             {head("packets-title", "Packets", packets.dialog)}
             <div class="inspector-body">
-                <div class="packets-bar">
-                    <select aria-label="Direction" on:change=choose_direction>
-                        <option value="">"All directions"</option>
-                        <option value="received">"Received"</option>
-                        <option value="sent">"Sent"</option>
-                    </select>
-                    <select aria-label="Packet type" on:change=choose_kind>
-                        <option value="">"All types"</option>
-                        {kinds}
-                    </select>
-                    <button
-                        type="button"
-                        class="button"
-                        disabled=move || numbers.with(Vec::is_empty)
-                        on:click=move |_| save(&packets.analysis.with_untracked(|analysis| text(analysis, &numbers.get_untracked())))
-                    >
-                        "Save as text"
-                    </button>
-                </div>
+                <PacketsBar packets filter numbers />
                 <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
                     <span>{exchange_words}</span>
                     <button type="button" class="button" node_ref=packets.show_all on:click=move |_| packets.show_exchange(None)>
@@ -160,6 +127,47 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
                 <p class="why packet-notes" role="status">{words}</p>
             </div>
         </dialog>
+    }
+}
+
+/// The filter, and the button that saves the list.
+#[component]
+fn PacketsBar(packets: Packets, filter: RwSignal<Filter>, numbers: Memo<Vec<u64>>) -> impl IntoView {
+    let choose_direction = move |event: leptos::ev::Event| {
+        filter.update(|filter| {
+            filter.direction = match event_target_value(&event).as_str() {
+                "received" => Some(Direction::In),
+                "sent" => Some(Direction::Out),
+                _ => None,
+            };
+        });
+    };
+    let choose_kind = move |event: leptos::ev::Event| {
+        let name = event_target_value(&event);
+        filter.update(|filter| filter.kind = Kind::ALL.into_iter().find(|kind| kind.name() == name));
+    };
+    let kinds =
+        Kind::ALL.into_iter().map(|kind| view! { <option value=kind.name()>{kind.name()}</option> }).collect_view();
+    view! {
+        <div class="packets-bar">
+            <select aria-label="Direction" on:change=choose_direction>
+                <option value="">"All directions"</option>
+                <option value="received">"Received"</option>
+                <option value="sent">"Sent"</option>
+            </select>
+            <select aria-label="Packet type" on:change=choose_kind>
+                <option value="">"All types"</option>
+                {kinds}
+            </select>
+            <button
+                type="button"
+                class="button"
+                disabled=move || numbers.with(Vec::is_empty)
+                on:click=move |_| save(&packets.analysis.with_untracked(|analysis| text(analysis, &numbers.get_untracked())))
+            >
+                "Save as text"
+            </button>
+        </div>
     }
 }
 

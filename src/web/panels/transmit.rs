@@ -6,7 +6,7 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement};
+use web_sys::{Blob, DragEvent, Event, File};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
@@ -19,11 +19,11 @@ use crate::protocol::publish::PublishOutcome;
 use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
 use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, topic_of};
-use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
+use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
-use crate::web::panels::logs::{ReplayIndicator, each_slice, fetch, unreadable};
+use crate::web::panels::logs::{ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";
@@ -132,8 +132,8 @@ impl Transmit {
     }
 
     /// Reads the first of these files.
-    fn choose(self, files: Option<FileList>) {
-        if let Some(file) = files.and_then(|files| files.get(0)) {
+    fn choose(self, files: Vec<File>) {
+        if let Some(file) = files.into_iter().next() {
             self.read(Source::Chosen(file));
         }
     }
@@ -319,13 +319,6 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         }
         at
     });
-    let is_active = Memo::new(move |_| transmit.is_active());
-    // The same file can be chosen again only after the input has forgotten it.
-    let choose = move |event: Event| {
-        let input: HtmlInputElement = event_target(&event);
-        transmit.choose(input.files());
-        input.set_value("");
-    };
     // What is dropped here is a script, and not a log to import.
     let over = move |event: DragEvent| {
         event.prevent_default();
@@ -336,7 +329,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         event.prevent_default();
         event.stop_propagation();
         transmit.is_drag_target.set(false);
-        transmit.choose(event.data_transfer().and_then(|data| data.files()));
+        transmit.choose(dropped_files(&event));
     };
     let row = move |index: usize| {
         let entry = transmit.sheet.with(|sheet| sheet.entries().get(index).cloned());
@@ -354,30 +347,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         >
             {head("transmit-title", "Play a script", transmit.dialog)}
             <div class="panel-body">
-                <section class="replay" hidden=is_active>
-                    <p class="why">
-                        "Sends each line of a script as a message. Choose a file or drop it here: CSV or TSV, JSON, \
-                         subtitles, a screenplay, a saved chat, rows like \"1\" \"CHARACTER\" \"Spoken text\", or text like \
-                         CHARACTER: Spoken text."
-                    </p>
-                    <div class="actions">
-                        <label class="button file">
-                            "Choose file…"
-                            <input
-                                type="file"
-                                accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
-                                on:change=choose
-                            />
-                        </label>
-                        <button
-                            type="button"
-                            class="button"
-                            on:click=move |_| transmit.read(Source::Story)
-                        >
-                            "Use sample"
-                        </button>
-                    </div>
-                </section>
+                <FileSection panels />
                 <p role="status" class="of-files">{move || transmit.words.get()}</p>
                 <ColumnInputs panels />
                 <PlanInputs panels />
@@ -387,6 +357,39 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
             </div>
             <Player panels />
         </dialog>
+    }
+}
+
+/// The choice of a file.
+#[component]
+fn FileSection(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let is_active = Memo::new(move |_| transmit.is_active());
+    view! {
+        <section class="replay" hidden=is_active>
+            <p class="why">
+                "Sends each line of a script as a message. Choose a file or drop it here: CSV or TSV, JSON, \
+                 subtitles, a screenplay, a saved chat, rows like \"1\" \"CHARACTER\" \"Spoken text\", or text like \
+                 CHARACTER: Spoken text."
+            </p>
+            <div class="actions">
+                <label class="button file">
+                    "Choose file…"
+                    <input
+                        type="file"
+                        accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
+                        on:change=move |event| transmit.choose(take_files(&event))
+                    />
+                </label>
+                <button
+                    type="button"
+                    class="button"
+                    on:click=move |_| transmit.read(Source::Story)
+                >
+                    "Use sample"
+                </button>
+            </div>
+        </section>
     }
 }
 
@@ -461,12 +464,10 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     let settled = move || form.with(|fields| fields.words());
     let retain = disabled_reason(broker_status, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
-    let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
     let lowered = move || {
         let words = broker_status.with(|broker_status| unavailable_reason(broker_status, Capability::QoS(qos())))?;
         Some(format!("{words} Lines are sent with the maximum."))
     };
-    let formats = vec![("json", "JSON"), ("text", "CHARACTER: text")];
     view! {
         <form novalidate on:submit=move |event| event.prevent_default()>
             <p class="why" hidden=move || !is_settled()>{settled}</p>
@@ -487,29 +488,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     label="Interval"
                     hint="e.g. 500ms, 1s, 1.5s, 2m; 0s = as fast as possible."
                 />
-                <Choice
-                    id="transmit-qos"
-                    label="Script QoS"
-                    choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
-                    chosen=Signal::derive(qos_name)
-                    choose=move |name| {
-                        let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
-                        form.change(Field::Choices, |fields| fields.qos = qos);
-                    }
-                />
-                <Choice
-                    id="transmit-payload"
-                    label="Payload"
-                    choices=formats
-                    chosen=Signal::derive(move || match form.with(|fields| fields.payload) {
-                        PayloadFormat::Json => "json",
-                        PayloadFormat::Text => "text",
-                    })
-                    choose=move |name| {
-                        let payload = if name == "text" { PayloadFormat::Text } else { PayloadFormat::Json };
-                        form.change(Field::Choices, |fields| fields.payload = payload);
-                    }
-                />
+                <EncodingInputs form />
                 <p class="why wide" hidden=move || lowered().is_none()>{lowered}</p>
                 <Tick
                     id="transmit-retain"
@@ -536,13 +515,46 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     }
 }
 
+/// The quality of service and the payload's format.
+#[component]
+fn EncodingInputs(form: Form<PlanFields, Field>) -> impl IntoView {
+    let qos = move || form.with(|fields| fields.qos);
+    let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
+    let formats = vec![("json", "JSON"), ("text", "CHARACTER: text")];
+    view! {
+        <Choice
+            id="transmit-qos"
+            label="Script QoS"
+            choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+            chosen=Signal::derive(qos_name)
+            choose=move |name| {
+                let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
+                form.change(Field::Choices, |fields| fields.qos = qos);
+            }
+        />
+        <Choice
+            id="transmit-payload"
+            label="Payload"
+            choices=formats
+            chosen=Signal::derive(move || match form.with(|fields| fields.payload) {
+                PayloadFormat::Json => "json",
+                PayloadFormat::Text => "text",
+            })
+            choose=move |name| {
+                let payload = if name == "text" { PayloadFormat::Text } else { PayloadFormat::Json };
+                form.change(Field::Choices, |fields| fields.payload = payload);
+            }
+        />
+    }
+}
+
 #[component]
 fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let transmit = panels.transmit;
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
-            let words = left_out(&fault);
+            let words = skipped(&fault);
             return view! {
                 <div class="sheet-row script-row failed" title=words.clone()>
                     <span class="mark" aria-hidden="true">"✗"</span>

@@ -16,11 +16,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BinaryType, Blob, BlobPropertyBag, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent,
-    MessagePort, WebSocket,
+    BinaryType, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent, MessagePort, WebSocket,
 };
 
 use super::clock::Clock;
@@ -54,9 +53,6 @@ const CLOCK_DRIFT_US: u64 = 250_000;
 /// the computer slept.
 const CLOCK_CHECK: Duration = Duration::from_secs(10);
 
-/// Size of a slice of an export; small enough that incoming messages never wait for long.
-const EXPORT_SLICE_BYTES: usize = 1 << 20;
-
 /// A frame buffer above this size is freed: one large message shouldn't occupy its size
 /// permanently.
 const FRAME_KEPT_BYTES: usize = 1 << 20;
@@ -86,7 +82,6 @@ pub fn run() {
             socket: None,
             frame: Vec::new(),
             timer: None,
-            export: None,
             panels: None,
         })
     });
@@ -114,7 +109,6 @@ struct Driver {
     /// Each frame is copied into this buffer, once.
     frame: Vec<u8>,
     timer: Option<(Instant, Timeout)>,
-    export: Option<Export>,
     panels: Option<Panels>,
 }
 
@@ -148,13 +142,6 @@ impl Drop for Socket {
 struct TabChannel {
     channel: BroadcastChannel,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
-}
-
-struct Export {
-    next_seq: u64,
-    parts: Array,
-    slice: Vec<u8>,
-    _turn: Timeout,
 }
 
 impl Panels {
@@ -193,14 +180,7 @@ impl Driver {
     fn handle_message(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
             Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
-            None => self.page_command(data),
-        }
-    }
-
-    fn page_command(&mut self, data: &JsValue) {
-        match channel::decode(data) {
-            Ok(PageCommand::Export) => self.start_export(),
-            command => self.command(command),
+            None => self.command(channel::decode::<PageCommand>(data)),
         }
     }
 
@@ -356,57 +336,6 @@ impl Driver {
                 let _ = tabs.channel.post_message(&word);
             }
         }
-    }
-
-    fn start_export(&mut self) {
-        // Two at once would give the same file twice.
-        if self.export.is_some() {
-            return;
-        }
-        self.export = Some(Export {
-            next_seq: 0,
-            parts: Array::new(),
-            slice: Vec::with_capacity(EXPORT_SLICE_BYTES),
-            _turn: self.next_turn(),
-        });
-    }
-
-    fn next_turn(&self) -> Timeout {
-        let this = self.this.clone();
-        Timeout::new(0, move || {
-            if let Some(driver) = this.upgrade() {
-                driver.borrow_mut().export_slice();
-            }
-        })
-    }
-
-    fn export_slice(&mut self) {
-        let Some(mut export) = self.export.take() else {
-            return;
-        };
-        export.slice.clear();
-        let next = self.engine.export(export.next_seq, EXPORT_SLICE_BYTES, &mut export.slice);
-        // A blob's parts may be stored outside of memory, so a large log isn't doubled.
-        let parts = Array::of1(&Uint8Array::from(export.slice.as_slice()));
-        let slice = Blob::new_with_u8_array_sequence(&parts);
-        if let Ok(slice) = slice {
-            export.parts.push(&slice);
-        }
-        match next {
-            Some(next_seq) => {
-                let _turn = self.next_turn();
-                self.export = Some(Export { next_seq, _turn, ..export });
-            }
-            None => self.finish_export(&export.parts),
-        }
-    }
-
-    fn finish_export(&self, parts: &Array) {
-        let options = BlobPropertyBag::new();
-        options.set_type("application/x-ndjson");
-        let blob = Blob::new_with_blob_sequence_and_options(parts, &options);
-        // Fails only if the page is gone.
-        let _ = blob.and_then(|blob| self.scope.post_message(&blob));
     }
 }
 

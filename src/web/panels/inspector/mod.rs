@@ -1,40 +1,39 @@
 //! The inspector: one message, its payload in every notation, and the bytes of
 //! its packet.
 
-use crate::web::local_time;
+mod copy_buttons;
+mod loaded_message;
+mod packet_view;
+mod payload_view;
+mod pieces;
+mod time_slice;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
-use wasm_bindgen::prelude::*;
-use web_sys::{Element, Event, KeyboardEvent};
 
-use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close, close_if_covering};
+use super::{Panels, close};
 use crate::format::{grouped, size};
-use crate::message_log::mosquitto_command::BrokerAccess;
-use crate::message_log::{Message, ndjson};
-use crate::mqtt::codec::publish::{Property, properties};
+use crate::mqtt::codec::publish::properties;
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::{QoS, Version};
 use crate::packet_trace::analysis::TraceEntry;
-use crate::protocol::message::MessageRequest;
-use crate::protocol::message::{MessageDetails, MessagePart};
-use crate::ui::inspect::message_fetch::{Gathered, MessageFetch};
+use crate::protocol::message::{MessagePart, MessageRequest};
+use crate::ui::inspect::message_fetch::{FetchResult, MessageFetch};
 use crate::ui::inspect::publish_bytes::{PublishBytes, property_in_words};
-use crate::ui::inspect::text::{Kind, Piece, pieces};
-use crate::ui::inspect::{Choice, Fold, Row, Sheet, View, hex};
+use crate::ui::inspect::{Choice, View};
+use crate::web::local_time;
 use crate::web::panels::clipboard::ClipboardWriter;
-use crate::web::window_bus;
 use crate::web::window_bus::Copied;
-
-/// The number of bytes of a payload that are handled before the clock is checked.
-const SLICE_BYTES: usize = 1 << 16;
-
-/// How long the page may be blocked at once, in milliseconds. A frame has 16.
-const SLICE_MS: f64 = 8.0;
+use copy_buttons::CopyButtons;
+use loaded_message::LoadedMessage;
+use packet_view::PacketView;
+use payload_view::PayloadView;
+use pieces::Visible;
+use time_slice::{SLICE_BYTES, for_a_while};
 
 /// The inspector's handle.
 #[derive(Clone, Copy)]
@@ -55,74 +54,6 @@ enum InspectorState {
     Nothing,
     Words(String),
     Message(Arc<LoadedMessage>, View),
-}
-
-/// A message that has arrived completely.
-struct LoadedMessage {
-    seq: u64,
-    found: MessageDetails,
-    payload: Arc<[u8]>,
-    reach: BrokerAccess,
-}
-
-impl LoadedMessage {
-    fn new(seq: u64, mut found: MessageDetails, reach: BrokerAccess) -> Self {
-        let payload = std::mem::take(&mut found.payload).into();
-        Self { seq, found, payload, reach }
-    }
-
-    fn message(&self) -> Message<'_> {
-        let MessageDetails { time, topic, qos, retain, dup, properties, .. } = &self.found;
-        Message {
-            seq: self.seq,
-            time: *time,
-            topic,
-            qos: *qos,
-            retain: *retain,
-            dup: *dup,
-            properties,
-            payload: &self.payload,
-        }
-    }
-
-    fn choice(&self) -> Choice {
-        let content_type = properties(&self.found.properties).find_map(|property| match property {
-            Property::ContentType(content_type) => Some(content_type),
-            _ => None,
-        });
-        Choice::new(Arc::clone(&self.payload), content_type.unwrap_or_default())
-    }
-
-    /// Returns the name of the copied text, and the text.
-    fn copied(&self, copied: Copied) -> (String, String) {
-        match copied {
-            Copied::Row => {
-                let mut line = Vec::new();
-                ndjson::write_message(&self.message(), &mut line);
-                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                (format!("message {} as NDJSON", self.seq), line)
-            }
-            Copied::Payload => {
-                let sheet = Sheet::new(View::Text, Arc::clone(&self.payload), usize::MAX);
-                (format!("payload ({})", sheet.copied_as()), sheet.to_text())
-            }
-            Copied::Publish => ("mosquitto_pub command".to_owned(), self.reach.publish(&self.message())),
-            Copied::Subscribe => ("mosquitto_sub command".to_owned(), self.reach.subscribe()),
-        }
-    }
-}
-
-/// Works until there is a result, or the page has been blocked for long enough.
-fn for_a_while<T>(mut work: impl FnMut() -> Option<T>) -> Option<T> {
-    let clock = window().performance();
-    let now_ms = || clock.as_ref().map_or(f64::MAX, web_sys::Performance::now);
-    let end_ms = now_ms() + SLICE_MS;
-    loop {
-        let done = work();
-        if done.is_some() || now_ms() >= end_ms {
-            return done;
-        }
-    }
 }
 
 impl Inspector {
@@ -155,13 +86,13 @@ impl Inspector {
 
     /// Returns what to ask the worker for.
     pub(super) fn request(self) -> Option<MessageRequest> {
-        let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.glance());
-        self.fetch.with_value(MessageFetch::glance).or_else(copying)
+        let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.request());
+        self.fetch.with_value(MessageFetch::request).or_else(copying)
     }
 
     /// Handles the worker's answer.
     pub(super) fn handle_update(self, part: MessagePart, clipboard: ClipboardWriter) {
-        if self.fetch.with_value(|fetch| fetch.glance().is_some()) {
+        if self.fetch.with_value(|fetch| fetch.request().is_some()) {
             let fetched = self.fetch.try_update_value(|fetch| fetch.take(part)).flatten();
             return self.show(fetched);
         }
@@ -170,12 +101,12 @@ impl Inspector {
             Some((*copied, fetch.seq(), fetch.take(part)?))
         });
         match taken.flatten() {
-            Some((copied, seq, Gathered::Whole(found, reach))) => {
+            Some((copied, seq, FetchResult::Complete(found, reach))) => {
                 let (what, text) = LoadedMessage::new(seq, found, reach).copied(copied);
                 clipboard.copy(what, text);
             }
-            Some((.., Gathered::Missing(words))) => clipboard.show_message(words),
-            Some((.., Gathered::Partly { .. })) | None => {}
+            Some((.., FetchResult::Missing(words))) => clipboard.show_message(words),
+            Some((.., FetchResult::Partial { .. })) | None => {}
         }
     }
 
@@ -186,15 +117,15 @@ impl Inspector {
         self.show(fetched);
     }
 
-    fn show(self, fetched: Option<Gathered>) {
+    fn show(self, fetched: Option<FetchResult>) {
         match fetched {
             None => {}
-            Some(Gathered::Partly { bytes, of }) => {
+            Some(FetchResult::Partial { bytes, of }) => {
                 let words = format!("Loading message: {} of {}…", size(bytes.into()), size(of.into()));
                 self.shown.set(InspectorState::Words(words));
             }
-            Some(Gathered::Missing(words)) => self.shown.set(InspectorState::Words(words)),
-            Some(Gathered::Whole(found, reach)) => {
+            Some(FetchResult::Missing(words)) => self.shown.set(InspectorState::Words(words)),
+            Some(FetchResult::Complete(found, reach)) => {
                 let seq = self.fetch.with_value(MessageFetch::seq);
                 let loaded = LoadedMessage::new(seq, found, reach);
                 match self.chosen.with_value(|chosen| chosen.get(&loaded.found.topic).copied()) {
@@ -323,39 +254,6 @@ fn MessageView(
     }
 }
 
-/// Buttons that copy the message as a whole or the commands for it, and that go to its line.
-#[component]
-fn CopyButtons(clipboard: ClipboardWriter, loaded: Arc<LoadedMessage>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
-    let buttons = [
-        (Copied::Row, "Copy as NDJSON", "Copy the message as a line of an export"),
-        (Copied::Publish, "Copy mosquitto_pub", "Copy the command that publishes this message"),
-        (Copied::Subscribe, "Copy mosquitto_sub", "Copy the command that subscribes to the same topics"),
-    ];
-    let button = |(copied, name, title)| {
-        let loaded = Arc::clone(&loaded);
-        let copy = move |_| {
-            let (what, text) = loaded.copied(copied);
-            clipboard.copy(what, text);
-        };
-        view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
-    };
-    let show = format!("{}{}", window_bus::SHOW, loaded.seq);
-    view! {
-        {buttons.map(button).into_iter().collect_view()}
-        <button
-            type="button"
-            class="button"
-            title="Show this message in the crawl (s in the console)"
-            on:click=move |_| {
-                close_if_covering(dialog);
-                window_bus::send(window_bus::PAGE, &show.clone().into());
-            }
-        >
-            "Show in crawl"
-        </button>
-    }
-}
-
 #[component]
 fn Facts(panels: Panels, loaded: Arc<LoadedMessage>) -> impl IntoView {
     let found = &loaded.found;
@@ -423,27 +321,6 @@ fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
     }
 }
 
-/// A text among others, isolated so that its direction doesn't affect them.
-#[component]
-fn Visible(text: String) -> impl IntoView {
-    view! { <bdi>{put(pieces(&text))}</bdi> }
-}
-
-fn put(pieces: Vec<Piece>) -> impl IntoView {
-    pieces.into_iter().map(|piece| view! { <span class=class_of(piece.kind)>{piece.text}</span> }).collect_view()
-}
-
-const fn class_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Plain => "",
-        Kind::Name => "of-name",
-        Kind::Text => "of-text",
-        Kind::Number => "of-number",
-        Kind::Literal => "of-literal",
-        Kind::Odd => "of-odd",
-    }
-}
-
 #[component]
 fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl IntoView {
     let options = View::ALL
@@ -464,246 +341,4 @@ fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl 
         })
         .collect_view();
     view! { <div class="views" role="radiogroup" aria-label="Format">{options}</div> }
-}
-
-/// A payload on its way to the screen: the first rows are shown at once, the rest is laid out while
-/// they are read.
-#[derive(Clone, Copy)]
-struct IncrementalLayout {
-    rows: VirtualRows,
-    sheet: StoredValue<Option<Result<Sheet, String>>>,
-    /// Counts the changes of rows that are on screen.
-    changes: RwSignal<u32>,
-    /// Counts the sheets that were started.
-    begun: StoredValue<u32>,
-}
-
-impl IncrementalLayout {
-    fn new() -> Self {
-        Self {
-            rows: VirtualRows::new(Start::Head),
-            sheet: StoredValue::new(None),
-            changes: RwSignal::new(0),
-            begun: StoredValue::new(0),
-        }
-    }
-
-    fn begin(self, sheet: Sheet) {
-        self.sheet.set_value(Some(Ok(sheet)));
-        self.begun.update_value(|begun| *begun += 1);
-        self.go_on(self.begun.get_value());
-        self.change();
-    }
-
-    fn go_on(self, turn: u32) {
-        // A sheet that isn't shown any more is dropped.
-        if self.begun.try_get_value() != Some(turn) {
-            return;
-        }
-        let rows = self.sheet.try_update_value(|sheet| {
-            let Some(Ok(laid)) = sheet else { return (0, true) };
-            let done = for_a_while(|| match laid.advance(SLICE_BYTES) {
-                Ok(false) => None,
-                done => Some(done),
-            });
-            let rows = laid.rows();
-            match done {
-                Some(Err(words)) => {
-                    *sheet = Some(Err(words));
-                    (0, true)
-                }
-                done => (rows, done.is_some()),
-            }
-        });
-        let Some((rows, is_done)) = rows else { return };
-        self.rows.resize(rows);
-        if is_done {
-            // Whether a row can be folded is known only once its closing line has been read.
-            self.change();
-        } else {
-            Timeout::new(0, move || self.go_on(turn)).forget();
-        }
-    }
-
-    fn toggle(self, line: usize) {
-        let rows = self.sheet.try_update_value(|sheet| {
-            let Some(Ok(sheet)) = sheet else { return 0 };
-            sheet.toggle(line);
-            sheet.rows()
-        });
-        self.rows.resize(rows.unwrap_or_default());
-        self.change();
-    }
-
-    fn change(self) {
-        self.changes.update(|changes| *changes += 1);
-    }
-
-    fn with<T>(self, read: impl FnOnce(&Result<Sheet, String>) -> Option<T>) -> Option<T> {
-        self.changes.track();
-        self.sheet.with_value(|sheet| read(sheet.as_ref()?))
-    }
-
-    /// Returns the name of the form in which the whole payload is copied, once all of it is there.
-    fn copied_as(self) -> Option<&'static str> {
-        self.with(|sheet| Some(sheet.as_ref().ok().filter(|sheet| sheet.is_done())?.copied_as()))
-    }
-}
-
-#[component]
-fn PayloadView(
-    view: View,
-    loaded: Arc<LoadedMessage>,
-    clipboard: ClipboardWriter,
-    dialog: NodeRef<html::Dialog>,
-) -> impl IntoView {
-    let layout = IncrementalLayout::new();
-    let rows = layout.rows;
-    let payload = Arc::clone(&loaded.payload);
-    Effect::new(move || {
-        let columns = rows.columns.get();
-        if columns > 0 {
-            layout.begin(Sheet::new(view, Arc::clone(&payload), columns));
-        }
-    });
-    let toggle = move |line: usize| layout.toggle(line);
-    let row = move |index: usize| {
-        let row = layout.with(|sheet| sheet.as_ref().ok()?.row(index));
-        row.map(|row| view! { <SheetRow row toggle /> }).into_any()
-    };
-    let fault = move || layout.with(|sheet| sheet.as_ref().err().cloned());
-    let copy = move |_| {
-        let name = untrack(|| layout.copied_as());
-        let text = untrack(|| layout.with(|sheet| Some(sheet.as_ref().ok()?.to_text())));
-        if let (Some(name), Some(text)) = (name, text) {
-            clipboard.copy(format!("payload ({name})"), text);
-        }
-    };
-    view! {
-        <p class="fault" role="status">{fault}</p>
-        <VirtualList rows label="Payload" on_key=|_| false row />
-        <footer class="panel-foot" role="none">
-            <button type="button" class="button" disabled=move || layout.copied_as().is_none() on:click=copy>
-                {move || layout.copied_as().map_or("Copy payload".to_owned(), |name| format!("Copy payload ({name})"))}
-            </button>
-            <CopyButtons clipboard loaded dialog />
-        </footer>
-    }
-}
-
-#[component]
-fn SheetRow(row: Row, toggle: impl Fn(usize) + Copy + Send + Sync + 'static) -> impl IntoView {
-    let Row { lead, indent, continues, fold, pieces } = row;
-    let fold = fold.map(|Fold { line, is_folded }| {
-        view! {
-            <button
-                type="button"
-                class="fold"
-                aria-expanded=(!is_folded).to_string()
-                aria-label=if is_folded { "Unfold" } else { "Fold" }
-                on:click=move |_| toggle(line)
-            >
-                {if is_folded { "▸" } else { "▾" }}
-            </button>
-        }
-    });
-    let indent = indent.min(Row::INDENT_MAX);
-    view! {
-        <div class="sheet-row" class:continues=continues style=format!("--indent:{indent}")>
-            {fold}
-            {(!lead.is_empty()).then(|| view! { <span class="lead">{lead}</span> })}
-            {put(pieces)}
-        </div>
-    }
-}
-
-/// The packet's bytes. The one under the cursor is explained, and the cursor follows the mouse or
-/// the arrow keys.
-#[component]
-fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
-    let rows = VirtualRows::new(Start::Head);
-    let cursor = RwSignal::new(0_usize);
-    let bytes_per_row = Memo::new(move |_| hex::bytes_per_row(rows.columns.get()));
-    let bytes = packet.len();
-    Effect::new(move || rows.resize(hex::rows(bytes, bytes_per_row.get())));
-    let field = {
-        let packet = Arc::clone(&packet);
-        Memo::new(move |_| packet.field_at(cursor.get()))
-    };
-    let words = {
-        let packet = Arc::clone(&packet);
-        move || {
-            let text = packet.words(cursor.get());
-            view! { <Visible text /> }
-        }
-    };
-    let on_key = move |event: &KeyboardEvent| {
-        let per_row = bytes_per_row.get_untracked();
-        let at = cursor.get_untracked();
-        let to = match event.key().as_str() {
-            "ArrowLeft" => at.checked_sub(1),
-            "ArrowRight" => Some(at + 1),
-            "ArrowUp" => at.checked_sub(per_row),
-            "ArrowDown" => Some(at + per_row),
-            _ => return false,
-        };
-        if let Some(to) = to.filter(|&to| to < bytes) {
-            cursor.set(to);
-            rows.reveal(to / per_row);
-        }
-        true
-    };
-    let point = move |event: &Event| {
-        let at =
-            event.target().and_then(|target| target.dyn_into::<Element>().ok()?.get_attribute("data-at")?.parse().ok());
-        if let Some(at) = at {
-            cursor.set(at);
-        }
-    };
-    let notes = packet.notes().join(" ");
-    let row = move |index: usize| {
-        let per_row = bytes_per_row.get();
-        let start = index * per_row;
-        let cells = (start..(start + per_row).min(packet.len())).map(|at| {
-            let of = packet.field_at(at);
-            let byte = packet.byte(at);
-            let (digits, letter) = match byte {
-                Some(byte) => (format!("{byte:02x}"), hex::ascii(byte)),
-                None => ("··".to_owned(), '·'),
-            };
-            let is_marked = move || field.get() == of;
-            let is_here = move || cursor.get() == at;
-            let is_odd = of % 2 == 1;
-            let of_payload = of + 1 == packet.fields().len();
-            let hex = view! {
-                <span
-                    data-at=at.to_string()
-                    class:odd-field=is_odd
-                    class:of-payload=of_payload
-                    class:marked=is_marked
-                    class:here=is_here
-                >
-                    {digits}
-                </span>
-            };
-            let ascii = view! { <span data-at=at.to_string() class:marked=is_marked class:here=is_here>{letter.to_string()}</span> };
-            (hex, ascii)
-        });
-        let (hex, ascii): (Vec<_>, Vec<_>) = cells.unzip();
-        view! {
-            <div class="sheet-row packet-row">
-                <span class="lead">{hex::place(start)}</span>
-                <span class="cells" style=format!("--cells:{per_row}")>{hex}</span>
-                <span class="letters">{ascii}</span>
-            </div>
-        }
-        .into_any()
-    };
-    view! {
-        <p class="byte-words" id="byte-words" role="status">{words}</p>
-        <div class="packet" on:mouseover=move |event| point(&event) on:click=move |event| point(&event)>
-            <VirtualList rows label="Bytes of the packet" described_by="byte-words" on_key row />
-        </div>
-        <p class="why packet-notes">{notes}</p>
-    }
 }

@@ -206,9 +206,16 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
             page.wait_for_stat("received", 1, PATIENCE).await?;
-            for panel in
-                ["Send a message", "Packets", "Topics", "Logs", "Preferences", "Keyboard", "Change subscriptions"]
-            {
+            for panel in [
+                "Send a message",
+                "Packets",
+                "Topics",
+                "Export",
+                "Logs",
+                "Preferences",
+                "Keyboard",
+                "Change subscriptions",
+            ] {
                 page.press(panel).await?;
                 page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
                 check_rules(page, &format!("{panel}, {theme}")).await?;
@@ -219,7 +226,7 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.wait_for("the Director", "Boolean(field('Ambient sound'))", PATIENCE).await?;
             check_rules(page, &format!("Director, {theme}")).await?;
             // With a rule, one that is being changed, and errors.
-            page.press("Message rules").await?;
+            page.press("Line rules").await?;
             page.fill("Match topics", "StarWars").await?;
             page.choose("Text", "sentence").await?;
             page.fill("Text template", "it is {t}").await?;

@@ -54,8 +54,7 @@ async fn an_import_is_exported_byte_for_byte() -> Result<()> {
         page.wait_for_stat("kept", MESSAGES, PATIENCE).await?;
         page.check_accounts().await?;
         page.press_keys(ESCAPE).await?;
-        page.press("Export").await?;
-        let again = page.downloaded().await?;
+        let again = page.export().await?;
         ensure!(again == exported, "what was exported differs from what was imported");
         Ok(())
     })
@@ -222,6 +221,8 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         drop_files(page, &[("log.ndjson", &log)]).await?;
         page.wait_for_stat("kept", 3, PATIENCE).await?;
         page.run("window.showSaveFilePicker = undefined;").await?;
+        page.press_keys(ESCAPE).await?;
+        page.press("Export").await?;
         page.press("Save as CSV").await?;
         page.wait_for_words("Saved 3 messages to mqtt-crawl-.*csv").await?;
         let head = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";

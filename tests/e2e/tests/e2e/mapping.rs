@@ -40,8 +40,8 @@ const TOLD: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Director").await?;
-    page.press("Message rules").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Message rules'))", PATIENCE).await
+    page.press("Line rules").await?;
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Line rules'))", PATIENCE).await
 }
 
 /// Waits until the preview shows a message with this line.

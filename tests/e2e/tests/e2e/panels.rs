@@ -50,7 +50,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered").await?;
 
         // In hex, retained, by keyboard.
         page.choose("Message payload: format", "Hex").await?;
@@ -71,7 +71,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         page.wait_for_words(r"hex digit is missing").await?;
         page.wait_for_words(r"can't hold \+ or #").await?;
         page.wait_for_words("fix the 2 highlighted fields").await?;
-        wait_for_tally(page, "4 sent: 4 done.").await?;
+        wait_for_tally(page, "4 sent, 4 delivered").await?;
 
         let listed = outcomes(page).await?;
         check_equal("how many are listed", listed.len(), 4)?;
@@ -101,11 +101,10 @@ async fn properties_arrive() -> Result<()> {
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent: 1 done.").await?;
+        wait_for_tally(page, "1 sent, 1 delivered").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
-        page.press("Export").await?;
-        let export = page.downloaded().await?;
+        let export = page.export().await?;
         for words in ["text/plain", "deck/answers", "ship", "Evening Star"] {
             ensure!(export.contains(words), "no {words} in {export}");
         }
@@ -136,11 +135,11 @@ async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent: 3 waiting.").await?;
+        wait_for_tally(page, "3 sent, 3 waiting").await?;
         page.wait_for_words("Up to 10,000 messages wait here .*; 3 wait").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -178,15 +177,18 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
         check_equal("which levels are off", disabled, vec![false, true, true])?;
         ensure!(page.evaluate::<bool>("field('Retain message').disabled").await?, "retain can be chosen");
-        ensure!(page.evaluate::<String>(&why("Retain message")).await?.contains("no retained"), "no reason");
+        ensure!(
+            page.evaluate::<String>(&why("Retain message")).await?.contains("doesn't support retained"),
+            "no reason"
+        );
         page.press("Close").await?;
 
         page.press("Settings").await?;
         open(page, "More settings").await?;
         for (name, reason) in [
-            ("Keep alive (s)", "42 s are in force"),
-            ("Subscription identifier", "no subscription identifiers"),
-            ("Retain will", "no retained"),
+            ("Keep alive (s)", "42 s (set by the broker)"),
+            ("Subscription identifier", "doesn't support subscription identifiers"),
+            ("Retain will", "doesn't support retained"),
         ] {
             ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
             let said: String = page.evaluate(&why(name)).await?;
@@ -196,9 +198,9 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
         let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
         for line in [
             "Keep alive 42 s",
-            "Highest QoS to publish with 0",
+            "Maximum QoS 0",
             "Retained messages no",
-            "Filters with + and # yes",
+            "Wildcard subscriptions yes",
             "Subscription identifiers no",
             "User property deck: <b>7</b>",
         ] {
@@ -321,7 +323,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting").await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
@@ -380,15 +382,15 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting").await?;
 
         page.fail_worker("out of fuel").await?;
         page.wait_for_words("was started again").await?;
-        wait_for_tally(page, "1 sent: 1 unknown.").await?;
+        wait_for_tally(page, "1 sent, 1 unconfirmed").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent: 1 done, 1 unknown.").await?;
+        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed").await?;
 
         let connects = peer.connects();
         check_equal("how often it connected", connects.len(), 2)?;

@@ -123,7 +123,10 @@ async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
         page.press_keys("m").await?;
         page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
         page.wait_for_text("Sound is not available in this browser.").await?;
-        ensure!(page.evaluate::<bool>("field('Ambient sound').disabled && !field('Ambient sound').checked").await?, "it is on");
+        ensure!(
+            page.evaluate::<bool>("field('Ambient sound').disabled && !field('Ambient sound').checked").await?,
+            "it is on"
+        );
         Ok(())
     })
     .await

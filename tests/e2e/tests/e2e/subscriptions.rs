@@ -30,7 +30,12 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.open(&link(&station.page_url(), &[("broker", broker), ("topic", "first"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        page.wait_for_text("QoS 0").await?;
+        page.wait_for(
+            "the broker's answer",
+            "document.querySelector('.granted-words')?.innerText === 'QoS 0'",
+            PATIENCE,
+        )
+        .await?;
         // None of its messages arrives before it is subscribed to.
         publisher.publish(Version::V5, "second/a", "too early").await?;
         publisher.publish(Version::V5, "first", "one").await?;
@@ -148,6 +153,12 @@ async fn a_refusal_is_shown() -> Result<()> {
     .await
 }
 
+/// Waits for the message counts of the subscriptions.
+async fn wait_for_counts(page: &Page, expected: &str) -> Result<()> {
+    let counts = "[...document.querySelectorAll('.subscribed .count')].map((count) => count.innerText).join()";
+    page.wait_for("the counts", &format!("{counts} === '{expected}'"), PATIENCE).await
+}
+
 #[tokio::test]
 async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
     let station = Station::start().await?;
@@ -157,10 +168,10 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "first/#"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        page.wait_for_text("0 messages").await?;
+        wait_for_counts(page, "0 messages").await?;
         let publisher = Login::anonymous(mosquitto.mqtt_port());
         publisher.publish(Version::V5, "first/a", "one").await?;
-        page.wait_for_text("1 message").await?;
+        wait_for_counts(page, "1 message").await?;
 
         page.run("document.querySelector('dialog[open] details.more').open = true;").await?;
         page.fill("Topic filter", "second").await?;
@@ -169,16 +180,18 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         page.press("Subscribe").await?;
         page.wait_for_words("The broker grants “second”").await?;
         publisher.publish(Version::V5, "second", "two").await?;
-        page.wait_for_text("1 message").await?;
+        wait_for_counts(page, "1 message,1 message").await?;
         publisher.publish(Version::V5, "first/b", "three").await?;
-        page.wait_for_text("2 messages").await?;
+        wait_for_counts(page, "2 messages,1 message").await?;
+        let sources = "[...document.querySelectorAll('.subscribed .count')].map((count) => count.title).join()";
+        let expected = "Counted by topic,Counted by subscription identifier".to_owned();
+        check_equal("how they are counted", page.evaluate(sources).await?, expected)?;
         // Messages that the log drops were received all the same.
         page.press_keys(ESCAPE).await?;
         page.press("Clear").await?;
         page.wait_for_stat("cleared", 3, PATIENCE).await?;
         open_panel(page).await?;
-        page.wait_for_text("2 messages").await?;
-        page.wait_for_text("1 message").await
+        wait_for_counts(page, "2 messages,1 message").await
     })
     .await
 }

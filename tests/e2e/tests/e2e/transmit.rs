@@ -85,12 +85,12 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
         // As the producer sends them.
-        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. The first: line 4, column 5: ").await?;
+        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. First: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
         page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
         let faults: Vec<String> = page.evaluate(faults).await?;
         check_equal("rows left out", faults.len(), 2)?;
-        ensure!(faults[1].starts_with("line 5, column ") && faults[1].ends_with("Left out."), "{faults:?}");
+        ensure!(faults[1].starts_with("Skipped: line 5, column "), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
         check_equal("elements made of a script", made, 0)?;
         page.fill("Interval", "1,5s").await?;
@@ -113,8 +113,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.screenshot(&format!("{name}-sign")).await?;
         page.go_to(&watches).await?;
         page.wait_for_stat("received", LINES, PATIENCE).await?;
-        page.press("Export").await?;
-        let export = page.downloaded().await?;
+        let export = page.export().await?;
         let texts: Result<Vec<String>> = export
             .lines()
             .map(|line| {
@@ -129,7 +128,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.go_to(&transmits).await?;
         page.wait_for("no sign", "!button('Stop')", PATIENCE).await?;
         open_panel(page).await?;
-        wait_for_progress(page, "Every line had its turn · 40 sent, 40 done").await?;
+        wait_for_progress(page, "Finished · 40 sent, 40 acknowledged").await?;
         let all_done = "document.querySelectorAll('[data-mark=done]').length > 5
             && document.querySelectorAll('[data-mark=done]').length === document.querySelectorAll('[data-line]').length";
         page.wait_for("every line on screen to be marked as done", all_done, PATIENCE).await
@@ -181,7 +180,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
         let took = times[LINES - 1] - times[0];
         println!("{LINES} lines, 100 ms apart, in {bursts} bursts over {took:.1} s");
         ensure!(bursts > 2 * took.ceil() as usize, "{bursts} bursts in {took:.1} s");
-        wait_for_progress(page, "120 sent, 120 done").await
+        wait_for_progress(page, "120 sent, 120 acknowledged").await
     })
     .await
 }
@@ -208,14 +207,14 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         eventually("line 4", async || Ok(last().starts_with("say/BEN/4 ").then_some(()))).await?;
         page.press("Pause script").await?;
         seek(page, 29).await?;
-        wait_for_progress(page, "Line 29 of 30, at rest · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
         check_equal("what went out at rest", heard(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
         page.tick("Loop").await?;
         seek(page, 30).await?;
         eventually("line 30", async || Ok(last().starts_with("say/BEN/30 ").then_some(()))).await?;
-        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 done").await?;
+        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 acknowledged").await?;
         page.press("Stop").await?;
         wait_for_progress(page, "Stopped at line 30 of 30").await?;
 
@@ -249,7 +248,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.fill("Script topic", "say/{speaker}").await?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "4 sent, 2 done, 2 failed").await?;
+        wait_for_progress(page, "4 sent, 2 acknowledged, 2 failed").await?;
         check_equal("lines that failed", marked(page, "failed").await?, vec![2, 4])?;
         check_equal("lines that arrived", marked(page, "done").await?, vec![1, 3])?;
         let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
@@ -265,7 +264,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.run("button('Send a message').click();").await?;
         page.fill("Message topic", "say/ADA").await?;
         page.run("button('Send').click();").await?;
-        page.wait_for_words("1 sent: 1 done").await?;
+        page.wait_for_words("1 sent, 1 delivered").await?;
         check_equal("lines that arrived", marked(page, "done").await?, Vec::new())?;
         check_equal("lines that failed", marked(page, "failed").await?, Vec::new())
     })
@@ -293,13 +292,13 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
         ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
         page.fill("Interval", "1s").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "1 sent, 1 done").await?;
+        wait_for_progress(page, "1 sent, 1 acknowledged").await?;
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
         let watcher = subscriber.subscribe_telling("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
-        wait_for_progress(page, "3 sent, 3 done").await?;
+        wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
         eventually("the rest", async || Ok((heard(&watcher.output()) == expected).then_some(()))).await?;
         page.wait_for_stat("received", 3, PATIENCE).await?;
@@ -341,11 +340,11 @@ async fn what_was_sent_is_taken_back_and_repeated() -> Result<()> {
         page.run("document.querySelector('.repeat').open = true;").await?;
         page.fill("Repeat every", "1ms").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("10 ms is the shortest").await?;
+        page.wait_for_words("Minimum 10 ms").await?;
         page.fill("Repeat every", "20ms").await?;
         page.fill("Repeat count", "5").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("It went out as often as it should: 5 sent, 5 done.").await?;
+        page.wait_for_words("Repeat finished: 5 sent, 5 acknowledged.").await?;
         check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
         page.fill("Repeat count", "").await?;
@@ -419,7 +418,7 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "Every line had its turn · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;
         let expected = [("PIP", "Spät"), ("ADA", "Two")]
             .map(|(who, text)| format!("{{\"character\":\"{who}\",\"text\":\"{text}\"}}"));
         eventually("both lines", async || Ok((heard(&subscriber.output()) == expected).then_some(()))).await
