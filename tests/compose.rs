@@ -126,7 +126,7 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
         payload_is_utf8: true,
         ..MessageFields::default()
     };
-    check_faults(not_text.parse(), &[(Field::Payload, "aren't UTF-8")]);
+    check_faults(not_text.parse(), &[(Field::Payload, "isn't valid UTF-8")]);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
             (Field::ReceiveMaximum, "from 1 to 65535."),
             (Field::SubscriptionIdentifier, "from 1 to 268435455, or leave empty."),
             (Field::UserProperty(0), "U+0000"),
-            (Field::WillDelay, "or nothing"),
+            (Field::WillDelay, "or leave empty"),
             (Field::Will(mqtt_crawl::ui::forms::message::Field::Topic), "Enter a topic"),
             (Field::Will(mqtt_crawl::ui::forms::message::Field::Payload), "hex"),
         ],

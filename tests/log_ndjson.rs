@@ -229,8 +229,8 @@ fn what_is_no_line_is_told_in_words() {
         (line_with("payload_base64", r#""AA==""#), "either payload or payload_base64"),
         (line_with("payloads", r#""""#), "unknown field `payloads`"),
         (line_with("payload", r#""","payload":"""#), "duplicate field `payload`"),
-        (line_with("payload", r#"null,"payload_base64":"AA""#), "payload_base64 is no Base64"),
-        (line_with("payload", r#"null,"payload_base64":"A-==""#), "payload_base64 is no Base64"),
+        (line_with("payload", r#"null,"payload_base64":"AA""#), "payload_base64 isn't valid Base64"),
+        (line_with("payload", r#"null,"payload_base64":"A-==""#), "payload_base64 isn't valid Base64"),
         (line_with("properties", "[]"), "expected the properties as an object"),
         (line_with("properties", r#"{"colour":1}"#), "unknown variant `colour`"),
         (line_with("properties", r#"{"topic_alias":0}"#), "nonzero"),
@@ -240,13 +240,13 @@ fn what_is_no_line_is_told_in_words() {
         (line_with("properties", r#"{"subscription_identifiers":[268435456]}"#), "from 1 to 268435455"),
         (line_with("properties", r#"{"response_topic":"a/+"}"#), "response topic"),
         (line_with("properties", r#"{"content_type":"\u0000"}"#), "U+0000"),
-        (line_with("properties", r#"{"correlation_data":"?"}"#), "correlation_data is no Base64"),
+        (line_with("properties", r#"{"correlation_data":"?"}"#), "correlation_data isn't valid Base64"),
         (line_with("properties", r#"{"user_properties":[["a"]]}"#), "invalid length 1"),
-        (line_with("properties", &base64("AQ==")), "no property section"),
+        (line_with("properties", &base64("AQ==")), "isn't a valid MQTT 5.0 property section"),
         (line_with("properties", &base64("AQEBAQ==")), "a property twice"),
-        (line_with("properties", &base64("/w==")), "no property section"),
+        (line_with("properties", &base64("/w==")), "isn't a valid MQTT 5.0 property section"),
         // The subscription identifier 1 in two bytes where one is enough.
-        (line_with("properties", &base64("C4EA")), "no property section"),
+        (line_with("properties", &base64("C4EA")), "isn't a valid MQTT 5.0 property section"),
     ] {
         let error = read_line(line.as_bytes()).expect_err(&line);
         assert!(error.words.contains(expected), "{line}: {error}");

@@ -236,7 +236,7 @@ fn without_a_connection_it_is_said_that_messages_wait() {
     ] {
         let words = outbox.waiting_words(state);
         assert_eq!(words.is_some(), says, "{state:?}");
-        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));
+        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 queued")));
     }
 }
 

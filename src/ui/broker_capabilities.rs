@@ -57,7 +57,7 @@ pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<S
 }
 
 fn only_in_5(standing: &BrokerStatus) -> Option<String> {
-    (standing.version == Some(Version::V311)).then(|| "Requires MQTT 5.0; this connection uses 3.1.1.".to_owned())
+    (standing.version == Some(Version::V311)).then(|| "Requires MQTT 5.0; this connection uses MQTT 3.1.1.".to_owned())
 }
 
 /// Returns why nothing can be published now; `None` if it can, even if only into the queue.

@@ -228,38 +228,38 @@ pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
         <dialog class="panel" node_ref=file_export.dialog aria-labelledby="export-title">
             {head("export-title", "Export", file_export.dialog)}
             <div class="panel-body">
-            <section class="replay">
-            <p class="why">
-                "NDJSON is lossless and can be imported again. CSV is for spreadsheets: UTC times, binary payloads as \
-                 Base64, and an apostrophe before text that a spreadsheet would run as a formula."
-            </p>
-            <div class="actions">
-                <label class="field speed">
-                    <span>"Messages"</span>
-                    <select id="export-selection" on:change=choose>
-                        <option value="all">"All messages"</option>
-                        <option value="matching">"Filtered messages"</option>
-                    </select>
-                </label>
-                {button(|_| Format::Ndjson, "Save as NDJSON")}
-                {button(Format::Csv, "Save as CSV")}
-                <label class="field speed">
-                    <span>"CSV separator"</span>
-                    <select id="export-separator" on:change=choose_separator>
-                        <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
-                        <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
-                    </select>
-                </label>
-            </div>
-            <Tick
-                id="export-digits"
-                label="Preserve digits in CSV"
-                ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
-                on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
-                hint="Writes long numbers, leading zeros and text that looks like a date as =\"0042\", for Excel."
-            />
-            <p role="status">{move || file_export.text.get()}</p>
-            </section>
+                <section class="replay">
+                    <p class="why">
+                        "NDJSON is lossless and can be imported again. CSV is for spreadsheets: UTC times, binary payloads as \
+                         Base64, and an apostrophe before text that a spreadsheet would run as a formula."
+                    </p>
+                    <div class="actions">
+                        <label class="field speed">
+                            <span>"Messages"</span>
+                            <select id="export-selection" on:change=choose>
+                                <option value="all">"All messages"</option>
+                                <option value="matching">"Filtered messages"</option>
+                            </select>
+                        </label>
+                        {button(|_| Format::Ndjson, "Save as NDJSON")}
+                        {button(Format::Csv, "Save as CSV")}
+                        <label class="field speed">
+                            <span>"CSV separator"</span>
+                            <select id="export-separator" on:change=choose_separator>
+                                <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
+                                <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
+                            </select>
+                        </label>
+                    </div>
+                    <Tick
+                        id="export-digits"
+                        label="Preserve digits in CSV"
+                        ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
+                        on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
+                        hint="Writes long numbers, leading zeros and text that looks like a date as =\"0042\", for Excel."
+                    />
+                    <p role="status">{move || file_export.text.get()}</p>
+                </section>
             </div>
         </dialog>
     }
