@@ -447,7 +447,7 @@ fn each_byte_of_a_publish_is_explained() {
         (30, "Byte 30: 0x01 (1). Subscription identifier, byte 2 of 2. 128."),
         (36, "Byte 36: 0x21 (33). Payload, byte 3 of 3. 3 bytes, unmodified."),
     ] {
-        let words = packet.words(at);
+        let words = packet.describe(at);
         assert_eq!(words, expected);
     }
     let notes = packet.notes().join(" ");
@@ -455,9 +455,8 @@ fn each_byte_of_a_publish_is_explained() {
         assert!(notes.contains(words), "{notes}");
     }
     let packet = with_identifier(Some(0x0102));
-    let expected =
-        "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258. Acknowledgements carry the same number.";
-    assert_eq!(packet.words(8), expected);
+    let expected = "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258. Acknowledgements carry the same number.";
+    assert_eq!(packet.describe(8), expected);
     assert!(!packet.notes().join(" ").contains("identifier"));
 }
 
@@ -513,7 +512,7 @@ proptest! {
         let _ = best_field(&payload, "", usize::MAX);
         let packet = PublishBytes::new(&message(QoS::ExactlyOnce, &payload, "t"), Arc::from([]), Version::V5, None);
         for at in 0..packet.len() + 1 {
-            let _ = packet.words(at);
+            let _ = packet.describe(at);
         }
     }
 

@@ -249,12 +249,12 @@ fn what_is_no_line_is_told_in_words() {
         (line_with("properties", &base64("C4EA")), "isn't a valid MQTT 5.0 property section"),
     ] {
         let error = read_line(line.as_bytes()).expect_err(&line);
-        assert!(error.words.contains(expected), "{line}: {error}");
-        assert!(!error.words.contains(" at line 1"), "{line}: {error}");
+        assert!(error.message.contains(expected), "{line}: {error}");
+        assert!(!error.message.contains(" at line 1"), "{line}: {error}");
     }
     let error = read_line(b"{\"seq\":\xff}").expect_err("no UTF-8");
     assert_eq!(error.column, Some(8));
-    assert!(error.words.contains("UTF-8"), "{error}");
+    assert!(error.message.contains("UTF-8"), "{error}");
     let error = read_line(br#"{"seq":x}"#).expect_err("no number");
     assert_eq!(error.column, Some(8));
 }

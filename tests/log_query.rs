@@ -212,7 +212,7 @@ fn a_wrong_query_is_told_in_words() {
     ] {
         let error = Query::parse(line, LocalTime::default()).expect_err(line);
         assert_eq!(error.at, at, "{line}: {error}");
-        assert!(error.words.contains(expected), "{line}: {error}");
+        assert!(error.message.contains(expected), "{line}: {error}");
     }
 }
 

@@ -74,18 +74,18 @@ impl OwnedMessage {
 
 /// Why a line isn't a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct ImportError {
     /// The position of the error in the line, in bytes from 1; `None` if the line as a whole is
     /// wrong.
     pub column: Option<usize>,
     /// The explanation for the person.
-    pub words: String,
+    pub message: String,
 }
 
 impl ImportError {
-    fn whole(words: impl Into<String>) -> Self {
-        Self { column: None, words: words.into() }
+    fn whole(message: impl Into<String>) -> Self {
+        Self { column: None, message: message.into() }
     }
 }
 
@@ -125,8 +125,10 @@ pub fn write_message(message: &Message<'_>, out: &mut Vec<u8>) {
 /// # Errors
 /// Describes what is missing, unknown or out of range.
 pub fn read_line(line: &[u8]) -> Result<OwnedMessage, ImportError> {
-    let text = str::from_utf8(line)
-        .map_err(|error| ImportError { column: Some(error.valid_up_to() + 1), words: "not UTF-8 text.".to_owned() })?;
+    let text = str::from_utf8(line).map_err(|error| ImportError {
+        column: Some(error.valid_up_to() + 1),
+        message: "not UTF-8 text.".to_owned(),
+    })?;
     let fields: Fields = serde_json::from_str(text).map_err(|error| from_json(&error))?;
     if !(1..=MessageLog::SEQ_MAX).contains(&fields.seq) {
         return Err(ImportError::whole("seq must be a whole number, 1 or greater."));
@@ -408,12 +410,12 @@ fn checked<E: de::Error>(section: Vec<u8>) -> Result<Vec<u8>, E> {
 }
 
 fn from_json(error: &serde_json::Error) -> ImportError {
-    let words = error.to_string();
+    let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let words = words.strip_suffix(&place).unwrap_or(&words);
+    let text = text.strip_suffix(&place).unwrap_or(&text);
     ImportError {
         column: Some(error.column()).filter(|&column| column > 0),
-        words: format!("not a valid message: {words}."),
+        message: format!("not a valid message: {text}."),
     }
 }
 

@@ -89,7 +89,7 @@ impl Progress {
     }
 
     /// Returns the description of the progress, for a log of this name.
-    pub fn words(self, name: &str) -> String {
+    pub fn description(self, name: &str) -> String {
         let doing = if self.is_running { "Playing" } else { "Paused:" };
         format!("{doing} {name} {} of {}", grouped(self.played as u64), grouped(self.len as u64))
     }
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn it_stops_and_says_how_far_it_is() {
         let mut replay = Replay::new((1..=1_200).map(|seq| message(seq, seq * 10)).collect());
-        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().words("sample"));
+        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().description("sample"));
         assert_eq!(words(&replay), None);
         replay.play(START);
         replay.take_due(after(10_990), 2_000);

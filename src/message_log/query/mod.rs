@@ -60,12 +60,12 @@ pub struct Query {
 
 /// Why a query line isn't understood, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct QueryError {
     /// Where the term that isn't understood begins, in bytes of the line.
     pub at: usize,
     /// The explanation for the person.
-    pub words: String,
+    pub message: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,14 +105,14 @@ impl Query {
         let mut rest = line.trim_start();
         while !rest.is_empty() {
             let at = line.len() - rest.len();
-            let (term, after) = read_term(rest, typed).map_err(|words| QueryError { at, words })?;
+            let (term, after) = read_term(rest, typed).map_err(|message| QueryError { at, message })?;
             if let Some(term) = term {
                 let place = terms.partition_point(|other: &Term| other.test.cost() <= term.test.cost());
                 terms.insert(place, term);
             }
             if terms.len() > Self::TERMS_MAX {
-                let words = format!("Too many terms (maximum {}).", Self::TERMS_MAX);
-                return Err(QueryError { at, words });
+                let message = format!("Too many terms (maximum {}).", Self::TERMS_MAX);
+                return Err(QueryError { at, message });
             }
             rest = after.trim_start();
         }

@@ -51,7 +51,7 @@ pub struct Suggestion {
     /// The term that would be inserted.
     pub term: String,
     /// Its effect, or its origin.
-    pub words: &'static str,
+    pub description: &'static str,
     /// Whether a value has yet to follow.
     pub is_key: bool,
     /// The whole line with the term …
@@ -106,7 +106,7 @@ impl<'a> Typing<'a> {
                 let keys = KEYS.into_iter().filter(|key| !is_phrase && begins_with(key, &value));
                 terms.extend(keys.map(|key| SuggestedTerm {
                     text: format!("{key}:"),
-                    words: words_of(key),
+                    description: description_of(key),
                     is_key: true,
                 }));
                 terms.extend(topics(names, &value));
@@ -117,7 +117,7 @@ impl<'a> Typing<'a> {
             }
             Some(key) => {
                 let values = values_of(key, typed).into_iter().filter(|(known, _)| begins_with(known, &value));
-                terms.extend(values.map(|(value, words)| SuggestedTerm::whole(key, &value, words)));
+                terms.extend(values.map(|(value, description)| SuggestedTerm::whole(key, &value, description)));
             }
         }
         let suggestions = terms.into_iter().map(|term| self.with(term));
@@ -125,7 +125,7 @@ impl<'a> Typing<'a> {
     }
 
     /// Returns the line with this term in place of the one that is being typed.
-    fn with(&self, SuggestedTerm { text, words, is_key }: SuggestedTerm) -> Suggestion {
+    fn with(&self, SuggestedTerm { text, description, is_key }: SuggestedTerm) -> Suggestion {
         let minus = if self.typed.starts_with('-') { "-" } else { "" };
         let term = format!("{minus}{text}");
         let mut line = format!("{}{term}", self.before);
@@ -135,7 +135,7 @@ impl<'a> Typing<'a> {
         }
         let caret = line.len();
         line.push_str(self.after);
-        Suggestion { term, words, is_key, line, caret }
+        Suggestion { term, description, is_key, line, caret }
     }
 
     fn fragment(&self) -> Fragment {
@@ -154,13 +154,13 @@ impl<'a> Typing<'a> {
 /// A term that can be suggested.
 struct SuggestedTerm {
     text: String,
-    words: &'static str,
+    description: &'static str,
     is_key: bool,
 }
 
 impl SuggestedTerm {
-    fn whole(key: &str, value: &str, words: &'static str) -> Self {
-        Self { text: format!("{key}:{value}"), words, is_key: false }
+    fn whole(key: &str, value: &str, description: &'static str) -> Self {
+        Self { text: format!("{key}:{value}"), description, is_key: false }
     }
 }
 
@@ -228,7 +228,10 @@ fn topics(names: &[String], value: &str) -> Vec<SuggestedTerm> {
     }
     let below = branches.into_iter().map(|branch| (format!("{branch}#"), "all subtopics"));
     let seen = names.iter().map(|name| (name.clone(), "seen topic"));
-    below.chain(seen).map(|(filter, words)| SuggestedTerm::whole("topic", &quoted(&filter), words)).collect()
+    below
+        .chain(seen)
+        .map(|(filter, description)| SuggestedTerm::whole("topic", &quoted(&filter), description))
+        .collect()
 }
 
 /// Returns the beginning of a name up to the level after the part typed.
@@ -243,7 +246,7 @@ fn begins_with(text: &str, beginning: &str) -> bool {
 }
 
 /// Returns the description of a key.
-fn words_of(key: &str) -> &'static str {
+fn description_of(key: &str) -> &'static str {
     match key {
         "topic" => "topic filter (+ and # wildcards)",
         "payload" => "word or “phrase” in the payload",
@@ -277,13 +280,13 @@ fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
         ],
         _ => &[],
     };
-    let mut values: Vec<_> = fixed.iter().map(|&(value, words)| (value.to_owned(), words)).collect();
+    let mut values: Vec<_> = fixed.iter().map(|&(value, description)| (value.to_owned(), description)).collect();
     let now = match key {
         "after" => Some("from now"),
         "before" => Some("up to now"),
         _ => None,
     };
     let clock = time_of_day(typed.now, typed.ahead_of_utc_min);
-    values.extend(now.zip(clock.get(..8)).map(|(words, clock)| (clock.to_owned(), words)));
+    values.extend(now.zip(clock.get(..8)).map(|(description, clock)| (clock.to_owned(), description)));
     values
 }

@@ -49,8 +49,8 @@ impl ClipboardWriter {
     }
 
     /// Shows a text for a moment.
-    pub(super) fn show_message(self, words: String) {
-        self.message.set(words);
+    pub(super) fn show_message(self, text: String) {
+        self.message.set(text);
         self.timer.set_value(Some(Timeout::new(MESSAGE_MS, move || self.message.set(String::new()))));
     }
 

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
-use crate::ui::broker_capabilities::{Capability, CapabilityRow, terms, unavailable_reason};
+use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
@@ -86,7 +86,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
             applied.set(true);
         }
     };
-    let words = move || {
+    let text = move || {
         let faults = forms.error_count();
         error_summary(faults)
     };
@@ -136,7 +136,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
                     "Reset"
                 </button>
                 <p role="status">{done}</p>
-                <p class="fault" role="alert">{words}</p>
+                <p class="fault" role="alert">{text}</p>
             </footer>
         </dialog>
     }
@@ -240,7 +240,7 @@ fn WillInputs(panels: Panels, forms: Forms) -> impl IntoView {
 fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
     let ending = Memo::new(move |_| form.with(|fields| fields.ending));
     let initial = form.typed().0;
-    let words = move || match ending.get() {
+    let text = move || match ending.get() {
         SessionExpiry::WithPage => {
             "Starts clean: the broker drops any earlier session. After a lost connection the session resumes, with QoS \
              1 and 2 for up to 5 minutes."
@@ -314,17 +314,16 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                 </div>
             </div>
         </div>
-        <p class="why" id="options-ending-words">{words}</p>
+        <p class="why" id="options-ending-words">{text}</p>
     }
 }
 
 /// Shows what the broker of the present connection reported about itself.
 #[component]
 fn Capabilities(panels: Panels) -> impl IntoView {
-    let terms = Memo::new(move |_| panels.broker_status.with(terms));
+    let rows = Memo::new(move |_| panels.broker_status.with(capabilities));
     let list = move || {
-        terms
-            .get()
+        rows.get()
             .into_iter()
             .map(|CapabilityRow { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> })
             .collect_view()
@@ -332,7 +331,7 @@ fn Capabilities(panels: Panels) -> impl IntoView {
     view! {
         <section class="terms" aria-labelledby="capabilities-title">
             <h3 id="capabilities-title">"Broker capabilities"</h3>
-            <p class="why" hidden=move || terms.with(|terms| !terms.is_empty())>
+            <p class="why" hidden=move || rows.with(|rows| !rows.is_empty())>
                 "Available once connected."
             </p>
             <dl>{list}</dl>

@@ -126,8 +126,8 @@ impl FileExport {
         }
     }
 
-    fn end(self, words: String) {
-        self.text.set(words);
+    fn end(self, text: String) {
+        self.text.set(text);
         self.is_busy.set(false);
     }
 }
@@ -212,7 +212,7 @@ pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
         dialect.update(|dialect| dialect.separator = if is_comma { Separator::Comma } else { Separator::Semicolon });
     };
     let is_separator = move |separator: Separator| dialect.with(|dialect| dialect.separator == separator);
-    let button = move |format: fn(Dialect) -> Format, words: &'static str| {
+    let button = move |format: fn(Dialect) -> Format, text: &'static str| {
         view! {
             <button
                 type="button"
@@ -220,7 +220,7 @@ pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
                 disabled=move || file_export.is_busy.get()
                 on:click=move |_| file_export.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
             >
-                {words}
+                {text}
             </button>
         }
     };

@@ -96,9 +96,9 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     /// Returns what is wrong with a field.
     pub(super) fn fault(self, field: K) -> Option<String> {
         self.faults.with(|faults| {
-            let words: Vec<_> =
+            let text: Vec<_> =
                 faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
-            (!words.is_empty()).then(|| words.join(" "))
+            (!text.is_empty()).then(|| text.join(" "))
         })
     }
 
@@ -316,8 +316,8 @@ pub(super) fn Choice(
     #[prop(default = none())] unavailable_reason: UnavailableReason,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
-    let option = move |(name, words): (&'static str, &'static str)| {
-        view! { <option value=name prop:selected=move || chosen.get() == name>{words}</option> }
+    let option = move |(name, text): (&'static str, &'static str)| {
+        view! { <option value=name prop:selected=move || chosen.get() == name>{text}</option> }
     };
     view! {
         <div class="field">
@@ -371,7 +371,7 @@ where
         <Choice
             id=format!("{prefix}-retained")
             label="Retained messages"
-            choices=RETAINED.map(|(_, name, words)| (name, words)).to_vec()
+            choices=RETAINED.map(|(_, name, text)| (name, text)).to_vec()
             chosen=Signal::derive(handling)
             choose=move |name| {
                 if let Some((handling, ..)) = RETAINED.into_iter().find(|(_, other, _)| *other == name) {
@@ -623,14 +623,14 @@ fn QoSChoice(
             >
                 {QOS
                     .into_iter()
-                    .map(|(qos, _, words)| {
+                    .map(|(qos, _, text)| {
                         let unavailable_reason = disabled_reason(broker_status, Capability::QoS(qos));
                         view! {
                             <option
                                 value=(qos as u8).to_string()
                                 selected=qos == initial
                                 disabled=move || unavailable_reason.with(Option::is_some)>
-                                {words}
+                                {text}
                             </option>
                         }
                     })

@@ -243,7 +243,7 @@ fn Entry(panels: Panels, index: usize) -> impl IntoView {
     }
 }
 
-const fn source_words(source: Source) -> &'static str {
+const fn source_label(source: Source) -> &'static str {
     match source {
         Source::Found => "Automatic",
         Source::Field => "JSON field",
@@ -262,15 +262,15 @@ fn source_box(
     of: fn(&mut Fields) -> &mut String,
     id: &'static str,
 ) -> Option<AnyView> {
-    let is_words = field == Field::Words;
+    let is_text = field == Field::Words;
     let (label, placeholder, hint) = match source {
         Source::Field => (
-            if is_words { "Text field" } else { "Speaker field" },
+            if is_text { "Text field" } else { "Speaker field" },
             "sensor.name",
             "Use dots for nested fields; list items start at 0.",
         ),
         Source::Level => ("Speaker level", "1", "1 = first level, -1 = last."),
-        Source::Sentence if is_words => (
+        Source::Sentence if is_text => (
             "Text template",
             "the {1} reports {value} °C",
             "{value}, {unit} or {sensor.name} = a field; {1} = first topic level, {-1} = last; {topic} = full topic; \
@@ -288,7 +288,7 @@ fn source_box(
 fn RuleInputs(form: RuleForm) -> impl IntoView {
     let speaker_from = Memo::new(move |_| form.with(|fields| fields.speaker_from));
     let words_from = Memo::new(move |_| form.with(|fields| fields.words_from));
-    let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_words(*source))).collect();
+    let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_label(*source))).collect();
     // A hidden part still belongs to the form, which keeps its values.
     let is_hidden = Memo::new(move |_| form.with(|fields| fields.is_hidden));
     view! {

@@ -45,7 +45,7 @@ pub(super) struct LogPlayer {
     /// The name of what is played.
     name: RwSignal<String>,
     /// The results for the file to play, and for those that were imported.
-    words: RwSignal<String>,
+    status: RwSignal<String>,
     imported: RwSignal<String>,
     speed: RwSignal<Speed>,
     /// Counts the files to play, so that a slow one can't replace the next one.
@@ -68,7 +68,7 @@ impl LogPlayer {
             clock: StoredValue::new_local(performance.map(Clock::new)),
             shown: RwSignal::default(),
             name: RwSignal::default(),
-            words: RwSignal::default(),
+            status: RwSignal::default(),
             imported: RwSignal::default(),
             speed: RwSignal::default(),
             reading: StoredValue::new(0),
@@ -88,7 +88,7 @@ impl LogPlayer {
             match fetch(SAMPLE_FILE).await {
                 Ok(blob) => self.play_file(&blob, SAMPLE, turn, panels).await,
                 Err(_) if self.reading.get_value() != turn => {}
-                Err(_) => self.words.set("Couldn't load the sample. Check your connection.".to_owned()),
+                Err(_) => self.status.set("Couldn't load the sample. Check your connection.".to_owned()),
             }
         });
     }
@@ -106,7 +106,7 @@ impl LogPlayer {
             self.stop(panels);
         }
         if is_read || is_played {
-            self.words.set("The sample stopped because you connected.".to_owned());
+            self.status.set("The sample stopped because you connected.".to_owned());
         }
     }
 
@@ -141,7 +141,7 @@ impl LogPlayer {
     }
 
     fn begin_reading(self, name: &str) -> u32 {
-        self.words.set(format!("Reading {name}…"));
+        self.status.set(format!("Reading {name}…"));
         self.drop_reading()
     }
 
@@ -171,9 +171,9 @@ impl LogPlayer {
                     results.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n")
                 };
                 self.imported.set(lines(&results, format!("Reading {name}…")));
-                let words = import_file(&file, &name, panels).await;
-                self.imported.set(lines(&results, words.clone()));
-                results.push(words);
+                let text = import_file(&file, &name, panels).await;
+                self.imported.set(lines(&results, text.clone()));
+                results.push(text);
             }
             self.is_importing.set_value(false);
         });
@@ -190,18 +190,18 @@ impl LogPlayer {
         if !is_wanted() {
             return;
         }
-        let Ok(reader) = reader else { return self.words.set(unreadable(name)) };
+        let Ok(reader) = reader else { return self.status.set(unreadable(name)) };
         let left_out = kept.len().saturating_sub(MESSAGES_MAX);
         kept.truncate(MESSAGES_MAX);
-        let mut words = format!("{name}: {} messages.", grouped(kept.len() as u64));
+        let mut text = format!("{name}: {} messages.", grouped(kept.len() as u64));
         if left_out > 0 {
-            words += &format!(
+            text += &format!(
                 " {} more weren't loaded (maximum {}); import the file to see them all.",
                 grouped(left_out as u64),
                 grouped(MESSAGES_MAX as u64)
             );
         }
-        self.words.set(with_errors(words, name, &reader));
+        self.status.set(with_errors(text, name, &reader));
         let is_sample = self.is_sample_read.try_update_value(std::mem::take).unwrap_or_default();
         self.name.set(if is_sample { SAMPLE.to_owned() } else { name.to_owned() });
         self.replay.set_value(Replay::new(kept));
@@ -301,20 +301,20 @@ async fn import_file(file: &File, name: &str, panels: Panels) -> String {
         true
     });
     let Ok(reader) = read.await else { return unreadable(name) };
-    let words = match reader.messages() {
+    let text = match reader.messages() {
         1 => format!("Imported 1 message from {name}."),
         count => format!("Imported {} messages from {name}.", grouped(count)),
     };
-    with_errors(words, name, &reader)
+    with_errors(text, name, &reader)
 }
 
 pub(super) fn unreadable(name: &str) -> String {
     format!("Couldn't read {name}. Choose the file again; folders aren't supported.")
 }
 
-fn with_errors(words: String, name: &str, reader: &LogFileReader) -> String {
-    let words = if reader.messages() == 0 { format!("{name} contains no messages.") } else { words };
-    reader.error_summary().map_or(words.clone(), |error_summary| format!("{words} {error_summary}"))
+fn with_errors(text: String, name: &str, reader: &LogFileReader) -> String {
+    let text = if reader.messages() == 0 { format!("{name} contains no messages.") } else { text };
+    reader.error_summary().map_or(text.clone(), |error_summary| format!("{text} {error_summary}"))
 }
 
 /// The hint that what is dragged over the page can be dropped.
@@ -331,11 +331,11 @@ pub(super) fn DropHint(panels: Panels) -> impl IntoView {
 #[component]
 pub(super) fn ReplayIndicator(panels: Panels) -> impl IntoView {
     let player = panels.log_player;
-    let words = move || player.name.with(|name| player.shown.get().words(name));
+    let text = move || player.name.with(|name| player.shown.get().description(name));
     view! {
         <p hidden=move || !player.is_under_way()>
             <button type="button" class="button quiet" on:click=move |_| open_non_modal(panels.logs_dialog)>
-                {words}
+                {text}
             </button>
             <button type="button" class="button" on:click=move |_| player.stop(panels)>
                 "Stop"
@@ -426,7 +426,7 @@ pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
                     </div>
                     <ReplayControls panels />
                 </section>
-                <p role="status" class="of-files">{move || player.words.get()}</p>
+                <p role="status" class="of-files">{move || player.status.get()}</p>
             </div>
         </dialog>
     }

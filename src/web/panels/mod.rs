@@ -39,7 +39,7 @@ use crate::protocol::command::{PanelCommand, PanelsRequest};
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::{BrokerStatus, ConnectionState};
 use crate::protocol::update::{PanelsUpdate, Stats};
-use crate::ui::publish_history::Outbox;
+use crate::ui::publish_history::PublishHistory;
 use crate::web::channel;
 use crate::web::window_bus;
 use crate::web::window_bus::PanelAction;
@@ -80,8 +80,8 @@ const HOST_ID: &str = "panels";
 pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
-        let words = format!("This panel crashed ({info}). Reload the page to use it again.");
-        show_failure(&words);
+        let text = format!("This panel crashed ({info}). Reload the page to use it again.");
+        show_failure(&text);
     }));
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
     // Nothing is shown before the style is loaded; but if it can't be loaded, the panels are shown
@@ -113,12 +113,12 @@ fn start() {
 
 /// Puts a text into every open panel by the simplest means, because the usual means have just
 /// failed.
-fn show_failure(words: &str) {
+fn show_failure(text: &str) {
     let host = web_sys::window().and_then(|window| window.document()?.get_element_by_id(HOST_ID));
     let Some(dialogs) = host.and_then(|host| host.query_selector_all("dialog").ok()) else { return };
     for index in 0..dialogs.length() {
         if let Some(dialog) = dialogs.item(index) {
-            dialog.set_text_content(Some(words));
+            dialog.set_text_content(Some(text));
         }
     }
 }
@@ -127,7 +127,7 @@ fn show_failure(words: &str) {
 #[derive(Clone, Copy)]
 struct Panels {
     broker_status: RwSignal<BrokerStatus>,
-    outbox: RwSignal<Outbox>,
+    publish_history: RwSignal<PublishHistory>,
     /// The app's settings, as the page uses them.
     settings: RwSignal<Settings>,
     /// How the crawl opens.
@@ -183,7 +183,7 @@ impl Panels {
     fn new() -> Self {
         Self {
             broker_status: RwSignal::default(),
-            outbox: RwSignal::default(),
+            publish_history: RwSignal::default(),
             settings: RwSignal::default(),
             opening: RwSignal::default(),
             line_rules: RwSignal::default(),
@@ -382,7 +382,7 @@ impl Panels {
         self.line_rules_form.on_worker_lost();
         self.file_export.on_worker_lost();
         self.transmit.on_worker_lost();
-        self.outbox.update(|outbox| outbox.abandon("the MQTT worker crashed"));
+        self.publish_history.update(|history| history.abandon("the MQTT worker crashed"));
     }
 
     fn send(self, command: &PanelCommand) {
@@ -449,7 +449,7 @@ impl Panels {
                     self.transmit.handle_update(views);
                 }
                 if !published.is_empty() {
-                    self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
+                    self.publish_history.update(|history| published.into_iter().for_each(|end| history.finish(end)));
                 }
             }
             // Only files of different builds can cause this, and the page has compared them.

@@ -230,18 +230,18 @@ fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
 /// The scenes as small still pictures.
 #[component]
 fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
-    let words = move |part: fn(&Opening) -> &String| move || opening.with(|opening| part(opening).clone());
+    let text = move |part: fn(&Opening) -> &String| move || opening.with(|opening| part(opening).clone());
     let paragraphs = move || {
-        opening.with(|opening| opening.paragraphs().map(|words| view! { <p>{words.to_owned()}</p> }).collect_view())
+        opening.with(|opening| opening.paragraphs().map(|text| view! { <p>{text.to_owned()}</p> }).collect_view())
     };
     let is_drawn = move || opening.with(|opening| opening.logo == LOGO).to_string();
     view! {
         <div class="stills" aria-hidden="true" data-stars=move || opening.with(|opening| opening.has_stars).to_string()>
-            <p class="still-card">{words(|opening| &opening.card)}</p>
-            <p class="still-logo" data-drawn=is_drawn><span>{words(|opening| &opening.logo)}</span></p>
+            <p class="still-card">{text(|opening| &opening.card)}</p>
+            <p class="still-logo" data-drawn=is_drawn><span>{text(|opening| &opening.logo)}</span></p>
             <div class="still-words">
-                <p>{words(|opening| &opening.episode)}</p>
-                <h3>{words(|opening| &opening.title)}</h3>
+                <p>{text(|opening| &opening.episode)}</p>
+                <h3>{text(|opening| &opening.title)}</h3>
                 {paragraphs}
             </div>
         </div>

@@ -86,22 +86,22 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
     let numbers =
         Memo::new(move |_| packets.analysis.with(|analysis| shown(analysis, filter.get(), packets.exchange.get())));
     Effect::new(move || rows.resize(numbers.with(Vec::len)));
-    let exchange_words = move || {
+    let exchange_text = move || {
         let entry =
             packets.exchange.get().and_then(|number| packets.analysis.with(|analysis| analysis.entry(number).cloned()));
         let identifier =
             entry.and_then(|entry| entry.identifier()).map(|identifier| format!(" (packet ID {identifier})"));
         format!("Related packets{}", identifier.unwrap_or_default())
     };
-    let words = move || {
+    let text = move || {
         let (all, missed) =
             packets.analysis.with(|analysis| (analysis.matching(Filter::default()).count(), analysis.missed()));
         let shown = numbers.with(Vec::len);
-        let mut words = format!("{} of {} packets", grouped(shown as u64), grouped(all as u64));
+        let mut text = format!("{} of {} packets", grouped(shown as u64), grouped(all as u64));
         if missed > 0 {
-            words.push_str(&format!("; {} older packets discarded", grouped(missed)));
+            text.push_str(&format!("; {} older packets discarded", grouped(missed)));
         }
-        words
+        text
     };
     let row = move |index: usize| {
         let entry = numbers.with(|numbers| numbers.get(index).copied());
@@ -118,13 +118,13 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
             <div class="inspector-body">
                 <PacketsBar packets filter numbers />
                 <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
-                    <span>{exchange_words}</span>
+                    <span>{exchange_text}</span>
                     <button type="button" class="button" node_ref=packets.show_all on:click=move |_| packets.show_exchange(None)>
                         "Show all packets"
                     </button>
                 </p>
                 <VirtualList rows label="Control packets" on_key=|_| false row />
-                <p class="why packet-notes" role="status">{words}</p>
+                <p class="why packet-notes" role="status">{text}</p>
             </div>
         </dialog>
     }
@@ -163,7 +163,7 @@ fn PacketsBar(packets: Packets, filter: RwSignal<Filter>, numbers: Memo<Vec<u64>
                 type="button"
                 class="button"
                 disabled=move || numbers.with(Vec::is_empty)
-                on:click=move |_| save(&packets.analysis.with_untracked(|analysis| text(analysis, &numbers.get_untracked())))
+                on:click=move |_| save(&packets.analysis.with_untracked(|analysis| to_tsv(analysis, &numbers.get_untracked())))
             >
                 "Save as text"
             </button>
@@ -225,7 +225,7 @@ fn shown(analysis: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec
 }
 
 /// Returns the shown packets as text, one a line.
-fn text(analysis: &TraceAnalysis, numbers: &[u64]) -> String {
+fn to_tsv(analysis: &TraceAnalysis, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
     let entries = numbers.iter().filter_map(|&number| analysis.entry(number));
     entries.fold(head, |all, entry| all + &entry.line(&local_time::date_and_time(entry.record.time)))

@@ -15,7 +15,7 @@ use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::ui::forms::transmission;
 use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
-use crate::ui::publish_history::{Entry, Outbox};
+use crate::ui::publish_history::{Entry, PublishHistory};
 
 /// The form of a message, and the parts of it that are created again when a message is taken back
 /// into it.
@@ -129,7 +129,7 @@ fn publish(panels: Panels, form: MessageForm) {
         return;
     }
     if let Some((fields, request)) = form.compose() {
-        let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
+        let number = panels.publish_history.try_update(|history| history.push(&fields)).unwrap_or_default();
         panels.send(&PanelCommand::Publish { number, request });
     }
 }
@@ -138,7 +138,7 @@ fn publish(panels: Panels, form: MessageForm) {
 fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
     let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
-    let words = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
+    let text = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
     let is_off =
         move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state)).is_some();
     let send_command = move |command| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, command));
@@ -195,7 +195,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                         "Stop repeating"
                     </button>
                 </div>
-                <p class="progress">{words}</p>
+                <p class="progress">{text}</p>
             </form>
         </details>
     }
@@ -203,12 +203,12 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
-    let summary = move || panels.outbox.with(Outbox::words);
+    let summary = move || panels.publish_history.with(PublishHistory::words);
     let waiting = move || {
         let state = panels.broker_status.with(|broker_status| broker_status.state);
-        panels.outbox.with(|outbox| outbox.waiting_words(state))
+        panels.publish_history.with(|history| history.waiting_words(state))
     };
-    let entries = move || panels.outbox.with(|outbox| outbox.entries().cloned().collect::<Vec<_>>());
+    let entries = move || panels.publish_history.with(|history| history.entries().cloned().collect::<Vec<_>>());
     view! {
         <section class="outcomes" aria-label="Messages sent">
             <p role="status">{summary}</p>
@@ -227,11 +227,11 @@ fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
-    let (kind, words) = match entry.outcome {
+    let (kind, text) = match entry.outcome {
         None => ("waiting", "Waiting".to_owned()),
         Some(PublishOutcome::Done) => ("done", "Delivered".to_owned()),
-        Some(PublishOutcome::Failed(words)) => ("failed", format!("Failed: {words}")),
-        Some(PublishOutcome::Unknown(words)) => ("unknown", format!("Unconfirmed: {words}")),
+        Some(PublishOutcome::Failed(text)) => ("failed", format!("Failed: {text}")),
+        Some(PublishOutcome::Unknown(text)) => ("unknown", format!("Unconfirmed: {text}")),
     };
     let again = entry.message.map(|message| {
         let label = format!("Edit and resend message {}", entry.number);
@@ -249,7 +249,7 @@ fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
     });
     view! {
         <li class=kind data-number=entry.number.to_string()>
-            <span class="outcome">{words}</span>
+            <span class="outcome">{text}</span>
             <bdi class="to">{entry.topic}</bdi>
             <bdi class="what">{entry.preview}</bdi>
             {again}

@@ -191,7 +191,7 @@ fn status_text(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
         SubscriptionStatus::Asked => ("asked", "Subscribing…".to_owned()),
         SubscriptionStatus::QoS(qos) => ("granted", format!("QoS {qos}")),
-        SubscriptionStatus::Refused(words) => ("refused", format!("Refused: {words}")),
+        SubscriptionStatus::Refused(text) => ("refused", format!("Refused: {text}")),
         SubscriptionStatus::Ending => ("asked", "Unsubscribing…".to_owned()),
     }
 }
@@ -217,25 +217,25 @@ const fn count_source(count: MessageCount) -> &'static str {
 /// Returns how it differs from a plain subscription, and from what was requested.
 fn details(request: &SubscribeRequest, granted: Option<&SubscriptionStatus>) -> String {
     let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = request.options;
-    let mut words = Vec::new();
+    let mut text = Vec::new();
     if granted != Some(&SubscriptionStatus::QoS(qos)) {
-        words.push(format!("requested QoS {qos}"));
+        text.push(format!("requested QoS {qos}"));
     }
     if no_local {
-        words.push("no local".to_owned());
+        text.push("no local".to_owned());
     }
     if retain_as_published {
-        words.push("retain as published".to_owned());
+        text.push("retain as published".to_owned());
     }
     match retain_handling {
         RetainHandling::Send => {}
-        RetainHandling::SendIfNew => words.push("retained messages for new subscriptions only".to_owned()),
-        RetainHandling::DontSend => words.push("no retained messages".to_owned()),
+        RetainHandling::SendIfNew => text.push("retained messages for new subscriptions only".to_owned()),
+        RetainHandling::DontSend => text.push("no retained messages".to_owned()),
     }
     if let Some(identifier) = request.identifier {
-        words.push(format!("identifier {identifier}"));
+        text.push(format!("identifier {identifier}"));
     }
-    words.join(", ")
+    text.join(", ")
 }
 
 /// The subscription to request: a filter, and its options.
@@ -259,7 +259,7 @@ fn SubscriptionInputs(panels: Panels, form: SubscriptionForm) -> impl IntoView {
             <Choice
                 id="subscribe-qos"
                 label="Maximum QoS"
-                choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+                choices=QOS.map(|(_, name, text)| (name, text)).to_vec()
                 chosen=Signal::derive(qos)
                 choose=move |name| {
                     if let Some((qos, ..)) = QOS.into_iter().find(|(_, other, _)| *other == name) {

@@ -325,11 +325,11 @@ fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
             >
                 <bdi>{suggestion.term}</bdi>
                 " "
-                <span>{suggestion.words}</span>
+                <span>{suggestion.description}</span>
             </li>
         }
     };
-    let words = move || match shown.with(Vec::len) {
+    let text = move || match shown.with(Vec::len) {
         0 => String::new(),
         1 => "1 suggestion. Use ↓ to choose, Enter to accept.".to_owned(),
         count => format!("{count} suggestions. Use ↑↓ to choose, Enter to accept."),
@@ -344,6 +344,6 @@ fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
         >
             {move || shown.get().into_iter().enumerate().map(option).collect_view()}
         </ul>
-        <p class="suggestions-said" role="status">{words}</p>
+        <p class="suggestions-said" role="status">{text}</p>
     }
 }

@@ -258,14 +258,14 @@ fn value(row: &TopicRow) -> String {
     }
 }
 
-fn count_words(row: &TopicRow) -> String {
+fn count_text(row: &TopicRow) -> String {
     match row.count {
         1 => "1 message".to_owned(),
         count => format!("{} messages", grouped(count)),
     }
 }
 
-fn topics_words(row: &TopicRow) -> String {
+fn topics_text(row: &TopicRow) -> String {
     match (row.open, row.topics) {
         (None, _) => String::new(),
         (Some(_), 1) => "1 topic".to_owned(),
@@ -284,8 +284,8 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
         }
     };
     let choose_order = move |event: leptos::ev::Event| {
-        let words = event_target_value(&event);
-        let order = ORDERS.into_iter().find(|(_, name)| *name == words).map(|(order, _)| order);
+        let text = event_target_value(&event);
+        let order = ORDERS.into_iter().find(|(_, name)| *name == text).map(|(order, _)| order);
         tree.order.set(order.unwrap_or_default());
         panels.pull_with_frame();
     };
@@ -406,7 +406,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             <span class="count">{move || row.with(|row| grouped(row.count))}<span class="unseen">" messages"</span></span>
             <span class="value">
                 <bdi>{move || row.with(value)}</bdi>
-                <span class="below">{move || row.with(topics_words)}</span>
+                <span class="below">{move || row.with(topics_text)}</span>
             </span>
             <svg
                 class="plot"
@@ -430,7 +430,7 @@ fn Details(panels: Panels) -> impl IntoView {
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
     let numbers = Memo::new(move |_| sparkline::numbers(&with(|row| row.series.clone())));
     let points = move || numbers.with(|numbers| sparkline::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_words = move || sparkline::words(&with(|row| row.series.clone()));
+    let plot_text = move || sparkline::words(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;
@@ -442,8 +442,8 @@ fn Details(panels: Panels) -> impl IntoView {
     };
     let facts = move || {
         let parts = [
-            with(count_words),
-            with(topics_words),
+            with(count_text),
+            with(topics_text),
             with(|row| sparkline::rate(row.per_1000_s)),
             age().unwrap_or_default(),
         ];
@@ -456,22 +456,22 @@ fn Details(panels: Panels) -> impl IntoView {
             <svg
                 class="plot large"
                 role="img"
-                aria-label=move || plot_words().unwrap_or_default()
+                aria-label=move || plot_text().unwrap_or_default()
                 viewBox=format!("-2 -2 {} {}", LARGE_PLOT.0 + 4.0, LARGE_PLOT.1 + 4.0)
                 preserveAspectRatio="none"
                 style:display=move || if points().is_some() { "" } else { "none" }
             >
                 <polyline points=move || points().unwrap_or_default() />
             </svg>
-            <p class="why">{plot_words}</p>
+            <p class="why">{plot_text}</p>
             <div class="field" hidden=move || fields.with(Vec::is_empty)>
                 <label for="topic-field">"Plot"</label>
                 <select
                     id="topic-field"
                     on:change=move |event| {
-                        let words = event_target_value(&event);
+                        let text = event_target_value(&event);
                         let field = fields
-                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == words).cloned());
+                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == text).cloned());
                         if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
@@ -484,11 +484,11 @@ fn Details(panels: Panels) -> impl IntoView {
                         each=move || fields.get()
                         key=Clone::clone
                         children=move |field| {
-                            let words = sparkline::field_words(&field);
-                            let value = words.clone();
+                            let text = sparkline::field_words(&field);
+                            let value = text.clone();
                             view! {
                                 <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
-                                    {words}
+                                    {text}
                                 </option>
                             }
                         }
@@ -527,22 +527,22 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
             }
         });
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
-        let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
+        let number = panels.publish_history.try_update(|history| history.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
         panels.send(&PanelCommand::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;
-        let outcome = panels.outbox.with(|outbox| {
-            outbox.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
+        let outcome = panels.publish_history.with(|history| {
+            history.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
         });
         Some(match outcome {
             None => format!("Deleting the retained message of {topic}…"),
             Some(PublishOutcome::Done) => format!("Deleted the retained message of {topic}."),
-            Some(PublishOutcome::Failed(words)) => format!("Couldn't delete the retained message of {topic}: {words}."),
-            Some(PublishOutcome::Unknown(words)) => {
-                format!("Couldn't confirm that the retained message of {topic} was deleted: {words}.")
+            Some(PublishOutcome::Failed(text)) => format!("Couldn't delete the retained message of {topic}: {text}."),
+            Some(PublishOutcome::Unknown(text)) => {
+                format!("Couldn't confirm that the retained message of {topic} was deleted: {text}.")
             }
         })
     };

@@ -45,7 +45,7 @@ pub(super) struct Transmit {
     /// The last state that the worker sent.
     views: RwSignal<Vec<TransmissionView>>,
     /// The result for the file.
-    words: RwSignal<String>,
+    status: RwSignal<String>,
     /// The line to begin with, counted from 0.
     from: RwSignal<usize>,
     rows: VirtualRows,
@@ -72,7 +72,7 @@ impl Transmit {
             sheet: RwSignal::default(),
             form: Form::new(PlanFields::default(), &[]),
             views: RwSignal::default(),
-            words: RwSignal::default(),
+            status: RwSignal::default(),
             from: RwSignal::default(),
             rows: VirtualRows::new(Start::Head),
             reading: StoredValue::new(0),
@@ -113,7 +113,7 @@ impl Transmit {
     pub(super) fn on_worker_lost(self) {
         self.feeding.set_value(None);
         if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
-            self.words.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
+            self.status.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
         }
         self.views.set(Vec::new());
     }
@@ -147,7 +147,7 @@ impl Transmit {
                     Ok(blob) => (blob, STORY.to_owned()),
                     Err(_) if self.reading.get_value() != turn => return,
                     Err(_) => {
-                        return self.words.set("Couldn't load the sample script. Check your connection.".to_owned());
+                        return self.status.set("Couldn't load the sample script. Check your connection.".to_owned());
                     }
                 },
                 Source::Chosen(file) => {
@@ -172,7 +172,7 @@ impl Transmit {
     /// Returns the number of what is read next; `None` while a script is sent.
     fn begin_reading(self) -> Option<u32> {
         if untrack(move || self.is_active()) {
-            self.words.set(BUSY.to_owned());
+            self.status.set(BUSY.to_owned());
             return None;
         }
         let turn = self.reading.get_value() + 1;
@@ -182,16 +182,16 @@ impl Transmit {
 
     async fn read_file(self, turn: u32) {
         let Some((blob, name)) = self.file.get_value() else { return };
-        self.words.set(format!("Reading {name}…"));
+        self.status.set(format!("Reading {name}…"));
         let sheet = read_sheet(&blob, &name, self.columns.get_value()).await;
         if self.reading.get_value() != turn {
             return;
         }
         match sheet {
             // A transmission was started while this file was being read.
-            Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
+            Ok(_) if untrack(move || self.is_active()) => self.status.set(BUSY.to_owned()),
             Ok(sheet) => {
-                self.words.set(sheet.words());
+                self.status.set(sheet.words());
                 self.from.set(0);
                 self.is_other_script.set_value(true);
                 self.views.update(|views| views.retain(|view| view.deck != TransmissionSlot::Script));
@@ -199,7 +199,7 @@ impl Transmit {
                 self.rows.step(ScrollStep::Home);
                 self.sheet.set(sheet);
             }
-            Err(words) => self.words.set(words),
+            Err(text) => self.status.set(text),
         }
     }
 
@@ -348,7 +348,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
             {head("transmit-title", "Play a script", transmit.dialog)}
             <div class="panel-body">
                 <FileSection panels />
-                <p role="status" class="of-files">{move || transmit.words.get()}</p>
+                <p role="status" class="of-files">{move || transmit.status.get()}</p>
                 <ColumnInputs panels />
                 <PlanInputs panels />
                 <div class="script" hidden=move || transmit.sheet.with(|sheet| sheet.entries().is_empty())>
@@ -465,8 +465,8 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     let retain = disabled_reason(broker_status, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
     let lowered = move || {
-        let words = broker_status.with(|broker_status| unavailable_reason(broker_status, Capability::QoS(qos())))?;
-        Some(format!("{words} Lines are sent with the maximum."))
+        let text = broker_status.with(|broker_status| unavailable_reason(broker_status, Capability::QoS(qos())))?;
+        Some(format!("{text} Lines are sent with the maximum."))
     };
     view! {
         <form novalidate on:submit=move |event| event.prevent_default()>
@@ -525,7 +525,7 @@ fn EncodingInputs(form: Form<PlanFields, Field>) -> impl IntoView {
         <Choice
             id="transmit-qos"
             label="Script QoS"
-            choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+            choices=QOS.map(|(_, name, text)| (name, text)).to_vec()
             chosen=Signal::derive(qos_name)
             choose=move |name| {
                 let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
@@ -554,11 +554,11 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
-            let words = skipped(&fault);
+            let text = skipped(&fault);
             return view! {
-                <div class="sheet-row script-row failed" title=words.clone()>
+                <div class="sheet-row script-row failed" title=text.clone()>
                     <span class="mark" aria-hidden="true">"✗"</span>
-                    <span class="what">{words.clone()}</span>
+                    <span class="what">{text.clone()}</span>
                 </div>
             }
             .into_any();
@@ -575,13 +575,13 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     };
     let failure = move || {
         mark.with(|mark| match mark {
-            Some((_, Some(PublishOutcome::Failed(words)))) => format!("failed: {words} · "),
-            Some((_, Some(PublishOutcome::Unknown(words)))) => format!("unconfirmed: {words} · "),
+            Some((_, Some(PublishOutcome::Failed(text)))) => format!("failed: {text} · "),
+            Some((_, Some(PublishOutcome::Unknown(text)))) => format!("unconfirmed: {text} · "),
             _ => String::new(),
         })
     };
-    let words = PayloadFormat::Text.encode(&spoken.line);
-    let words = String::from_utf8_lossy(&words).into_owned();
+    let text = PayloadFormat::Text.encode(&spoken.line);
+    let text = String::from_utf8_lossy(&text).into_owned();
     let topic = {
         let line = spoken.line.clone();
         move || transmit.form.with(|fields| topic_of(&fields.topic, &line, index as u64 + 1))
@@ -601,12 +601,12 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
             <span
                 class="mark"
                 role=move || (!state().2.is_empty()).then_some("img")
-                aria-label=move || Some(state().2).filter(|words| !words.is_empty())
+                aria-label=move || Some(state().2).filter(|text| !text.is_empty())
             >
                 {move || state().1}
             </span>
             <span class="at">{grouped(index as u64 + 1)}</span>
-            <span class="what"><span class="failure">{failure}</span>{words}</span>
+            <span class="what"><span class="failure">{failure}</span>{text}</span>
         </div>
     }
     .into_any()
@@ -628,7 +628,7 @@ fn Player(panels: Panels) -> impl IntoView {
         (lines.get() > 0 && !is_in_progress)
             .then(|| format!("Line {} of {}", grouped(at() as u64), grouped(lines.get() as u64)))
     };
-    let words = move || {
+    let text = move || {
         let repeat = transmit.form.with(PlanFields::repeat);
         let plan = transmit.plan.get_value();
         transmit.with(TransmissionSlot::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
@@ -685,7 +685,7 @@ fn Player(panels: Panels) -> impl IntoView {
                     "Go to first failure"
                 </button>
             </div>
-            <p class="progress outcome">{words}</p>
+            <p class="progress outcome">{text}</p>
             <p class="why" id="transmit-why">{why}</p>
         </div>
     }
@@ -697,7 +697,7 @@ pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let sign = move |slot: TransmissionSlot| {
         let is_shown = move || transmit.with(slot, |view| view.is_some_and(is_active));
-        let words = move || {
+        let text = move || {
             transmit.with(slot, |view| {
                 let Some(view) = view else { return String::new() };
                 match slot {
@@ -712,7 +712,7 @@ pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
         };
         view! {
             <p hidden=move || !is_shown()>
-                <button type="button" class="button quiet" on:click=open>{words}</button>
+                <button type="button" class="button quiet" on:click=open>{text}</button>
                 <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
                     "Stop"
                 </button>

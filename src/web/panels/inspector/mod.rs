@@ -23,7 +23,7 @@ use crate::mqtt::packet::{QoS, Version};
 use crate::packet_trace::analysis::TraceEntry;
 use crate::protocol::message::{MessagePart, MessageRequest};
 use crate::ui::inspect::message_fetch::{FetchResult, MessageFetch};
-use crate::ui::inspect::publish_bytes::{PublishBytes, property_in_words};
+use crate::ui::inspect::publish_bytes::{PublishBytes, property_text};
 use crate::ui::inspect::{Choice, View};
 use crate::web::local_time;
 use crate::web::panels::clipboard::ClipboardWriter;
@@ -52,7 +52,7 @@ pub(super) struct Inspector {
 enum InspectorState {
     #[default]
     Nothing,
-    Words(String),
+    Status(String),
     Message(Arc<LoadedMessage>, View),
 }
 
@@ -105,7 +105,7 @@ impl Inspector {
                 let (what, text) = LoadedMessage::new(seq, found, reach).copied(copied);
                 clipboard.copy(what, text);
             }
-            Some((.., FetchResult::Missing(words))) => clipboard.show_message(words),
+            Some((.., FetchResult::Missing(text))) => clipboard.show_message(text),
             Some((.., FetchResult::Partial { .. })) | None => {}
         }
     }
@@ -121,10 +121,10 @@ impl Inspector {
         match fetched {
             None => {}
             Some(FetchResult::Partial { bytes, of }) => {
-                let words = format!("Loading message: {} of {}…", size(bytes.into()), size(of.into()));
-                self.shown.set(InspectorState::Words(words));
+                let text = format!("Loading message: {} of {}…", size(bytes.into()), size(of.into()));
+                self.shown.set(InspectorState::Status(text));
             }
-            Some(FetchResult::Missing(words)) => self.shown.set(InspectorState::Words(words)),
+            Some(FetchResult::Missing(text)) => self.shown.set(InspectorState::Status(text)),
             Some(FetchResult::Complete(found, reach)) => {
                 let seq = self.fetch.with_value(MessageFetch::seq);
                 let loaded = LoadedMessage::new(seq, found, reach);
@@ -148,7 +148,7 @@ impl Inspector {
             Some(view) => self.shown.set(InspectorState::Message(loaded, view)),
             None => {
                 let bytes = loaded.payload.len() as u64;
-                self.shown.set(InspectorState::Words(format!("Detecting the format of {}…", size(bytes))));
+                self.shown.set(InspectorState::Status(format!("Detecting the format of {}…", size(bytes))));
                 Timeout::new(0, move || self.choose(loaded, choice)).forget();
             }
         }
@@ -193,7 +193,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
             </header>
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
-                InspectorState::Words(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
+                InspectorState::Status(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
                 InspectorState::Message(loaded, view) => view! { <MessageView panels loaded first=view /> }.into_any(),
             }}
         </dialog>
@@ -275,7 +275,7 @@ fn Facts(panels: Panels, loaded: Arc<LoadedMessage>) -> impl IntoView {
     };
     let listed: Vec<_> = properties(&found.properties)
         .map(|property| {
-            let (name, value) = property_in_words(&property);
+            let (name, value) = property_text(&property);
             view! {
                 <dt>{name}</dt>
                 <dd><Visible text=value /></dd>

@@ -24,10 +24,10 @@ pub(super) fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
         let packet = Arc::clone(&packet);
         Memo::new(move |_| packet.field_at(cursor.get()))
     };
-    let words = {
+    let text = {
         let packet = Arc::clone(&packet);
         move || {
-            let text = packet.words(cursor.get());
+            let text = packet.describe(cursor.get());
             view! { <Visible text /> }
         }
     };
@@ -70,7 +70,7 @@ pub(super) fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
         .into_any()
     };
     view! {
-        <p class="byte-words" id="byte-words" role="status">{words}</p>
+        <p class="byte-words" id="byte-words" role="status">{text}</p>
         <div class="packet" on:mouseover=move |event| point(&event) on:click=move |event| point(&event)>
             <VirtualList rows label="Bytes of the packet" described_by="byte-words" on_key row />
         </div>

@@ -56,8 +56,8 @@ impl IncrementalLayout {
             });
             let rows = laid.rows();
             match done {
-                Some(Err(words)) => {
-                    *sheet = Some(Err(words));
+                Some(Err(text)) => {
+                    *sheet = Some(Err(text));
                     (0, true)
                 }
                 done => (rows, done.is_some()),
