@@ -750,7 +750,7 @@ impl PageController {
         }
         let state = shown.connection.with_untracked(|connection| connection.state);
         self.update_console_status(|facts| {
-            *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
+            *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error }
         });
         let flow = self.console.show(update.rows);
         if begins {

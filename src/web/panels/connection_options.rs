@@ -1,4 +1,4 @@
-//! "More settings": the connection options, and what the broker allows on the present connection.
+//! "Advanced settings": the connection options, and what the broker allows on the present connection.
 
 use leptos::prelude::*;
 
@@ -96,7 +96,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.connection_options_dialog aria-labelledby="options-title">
-            {head("options-title", "More settings", panels.connection_options_dialog)}
+            {head("options-title", "Advanced settings", panels.connection_options_dialog)}
             <div class="panel-body">
                 <form
                     id="connection-options"

@@ -137,7 +137,7 @@ pub(super) fn disabled_reason(broker_status: RwSignal<BrokerStatus>, capability:
 pub(super) fn TextBox<F, K>(
     form: Form<F, K>,
     field: K,
-    /// Returns the place of its text.
+    /// Returns its text.
     of: fn(&mut F) -> &mut String,
     #[prop(into)] id: String,
     #[prop(into)] label: String,
@@ -414,7 +414,7 @@ where
 #[component]
 pub(super) fn PropertyRows<F, K>(
     form: Form<F, K>,
-    /// Returns the field of the row at a place.
+    /// Returns the field of the row at an index.
     field: fn(usize) -> K,
     #[prop(into)] id: String,
 ) -> impl IntoView

@@ -1,5 +1,5 @@
-//! "Line rules": how the crawl turns messages into line_rules_form. Rules by topic, and a preview of what they
-//! make of the newest messages.
+//! "Line rules": how the crawl turns messages into lines. Rules by topic, and a preview of what they make
+//! of the newest messages.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;

@@ -1,4 +1,4 @@
-//! "Subscriptions": the subscriptions, with the broker's answer to each. They are added, changed
+//! "Edit subscriptions": the subscriptions, with the broker's answer to each. They are added, changed
 //! and ended while connected.
 
 use leptos::prelude::*;
@@ -74,7 +74,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let inputs = recreated(move || filled.get(), move || view! { <SubscriptionInputs panels form /> });
     view! {
         <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title">
-            {head("subscriptions-title", "Subscriptions", dialog)}
+            {head("subscriptions-title", "Edit subscriptions", dialog)}
             <div class="panel-body">
                 <section class="subscribed">
                     <ul aria-label="Subscribed to">

@@ -236,7 +236,7 @@ impl Listener {
             match pressed(&button) {
                 Some(wish) => self.pass_on(self.handle.wish(wish)),
                 None if button.class_list().contains("direct") => {
-                    self.pass_on(Some(CrawlEvent::Open(PanelAction::Opening)))
+                    self.pass_on(Some(CrawlEvent::Open(PanelAction::Opening)));
                 }
                 None => kiosk::toggle_full_screen(&self.section),
             }

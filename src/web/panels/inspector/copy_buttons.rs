@@ -23,7 +23,8 @@ pub(super) fn CopyButtons(
         (Copied::Publish, "Copy mosquitto_pub", "Copy the command that publishes this message"),
         (Copied::Subscribe, "Copy mosquitto_sub", "Copy the command that subscribes to the same topics"),
     ];
-    let button = |(copied, name, title)| {
+    let show = format!("{}{}", window_bus::SHOW_IN_CRAWL, loaded.seq);
+    let button = move |(copied, name, title)| {
         let loaded = Arc::clone(&loaded);
         let copy = move |_| {
             let (what, text) = loaded.copied(copied);
@@ -31,7 +32,6 @@ pub(super) fn CopyButtons(
         };
         view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
     };
-    let show = format!("{}{}", window_bus::SHOW_IN_CRAWL, loaded.seq);
     view! {
         {buttons.map(button).into_iter().collect_view()}
         <button

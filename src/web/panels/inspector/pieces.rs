@@ -7,7 +7,7 @@ use crate::ui::inspect::text::{Kind, Piece, pieces};
 /// A text among others, isolated so that its direction doesn't affect them.
 #[component]
 pub(super) fn Visible(text: String) -> impl IntoView {
-    view! { <bdi>{put(pieces(&text))}</bdi> }
+    view! { <bdi>{move || put(pieces(&text))}</bdi> }
 }
 
 pub(super) fn put(pieces: Vec<Piece>) -> impl IntoView {

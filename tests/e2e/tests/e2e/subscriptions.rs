@@ -11,7 +11,7 @@ use serde_json::json;
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Change subscriptions").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Subscriptions'))", PATIENCE).await
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Edit subscriptions'))", PATIENCE).await
 }
 
 /// Returns the topics of the address bar.
@@ -147,7 +147,7 @@ async fn a_refusal_is_shown() -> Result<()> {
         let status: String = page.evaluate("document.querySelector('.subscriptions').innerText").await?;
         check_equal("in the status", status.contains("refused"), true)?;
         page.screenshot("subscriptions-refused").await?;
-        let dialog = page.element(&format!("named('dialog', {})", json!("Subscriptions"))).await?;
+        let dialog = page.element(&format!("named('dialog', {})", json!("Edit subscriptions"))).await?;
         check_equal("role", page.role_and_name(&dialog).await?.0, "dialog".to_owned())
     })
     .await
