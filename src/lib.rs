@@ -14,7 +14,7 @@
 //!
 //! Folders, from the bottom up; each imports only those above it in this list:
 //!
-//! - [`time`], [`format`](mod@format), [`rfc3339`], [`urlencoded`], `byte_ops`: helpers. [`time`] is the only notion of time.
+//! - [`time`], [`format`](mod@format), [`rfc3339`], [`urlencoded`], `byte_ops`, `named_enum`: helpers. [`time`] is the only notion of time.
 //! - [`credentials`]: which part of an address is a credential; JSON Web Tokens.
 //! - [`mqtt`]: topics, packets, codec, session, broker addresses. Knows nothing of logs or pages.
 //! - [`packet_trace`]: the packets sent and received, and their analysis.
@@ -39,6 +39,7 @@ pub mod engine;
 pub mod format;
 pub mod message_log;
 pub mod mqtt;
+mod named_enum;
 pub mod packet_trace;
 pub mod protocol;
 pub mod rfc3339;

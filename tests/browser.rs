@@ -45,7 +45,7 @@ use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
-use mqtt_crawl::web::window_bus::{Copied, Panel};
+use mqtt_crawl::web::window_bus::{Copied, PanelAction};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -196,7 +196,7 @@ fn what_is_posted_is_what_arrives() {
             trace_from: Some(3),
             stats: true,
             subscriptions: true,
-            export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
+            export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).request(),
             suggestions: Some(SuggestionQuery::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
             script: LineRange { first: u64::MAX, count: 1 },
@@ -321,31 +321,25 @@ async fn a_worker_of_another_build_is_noticed() {
     assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
 }
 
-#[wasm_bindgen_test]
-async fn an_export_arrives_as_the_blob_it_is() {
-    let heard = listen("postMessage(new Blob(['{}']))");
-    until("arrived", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
-}
-
-/// Announces that it listens, and echoes every command as a blob and on every line.
-fn echo() -> String {
+/// Announces that it listens, again after each command of this size, and echoes every command on its port.
+fn echo(command_bytes: u32) -> String {
     let ready = channel::encode(&FromWorker::Ready { version: channel::VERSION.to_owned() }).expect("encodes");
     let ready: Vec<_> = ready.to_vec().iter().map(u8::to_string).collect();
     format!(
-        "onmessage = ({{ data }}) => {{
+        "const announce = () => postMessage(new Uint8Array([{}]));
+        onmessage = ({{ data }}) => {{
             if (Array.isArray(data)) return;
             if (data instanceof MessagePort) data.onmessage = (event) => data.postMessage(event.data);
-            else postMessage(new Blob([data]));
+            else if (data.length === {command_bytes}) announce();
         }};
-        postMessage(new Uint8Array([{}]));",
+        announce();",
         ready.join(",")
     )
 }
 
 #[wasm_bindgen_test]
 async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
-    let (link, heard) = link_to(&echo());
+    let (link, heard) = link_to(&echo(0));
     assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
     until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
     let port = link.open_port().expect("a line");
@@ -365,21 +359,16 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
 #[wasm_bindgen_test]
 async fn finer_settings_are_told_as_often_as_it_takes() {
     let panels = PanelsLink::default();
-    let (link, heard) = link_to(&echo());
-    panels.refine(&link);
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
-    let bytes = f64::from(settings.length());
+    let (link, heard) = link_to(&echo(settings.length()));
+    panels.refine(&link);
     assert_eq!(panels.handle_message(&settings, &link), None);
     // Sent to this worker, and to one that replaces it.
     panels.refine(&link);
     panels.refine(&link);
     until("echoed", || heard.borrow().len() == 3).await;
     let heard = heard.borrow();
-    assert!(matches!(&heard[0], WorkerEvent::Ready), "{heard:?}");
-    assert!(
-        heard[1..].iter().all(|word| matches!(word, WorkerEvent::Export(blob) if blob.size() == bytes)),
-        "{heard:?}"
-    );
+    assert!(heard.iter().all(|event| matches!(event, WorkerEvent::Ready)), "{heard:?}");
 }
 
 #[wasm_bindgen_test]
@@ -394,7 +383,7 @@ fn panels_of_another_build_are_noticed() {
     check("0.0.1", "different versions");
     // Panels that nobody opened aren't needed; and here there are none to load.
     assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
-    panels.open(Panel::Help, &document());
+    panels.open(PanelAction::Help, &document());
     check(window_bus::FAILED, "couldn't be loaded");
     assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
@@ -768,15 +757,15 @@ async fn a_fault_stands_beside_its_field() {
 #[wasm_bindgen_test]
 fn window_bus_round_trips() {
     for panel in [
-        Panel::Replay,
-        Panel::Drop,
-        Panel::Message(9_007_199_254_740_991),
-        Panel::Copy(Copied::Row, 1),
-        Panel::Copy(Copied::Subscribe, u64::MAX),
+        PanelAction::Logs,
+        PanelAction::FileHover,
+        PanelAction::Message(9_007_199_254_740_991),
+        PanelAction::Copy(Copied::Row, 1),
+        PanelAction::Copy(Copied::Subscribe, u64::MAX),
     ] {
-        assert_eq!(Panel::parse(&panel.message()), Some(panel));
+        assert_eq!(PanelAction::parse(&panel.message()), Some(panel));
     }
     for strange in ["row", "row x", "rows 1", " 1", ""] {
-        assert_eq!(Panel::parse(&strange.into()), None, "{strange:?}");
+        assert_eq!(PanelAction::parse(&strange.into()), None, "{strange:?}");
     }
 }

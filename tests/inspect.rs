@@ -10,7 +10,7 @@ use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
 use mqtt_crawl::protocol::message::MessageRequest;
 use mqtt_crawl::protocol::message::{MessageDetails, MessagePart};
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::ui::inspect::message_fetch::{Gathered, MessageFetch};
+use mqtt_crawl::ui::inspect::message_fetch::{FetchResult, MessageFetch};
 use mqtt_crawl::ui::inspect::outline::DEPTH_MAX;
 use mqtt_crawl::ui::inspect::publish_bytes::PublishBytes;
 use mqtt_crawl::ui::inspect::{Choice, Sheet, View};
@@ -113,31 +113,31 @@ fn json_is_laid_out_as_it_was_written() {
 #[test]
 fn what_is_no_json_says_where() {
     for (payload, words) in [
-        ("", "at byte 0, the bytes end"),
-        ("{", "at byte 1, the name of a value"),
-        ("[1,2", "at byte 4, the bytes end"),
-        ("[1,]", "at byte 3, no JSON value"),
-        ("[1 2]", "at byte 3, a comma or ]"),
-        (r#"{"a" 1}"#, "at byte 5, a colon"),
-        (r#"{"a":1,}"#, "at byte 7, the name"),
-        ("{a:1}", "at byte 1, the name"),
-        ("01", "at byte 0, a number begins"),
-        ("1.", "at byte 2, digits"),
-        ("1e", "at byte 2, digits"),
-        ("-", "at byte 1, a number begins"),
-        ("nul", "at byte 0, no JSON value"),
-        ("nullx", "at byte 4, there is more"),
-        ("{} {}", "at byte 3, there is more"),
-        ("\"a\nb\"", "at byte 2, a control character"),
-        ("\"a", "at byte 2, a text has no closing quote"),
-        (r#""\x""#, "at byte 1, there is an escape"),
-        (r#""\u12g4""#, "at byte 1, there is an escape"),
-        ("1\u{feff}", "at byte 1, there is more"),
-        ("NaN", "at byte 0, no JSON value"),
+        ("", "unexpected end of data at byte 0"),
+        ("{", "expected a name in double quotes at byte 1"),
+        ("[1,2", "unexpected end of data at byte 4"),
+        ("[1,]", "unexpected character at byte 3"),
+        ("[1 2]", "expected a comma or ] at byte 3"),
+        (r#"{"a" 1}"#, "expected a colon at byte 5"),
+        (r#"{"a":1,}"#, "expected a name in double quotes at byte 7"),
+        ("{a:1}", "expected a name in double quotes at byte 1"),
+        ("01", "invalid number at byte 0"),
+        ("1.", "expected digits after the decimal point at byte 2"),
+        ("1e", "expected digits in the exponent at byte 2"),
+        ("-", "invalid number at byte 1"),
+        ("nul", "unexpected character at byte 0"),
+        ("nullx", "unexpected data after the value at byte 4"),
+        ("{} {}", "unexpected data after the value at byte 3"),
+        ("\"a\nb\"", "unescaped control character at byte 2"),
+        ("\"a", "unterminated string at byte 2"),
+        (r#""\x""#, "invalid escape at byte 1"),
+        (r#""\u12g4""#, "invalid escape at byte 1"),
+        ("1\u{feff}", "unexpected data after the value at byte 1"),
+        ("NaN", "unexpected character at byte 0"),
     ] {
         check_fault(View::Json, payload.as_bytes(), words);
     }
-    check_fault(View::Json, b"\"\xff\"", "at byte 1, this is no UTF-8");
+    check_fault(View::Json, b"\"\xff\"", "invalid UTF-8 at byte 1");
 }
 
 #[test]
@@ -201,26 +201,26 @@ fn cbor_is_laid_out_in_its_notation_for_people() {
 #[test]
 fn what_is_no_cbor_says_where() {
     for (hex, words) in [
-        ("", "at byte 0, the bytes end"),
-        ("18", "at byte 1, the bytes end"),
-        ("8201", "at byte 2, the bytes end"),
-        ("9f01", "at byte 2, the bytes end"),
-        ("4401", "at byte 1, 4 bytes are announced, and 1 are left"),
-        ("5bffffffffffffffff00", "at byte 9, 18446744073709551615 bytes are announced, and 1 are left"),
-        ("9bffffffffffffffff", "at byte 9, the bytes end"),
-        ("bbffffffffffffffff", "at byte 9, the bytes end"),
-        ("1c", "at byte 0, 0x1C begins nothing"),
-        ("1f", "at byte 0, 0x1F begins nothing"),
-        ("df", "at byte 0, 0xDF begins nothing"),
-        ("ff", "at byte 0, a break"),
-        ("81ff", "at byte 1, a break"),
-        ("bf01ff", "at byte 2, a break"),
-        ("c1ff", "at byte 1, a break"),
-        ("f818", "at byte 0, a simple value"),
-        ("61ff", "at byte 0, a text isn't UTF-8"),
-        ("5f01ff", "at byte 1, a text or bytes in pieces"),
-        ("5f5fffff", "at byte 1, a text or bytes in pieces"),
-        ("7f41ffff", "at byte 1, a text or bytes in pieces"),
+        ("", "unexpected end of data at byte 0"),
+        ("18", "unexpected end of data at byte 1"),
+        ("8201", "unexpected end of data at byte 2"),
+        ("9f01", "unexpected end of data at byte 2"),
+        ("4401", "length of 4 bytes exceeds the remaining 1 at byte 1"),
+        ("5bffffffffffffffff00", "length of 18446744073709551615 bytes exceeds the remaining 1 at byte 9"),
+        ("9bffffffffffffffff", "unexpected end of data at byte 9"),
+        ("bbffffffffffffffff", "unexpected end of data at byte 9"),
+        ("1c", "invalid initial byte 0x1C at byte 0"),
+        ("1f", "invalid initial byte 0x1F at byte 0"),
+        ("df", "invalid initial byte 0xDF at byte 0"),
+        ("ff", "unexpected break at byte 0"),
+        ("81ff", "unexpected break at byte 1"),
+        ("bf01ff", "unexpected break at byte 2"),
+        ("c1ff", "unexpected break at byte 1"),
+        ("f818", "invalid encoding of a simple value at byte 0"),
+        ("61ff", "string isn't valid UTF-8 at byte 0"),
+        ("5f01ff", "a string in chunks contains an item of another type at byte 1"),
+        ("5f5fffff", "a string in chunks contains an item of another type at byte 1"),
+        ("7f41ffff", "a string in chunks contains an item of another type at byte 1"),
     ] {
         check_fault(View::Cbor, &bytes(hex), words);
     }
@@ -264,14 +264,14 @@ fn messagepack_is_laid_out() {
     );
     check(View::MessagePack, &bytes("81910102"), &["▾{", "  ▾[", "    1", "  ]:", "  2", "}"]);
     for (hex, words) in [
-        ("", "at byte 0, the bytes end"),
-        ("c1", "at byte 0, 0xC1"),
-        ("92 01", "at byte 2, the bytes end"),
-        ("ddffffffff", "at byte 5, the bytes end"),
-        ("dfffffffff", "at byte 5, the bytes end"),
-        ("c6ffffffff00", "at byte 5, 4294967295 bytes are announced, and 1 are left"),
-        ("a1ff", "at byte 0, a text isn't UTF-8"),
-        ("d7ff00", "at byte 2, 8 bytes are announced"),
+        ("", "unexpected end of data at byte 0"),
+        ("c1", "invalid initial byte 0xC1 at byte 0"),
+        ("92 01", "unexpected end of data at byte 2"),
+        ("ddffffffff", "unexpected end of data at byte 5"),
+        ("dfffffffff", "unexpected end of data at byte 5"),
+        ("c6ffffffff00", "length of 4294967295 bytes exceeds the remaining 1 at byte 5"),
+        ("a1ff", "string isn't valid UTF-8 at byte 0"),
+        ("d7ff00", "length of 8 bytes exceeds the remaining 1 at byte 2"),
     ] {
         check_fault(View::MessagePack, &bytes(hex), words);
     }
@@ -290,13 +290,13 @@ fn depth_has_an_end() {
             [byte.repeat(depth), inner, close.as_bytes().repeat(depth)].concat()
         };
         assert!(sheet(view, &nested(DEPTH_MAX)).is_ok(), "{view:?}");
-        check_fault(view, &nested(DEPTH_MAX + 1), "deeper than");
-        check_fault(view, &byte.repeat(10 << 20), "deeper than");
+        check_fault(view, &nested(DEPTH_MAX + 1), "nesting too deep");
+        check_fault(view, &byte.repeat(10 << 20), "nesting too deep");
     }
-    check_fault(View::Cbor, &vec![0xC1; 10 << 20], "deeper than");
-    check_fault(View::Json, &b"1,".repeat(5 << 20), "there is more");
+    check_fault(View::Cbor, &vec![0xC1; 10 << 20], "nesting too deep");
+    check_fault(View::Json, &b"1,".repeat(5 << 20), "unexpected data");
     let wide = [b"[".to_vec(), b"1,".repeat(5 << 20), b"1]".to_vec()].concat();
-    check_fault(View::Json, &wide, "there is more than the 4000000 rows");
+    check_fault(View::Json, &wide, "too many rows (maximum 4000000)");
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn what_is_copied_is_all_of_it() {
         (View::Hex, b"\xff\x00", "hex", "ff00"),
         (View::Hex, b"", "hex", ""),
         (View::Base64, b"\xff\x00", "Base64", "/wA="),
-        (View::Json, format!("[\"{long}\",{{}}]").as_bytes(), "laid out", &format!("[\n  \"{long}\",\n  {{}}\n]")),
+        (View::Json, format!("[\"{long}\",{{}}]").as_bytes(), "formatted", &format!("[\n  \"{long}\",\n  {{}}\n]")),
     ] {
         let sheet = sheet(view, payload).expect("a sheet");
         assert_eq!((sheet.copied_as(), sheet.to_text().as_str()), (kind, expected), "{view:?} {payload:x?}");
@@ -432,32 +432,31 @@ fn each_byte_of_a_publish_is_explained() {
     for (at, expected) in [
         (
             0,
-            "Byte 0: 0x33 (51). Packet type and flags. The upper half, 3, says PUBLISH. The lower half are its flags: DUP 0, QoS 1 (at least once), RETAIN 1.",
+            "Byte 0: 0x33 (51). Packet type and flags. High nibble 3 = PUBLISH. Low nibble = flags: DUP 0, QoS 1 (at least once), RETAIN 1.",
         ),
         (4, "Byte 4: 0x61 (97). Topic Name, byte 1 of 3. “a/b”, in UTF-8."),
         (
             7,
-            "Byte 7: unknown. Packet Identifier, byte 1 of 2. The number that the acknowledgement carries. It isn't known any more.",
+            "Byte 7: unknown. Packet Identifier, byte 1 of 2. No longer known. Acknowledgements carry the same number.",
         ),
         (9, "Byte 9: 0x18 (24). Property Length. 24 bytes of properties follow."),
-        (10, "Byte 10: 0x03 (3). Property identifier. 3 says content type."),
+        (10, "Byte 10: 0x03 (3). Property identifier. 3 = content type."),
         (13, "Byte 13: 0x74 (116). Content type, byte 1 of 4. “text”, in UTF-8."),
         (21, "Byte 21: 0x3C (60). Message expiry, byte 4 of 4. 60 s left."),
         (24, "Byte 24: 0x01 (1). Length of the name, byte 2 of 2. 1 byte follows."),
         (30, "Byte 30: 0x01 (1). Subscription identifier, byte 2 of 2. 128."),
-        (36, "Byte 36: 0x21 (33). Payload, byte 3 of 3. 3 bytes, as they came."),
+        (36, "Byte 36: 0x21 (33). Payload, byte 3 of 3. 3 bytes, unmodified."),
     ] {
-        let words = packet.words(at);
+        let words = packet.describe(at);
         assert_eq!(words, expected);
     }
     let notes = packet.notes().join(" ");
-    for words in ["MQTT 5.0", "packet identifier is known only while", "topic alias 7"] {
+    for words in ["MQTT 5.0", "packet identifier is known only while", "Topic alias 7"] {
         assert!(notes.contains(words), "{notes}");
     }
     let packet = with_identifier(Some(0x0102));
-    let expected =
-        "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258, the number that the acknowledgement carries.";
-    assert_eq!(packet.words(8), expected);
+    let expected = "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258. Acknowledgements carry the same number.";
+    assert_eq!(packet.describe(8), expected);
     assert!(!packet.notes().join(" ").contains("identifier"));
 }
 
@@ -513,7 +512,7 @@ proptest! {
         let _ = best_field(&payload, "", usize::MAX);
         let packet = PublishBytes::new(&message(QoS::ExactlyOnce, &payload, "t"), Arc::from([]), Version::V5, None);
         for at in 0..packet.len() + 1 {
-            let _ = packet.words(at);
+            let _ = packet.describe(at);
         }
     }
 
@@ -571,28 +570,28 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
 fn a_message_comes_in_parts() {
     let glance = |seq, from_byte| Some(MessageRequest { seq, from_byte });
     let mut gathering = MessageFetch::default();
-    assert_eq!(gathering.glance(), None);
+    assert_eq!(gathering.request(), None);
     assert_eq!(gathering.take(part(0, 0, b"", 0)), None);
 
     gathering = MessageFetch::new(7);
-    assert_eq!(gathering.glance(), glance(7, 0));
+    assert_eq!(gathering.request(), glance(7, 0));
     assert_eq!(gathering.take(part(6, 0, b"x", 1)), None, "an answer to an earlier question");
-    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(Gathered::Partly { bytes: 2, of: 3 }));
-    assert_eq!(gathering.glance(), glance(7, 2));
+    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(FetchResult::Partial { bytes: 2, of: 3 }));
+    assert_eq!(gathering.request(), glance(7, 2));
     assert_eq!(gathering.take(part(7, 0, b"ab", 3)), None, "the same again");
-    let Some(Gathered::Whole(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
+    let Some(FetchResult::Complete(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
     assert_eq!(found.payload, b"abc");
-    assert_eq!(gathering.glance(), None);
+    assert_eq!(gathering.request(), None);
     assert_eq!(gathering.abandon(), None);
 
-    for (seq, words) in [(3, "isn't kept any more"), (10, "hasn't arrived yet")] {
+    for (seq, words) in [(3, "is no longer stored"), (10, "hasn't arrived yet")] {
         gathering = MessageFetch::new(seq);
         let missing = gathering.take(MessagePart { found: None, ..part(seq, 0, b"", 0) });
-        assert!(matches!(&missing, Some(Gathered::Missing(said)) if said.contains(words)), "{missing:?}");
-        assert_eq!(gathering.glance(), None);
+        assert!(matches!(&missing, Some(FetchResult::Missing(said)) if said.contains(words)), "{missing:?}");
+        assert_eq!(gathering.request(), None);
     }
 
     gathering = MessageFetch::new(7);
-    assert!(matches!(gathering.abandon(), Some(Gathered::Missing(_))));
-    assert_eq!(gathering.glance(), None);
+    assert!(matches!(gathering.abandon(), Some(FetchResult::Missing(_))));
+    assert_eq!(gathering.request(), None);
 }

@@ -67,7 +67,7 @@ fn every_key() {
         mode: Some(OpeningMode::Off),
     };
     assert_eq!(settings.opening, opening);
-    assert_eq!(settings.mapping, LineRules::default());
+    assert_eq!(settings.line_rules, LineRules::default());
     assert!(link.connect);
 }
 
@@ -117,7 +117,7 @@ fn rules_for_lines() {
     let fragment =
         "line=home%2F%2B%2Ft&speaker=&words=the+%7B2%7D+reports+%7Bvalue%7D&line=a&speaker=%7B-1%7D&hide=%23";
     let link = clean(fragment);
-    let rules = &link.settings.mapping.rules;
+    let rules = &link.settings.line_rules.rules;
     assert_eq!(rules.iter().map(|rule| rule.topics.as_str()).collect::<Vec<_>>(), ["home/+/t", "a", "#"]);
     let wordings: Vec<_> = rules
         .iter()
@@ -371,7 +371,7 @@ proptest! {
             user_name,
             view,
             opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, pace, mode }.settled(),
-            mapping,
+            line_rules: mapping,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
         prop_assert_eq!(read.settings, settings);

@@ -86,7 +86,7 @@ fn smaller_limits_evict_at_once_and_exactly() {
         log.append(&arrival(&format!("t/{}", n % 50), &n.to_le_bytes()));
     }
     let bound = |log: &mut MessageLog, messages| {
-        log.bound(Limits { messages, bytes: 64 << 20 });
+        log.set_limits(Limits { messages, bytes: 64 << 20 });
         assert_eq!((log.kept(), log.received()), (messages, 200_000));
         assert_eq!(log.evicted(), 200_000 - messages);
         assert_eq!(log.message(log.first_seq() - 1), None);
@@ -110,12 +110,12 @@ fn smaller_limits_evict_at_once_and_exactly() {
 
 /// With larger limits the log grows again, and with less memory it shrinks.
 fn bound_bytes(log: &mut MessageLog) {
-    log.bound(Limits { messages: 1_000_000, bytes: 64 << 20 });
+    log.set_limits(Limits { messages: 1_000_000, bytes: 64 << 20 });
     for _ in 0..40 {
         log.append(&arrival("t/large", &[1; 1 << 20]));
     }
     assert!(log.memory_bytes() > 40 << 20);
-    log.bound(Limits { messages: 1_000_000, bytes: 16 << 20 });
+    log.set_limits(Limits { messages: 1_000_000, bytes: 16 << 20 });
     assert!(log.memory_bytes() <= 16 << 20, "{} bytes", log.memory_bytes());
     assert!(log.kept() >= 14, "{} kept", log.kept());
     assert_eq!(log.received(), log.kept() + log.evicted());
@@ -126,7 +126,7 @@ fn the_newest_message_stays_whatever_the_limits() {
     let mut log = small(100, 64 << 20);
     log.append(&arrival("a", b"small"));
     log.append(&arrival("a", &vec![5; 1 << 20]));
-    log.bound(Limits { messages: 0, bytes: 0 });
+    log.set_limits(Limits { messages: 0, bytes: 0 });
     assert_eq!((log.kept(), log.evicted()), (1, 1));
     assert_eq!(log.message(2).map(|message| message.payload.len()), Some(1 << 20));
 }
@@ -240,13 +240,13 @@ fn clearing_counts_and_numbering_goes_on() {
 fn an_import_takes_numbers_over_where_the_log_is_empty() {
     let mut log = MessageLog::default();
     assert_eq!(log.import(1, &arrival("a", b"")), 1);
-    assert_eq!(log.renumberings(), 0, "nothing was renumbered");
+    assert_eq!(log.numbering_epoch(), 0, "nothing was renumbered");
     // A gap isn't imported: kept numbers are consecutive.
     assert_eq!(log.import(7, &arrival("a", b"")), 2);
     log.clear();
     assert_eq!(log.import(1_000, &arrival("a", b"")), 1_000);
     assert_eq!(log.append(&arrival("b", b"")), 1_001);
-    assert_eq!(log.renumberings(), 1);
+    assert_eq!(log.numbering_epoch(), 1);
     assert_eq!((log.first_seq(), log.received()), (1_000, 4));
     log.clear();
     for (asked, taken) in [(0, 1), (u64::MAX, MessageLog::SEQ_MAX)] {

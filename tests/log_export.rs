@@ -45,7 +45,7 @@ fn filter(text: &str) -> PageCommand {
 
 /// Returns the answer to a pull of the panels.
 fn part(engine: &mut Engine, exporting: &ExportState) -> ExportPart {
-    let glance = PanelsRequest { export: exporting.glance(), ..PanelsRequest::default() };
+    let glance = PanelsRequest { export: exporting.request(), ..PanelsRequest::default() };
     engine.handle_command(PanelCommand::Pull(glance), NOW);
     engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
 }
@@ -62,7 +62,7 @@ fn export(
     let mut file = exporting.take(first.clone()).expect("it was asked for");
     between(engine);
     assert_eq!(exporting.take(first), None, "an answer that comes twice");
-    while exporting.glance().is_some() {
+    while exporting.request().is_some() {
         let part = part(engine, &exporting);
         assert!(part.bytes.len() <= SLICE_BYTES + 1_000, "{} bytes", part.bytes.len());
         file.extend(exporting.take(part).expect("it was asked for"));
@@ -128,7 +128,7 @@ fn a_million_messages_take_a_slice_of_memory() {
         let mut exporting = ExportState::new(format, Selection::All);
         let mut written = 0;
         let memory = allocation_counter::measure(|| {
-            while exporting.glance().is_some() {
+            while exporting.request().is_some() {
                 let part = part(&mut engine, &exporting);
                 // Written to the file, and dropped.
                 written += exporting.take(part).map_or(0, |bytes| bytes.len());

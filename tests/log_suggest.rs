@@ -35,7 +35,7 @@ fn every_key_is_suggested_and_explained() {
         ["topic:", "payload:", "hex:", "character:", "qos:", "retain:", "dup:", "after:", "before:"].map(str::to_owned);
     assert_eq!(terms("|", &[]), keys);
     assert_eq!(keys.len(), SUGGESTIONS_MAX);
-    let mut words: Vec<_> = Typing::new("", 0).suggestions(None, TYPED).iter().map(|each| each.words).collect();
+    let mut words: Vec<_> = Typing::new("", 0).suggestions(None, TYPED).iter().map(|each| each.description).collect();
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), keys.len(), "each in words of its own: {words:?}");

@@ -5,10 +5,10 @@ use mqtt_crawl::mqtt::session::ServerCapabilities;
 use mqtt_crawl::protocol::connection::{BrokerStatus, ConnectionState};
 use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
 use mqtt_crawl::ui::broker_capabilities::{
-    Capability, CapabilityRow, terms, unavailable_publish_reason, unavailable_reason,
+    Capability, CapabilityRow, capabilities, unavailable_publish_reason, unavailable_reason,
 };
 use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
-use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
+use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, PublishHistory};
 
 /// Returns a broker that forbids everything that can be forbidden.
 fn strict() -> ServerCapabilities {
@@ -83,11 +83,11 @@ fn what_a_broker_forbids_has_a_reason() {
             connected(Version::V5, strict()),
             [
                 None,
-                Some("up to QoS 0"),
-                Some("no retained"),
+                Some("maximum QoS is 0"),
+                Some("doesn't support retained"),
                 None,
-                Some("no subscription identifiers"),
-                Some("60 s are in force"),
+                Some("doesn't support subscription identifiers"),
+                Some("60 s (set by the broker)"),
             ],
         ),
         (connected(Version::V311, lenient()), [None, None, None, Some("MQTT 3.1.1"), Some("MQTT 3.1.1"), None]),
@@ -119,33 +119,36 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 #[test]
 fn the_terms_list_all_that_the_broker_said() {
     let listed = |standing: &BrokerStatus| {
-        terms(standing).into_iter().map(|CapabilityRow { name, value }| format!("{name}: {value}")).collect::<Vec<_>>()
+        capabilities(standing)
+            .into_iter()
+            .map(|CapabilityRow { name, value }| format!("{name}: {value}"))
+            .collect::<Vec<_>>()
     };
     assert!(listed(&BrokerStatus::default()).is_empty());
     assert_eq!(
         listed(&connected(Version::V5, strict())),
         [
             "Protocol: MQTT 5.0",
-            "Client identifier: c",
+            "Client ID: c",
             "Keep alive: 60 s",
-            "Session kept after a lost connection: no",
-            "Highest QoS to publish with: 0",
+            "Session kept after disconnect: no",
+            "Maximum QoS: 0",
             "Retained messages: no",
-            "Filters with + and #: no",
+            "Wildcard subscriptions: no",
             "Shared subscriptions: no",
             "Subscription identifiers: no",
-            "Largest packet: 20,000 bytes",
-            "Messages under way to it (Receive Maximum): 10",
+            "Maximum packet size: 20,000 bytes",
+            "Receive Maximum: 10",
             "Topic aliases: no",
         ]
     );
     let all = listed(&connected(Version::V5, lenient()));
     for line in [
-        "Session kept after a lost connection: for ever",
-        "Largest packet: any",
+        "Session kept after disconnect: unlimited",
+        "Maximum packet size: unlimited",
         "Topic aliases: up to 2,000",
         "Response information: answers/",
-        "Its words: <b>hello</b>",
+        "Reason: <b>hello</b>",
         "User property: deck: 7",
     ] {
         assert!(all.iter().any(|found| found == line), "no {line} in {all:#?}");
@@ -154,27 +157,27 @@ fn the_terms_list_all_that_the_broker_said() {
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
         let standing = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
-        let line = format!("Session kept after a lost connection: {words}");
+        let line = format!("Session kept after disconnect: {words}");
         assert!(listed(&standing).contains(&line), "no {line}");
     }
     // 3.1.1 states none of that.
     assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);
 }
 
-fn end(outbox: &mut Outbox, number: u64, outcome: PublishOutcome) {
-    outbox.finish(Published { number, outcome });
+fn end(history: &mut PublishHistory, number: u64, outcome: PublishOutcome) {
+    history.finish(Published { number, outcome });
 }
 
 #[test]
 fn each_message_is_listed_with_its_outcome_newest_first() {
-    let mut outbox = Outbox::default();
-    assert_eq!(outbox.words(), "Nothing was sent from this page yet.");
-    let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
+    let mut history = PublishHistory::default();
+    assert_eq!(history.words(), "No messages sent yet.");
+    let numbers: Vec<_> = (0..4).map(|n| history.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
-    end(&mut outbox, 2, PublishOutcome::Failed("no".into()));
-    end(&mut outbox, 1, PublishOutcome::Done);
-    end(&mut outbox, 4, PublishOutcome::Unknown("lost".into()));
-    let outcomes: Vec<_> = outbox.entries().map(|entry| (entry.number, entry.outcome.clone())).collect();
+    end(&mut history, 2, PublishOutcome::Failed("no".into()));
+    end(&mut history, 1, PublishOutcome::Done);
+    end(&mut history, 4, PublishOutcome::Unknown("lost".into()));
+    let outcomes: Vec<_> = history.entries().map(|entry| (entry.number, entry.outcome.clone())).collect();
     let expected = [
         (4, Some(PublishOutcome::Unknown("lost".into()))),
         (3, None),
@@ -182,32 +185,32 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
         (1, Some(PublishOutcome::Done)),
     ];
     assert_eq!(outcomes, expected);
-    assert_eq!(outbox.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
-    assert_eq!(outbox.words(), "4 sent: 1 waiting, 1 done, 1 failed, 1 unknown.");
+    assert_eq!(history.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
+    assert_eq!(history.words(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed");
     // A repeated outcome changes nothing.
-    end(&mut outbox, 2, PublishOutcome::Done);
-    assert_eq!(outbox.counts().done, 1);
+    end(&mut history, 2, PublishOutcome::Done);
+    assert_eq!(history.counts().done, 1);
 }
 
 #[test]
 fn the_list_is_bounded_and_the_counts_are_not() {
-    let mut outbox = Outbox::default();
+    let mut history = PublishHistory::default();
     for n in 0..1_000 {
-        outbox.push(&message(&n.to_string()));
+        history.push(&message(&n.to_string()));
     }
-    assert_eq!(outbox.entries().count(), LISTED_MAX);
-    assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
+    assert_eq!(history.entries().count(), LISTED_MAX);
+    assert_eq!(history.entries().next().map(|entry| entry.number), Some(1_000));
     // One that is no longer listed still counts.
-    end(&mut outbox, 1, PublishOutcome::Done);
-    assert_eq!(outbox.words(), "1,000 sent: 999 waiting, 1 done.");
-    outbox.abandon("the worker died");
-    assert_eq!(outbox.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
+    end(&mut history, 1, PublishOutcome::Done);
+    assert_eq!(history.words(), "1,000 sent, 999 waiting, 1 delivered");
+    history.abandon("the worker died");
+    assert_eq!(history.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
     assert!(
-        outbox
+        history
             .entries()
             .all(|entry| matches!(&entry.outcome, Some(PublishOutcome::Unknown(words)) if words.contains("died")))
     );
-    assert_eq!(outbox.push(&message("")), 1_001);
+    assert_eq!(history.push(&message("")), 1_001);
 }
 
 #[test]
@@ -218,36 +221,36 @@ fn a_long_or_strange_payload_is_shown_in_part() {
         ("é".repeat(60), "é".repeat(60)),
         ("é".repeat(61), format!("{}…", "é".repeat(60))),
     ] {
-        let mut outbox = Outbox::default();
-        outbox.push(&message(&payload));
-        assert_eq!(outbox.entries().next().map(|entry| entry.preview.clone()), Some(preview));
+        let mut history = PublishHistory::default();
+        history.push(&message(&payload));
+        assert_eq!(history.entries().next().map(|entry| entry.preview.clone()), Some(preview));
     }
 }
 
 #[test]
 fn without_a_connection_it_is_said_that_messages_wait() {
-    let mut outbox = Outbox::default();
-    outbox.push(&message(""));
+    let mut history = PublishHistory::default();
+    history.push(&message(""));
     for (state, says) in [
         (ConnectionState::Idle, false),
         (ConnectionState::Connecting, true),
         (ConnectionState::Connected, false),
         (ConnectionState::Reconnecting, true),
     ] {
-        let words = outbox.waiting_words(state);
+        let words = history.waiting_words(state);
         assert_eq!(words.is_some(), says, "{state:?}");
-        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));
+        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 queued")));
     }
 }
 
 #[test]
 fn what_was_sent_can_be_taken_back_unless_it_is_large() {
-    let mut outbox = Outbox::default();
+    let mut history = PublishHistory::default();
     let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
-    outbox.push(&small);
-    outbox.push(&message(&"x".repeat(64 << 10)));
-    outbox.push(&message(&"x".repeat((64 << 10) + 1)));
+    history.push(&small);
+    history.push(&message(&"x".repeat(64 << 10)));
+    history.push(&message(&"x".repeat((64 << 10) + 1)));
     let kept: Vec<_> =
-        outbox.entries().map(|entry| entry.message.as_ref().map(|kept| kept.content_type.as_str())).collect();
+        history.entries().map(|entry| entry.message.as_ref().map(|kept| kept.content_type.as_str())).collect();
     assert_eq!(kept, [None, Some(""), Some("text/plain")]);
 }

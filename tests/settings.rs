@@ -38,7 +38,7 @@ fn settings_go_there_and_back() {
         time: TimeMode::SincePrevious,
         columns,
         log: Limits { messages: 5_000, bytes: 64 << 20 },
-        mapping: LineRules::default(),
+        line_rules: LineRules::default(),
     };
     check(
         &all,
@@ -54,7 +54,7 @@ fn rules_for_lines_are_kept() {
         mapping.read(key, value).expect("a rule");
     }
     check(
-        &Settings { theme: Theme::Light, mapping, ..Settings::default() },
+        &Settings { theme: Theme::Light, line_rules: mapping, ..Settings::default() },
         "theme=light&line=a%2F%2B&speaker=&words=it%27s+%7Bvalue%7D+%26+%3D+%25&hide=%24SYS%2F%23",
     );
 }
@@ -131,7 +131,7 @@ fn typed_limits_are_limits_or_faults() {
 fn a_width_stays_within_bounds() {
     for (asked_px, given_px) in [(0, 24), (180, 180), (u16::MAX, 2_000)] {
         let columns = Columns::default().resized(Column::Topic, Some(asked_px));
-        assert_eq!(columns.look(Column::Topic).width_px, Some(given_px));
+        assert_eq!(columns.style(Column::Topic).width_px, Some(given_px));
         assert_eq!(columns.resized(Column::Topic, None), Columns::default());
     }
 }

@@ -8,6 +8,7 @@
 //! finds all faults at once and names the field of each.
 
 use crate::mqtt::text::string_fault;
+use crate::named_enum::named_enum;
 use crate::urlencoded::{append, decode};
 
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
@@ -42,32 +43,20 @@ pub struct LinkSettings {
     /// The words and settings of the opening.
     pub opening: Opening,
     /// The line rules of the crawl.
-    pub mapping: LineRules,
+    pub line_rules: LineRules,
 }
 
-/// What the page shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum View {
-    /// Crawl and console.
-    #[default]
-    Split,
-    /// The crawl alone.
-    Crawl,
-    /// The console alone.
-    Console,
-}
-
-impl View {
-    /// All views, in the order of the page's switch.
-    pub const ALL: [Self; 3] = [Self::Split, Self::Crawl, Self::Console];
-
-    /// Returns the value of the link's `view`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Split => "split",
-            Self::Crawl => "crawl",
-            Self::Console => "console",
-        }
+named_enum! {
+    /// What the page shows.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum View {
+        /// Crawl and console.
+        #[default]
+        Split = "split",
+        /// The crawl alone.
+        Crawl = "crawl",
+        /// The console alone.
+        Console = "console",
     }
 }
 
@@ -130,7 +119,7 @@ impl LinkSettings {
             user_name: None,
             view: View::Split,
             opening: Opening::default(),
-            mapping: LineRules::default(),
+            line_rules: LineRules::default(),
         }
     }
 
@@ -189,7 +178,7 @@ impl LinkSettings {
         if opening.pace != own.pace {
             append(&mut link, "pace", opening.pace.name());
         }
-        self.mapping.write(&mut |key, value| append(&mut link, key, value));
+        self.line_rules.write(&mut |key, value| append(&mut link, key, value));
         if self.view != standard.view {
             append(&mut link, "view", self.view.name());
         }
@@ -226,7 +215,7 @@ impl LinkSettings {
             }
         }
         if self.topics.is_empty() {
-            fault(Field::Topic(0), "Name at least one topic to listen to.".to_owned());
+            fault(Field::Topic(0), "Enter at least one topic (# for all).".to_owned());
         }
         let client_id = self.client_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(tab_client_id);
         let user_name = self.user_name.as_deref().filter(|name| !name.is_empty());
@@ -240,7 +229,7 @@ impl LinkSettings {
             }
         }
         if self.version == Some(Version::V311) && user_name.is_none() && !password.is_empty() {
-            let words = "MQTT 3.1.1 can't send a password without a user name. Fill in the user name too.";
+            let words = "MQTT 3.1.1 requires a user name with a password. Enter a user name.";
             fault(Field::UserName, words.to_owned());
         }
         match broker {
@@ -356,9 +345,8 @@ impl Reader {
             // An encoded credential in it would not be recognized.
             let is_private = matches!(field, Field::Broker | Field::UserName);
             self.link.holds_password |= is_private;
-            let shown = if is_private { "it".to_owned() } else { format!("{raw_value:?}") };
-            let words =
-                format!("The link's {key} can't be read: {shown} isn't text in percent-encoding (a % is written %25).");
+            let shown = if is_private { String::new() } else { format!(": {raw_value:?}") };
+            let words = format!("Invalid percent-encoding of {key} in link{shown} (write % as %25).");
             return self.fault(field, words);
         };
         if key == "topic" {
@@ -369,7 +357,7 @@ impl Reader {
         }
         if self.seen.contains(&key) {
             self.link.holds_password |= credentials::redact_url(&value) != value;
-            return self.fault(field, format!("The link gives {key} twice. It may be there once."));
+            return self.fault(field, format!("Link parameter {key:?} given twice."));
         }
         self.read_value(&key, field, value);
         self.seen.push(key);
@@ -384,21 +372,21 @@ impl Reader {
                 "0" => settings.qos = QoS::AtMostOnce,
                 "1" => settings.qos = QoS::AtLeastOnce,
                 "2" => settings.qos = QoS::ExactlyOnce,
-                _ => self.fault(field, format!("The link's qos is {value:?}; it may be 0, 1 or 2.")),
+                _ => self.fault(field, format!("Invalid qos in link: {value:?} (use 0, 1 or 2).")),
             },
             "protocol" => match protocol_from(&value) {
                 Some(version) => settings.version = version,
-                None => self.fault(field, format!("The link's protocol is {value:?}; it may be auto, 5 or 3.1.1.")),
+                None => self.fault(field, format!("Invalid protocol in link: {value:?} (use auto, 5 or 3.1.1).")),
             },
-            "view" => match View::ALL.into_iter().find(|view| view.name() == value) {
+            "view" => match View::from_name(&value) {
                 Some(view) => settings.view = view,
-                None => self.fault(field, format!("The link's view is {value:?}; it may be split, crawl or console.")),
+                None => self.fault(field, format!("Invalid view in link: {value:?} (use split, crawl or console).")),
             },
             "connect" => match value.as_str() {
                 "1" => self.link.connect = true,
                 "0" => {}
                 _ => {
-                    let words = format!("The link's connect is {value:?}; it may be 1, to connect on load.");
+                    let words = format!("Invalid connect in link: {value:?} (use 1 to connect on load).");
                     self.fault(field, words);
                 }
             },
@@ -417,25 +405,25 @@ impl Reader {
             "intro" => settings.opening.intro = value,
             "pace" => match Pace::from_name(&value) {
                 Some(pace) => settings.opening.pace = pace,
-                None => self.fault(field, format!("The link's pace is {value:?}; it may be all, film or latest.")),
+                None => self.fault(field, format!("Invalid pace in link: {value:?} (use all, film or latest).")),
             },
             "opening" => match OpeningMode::from_name(&value) {
                 Some(mode) => settings.opening.mode = Some(mode),
                 None => {
-                    let words = format!("The link's opening is {value:?}; it may be yield, always or off.");
+                    let words = format!("Invalid opening in link: {value:?} (use yield, always or off).");
                     self.fault(field, words);
                 }
             },
             "stars" => match value.as_str() {
                 "1" => settings.opening.has_stars = true,
                 "0" => settings.opening.has_stars = false,
-                _ => self.fault(field, format!("The link's stars is {value:?}; it may be 1 or 0.")),
+                _ => self.fault(field, format!("Invalid stars in link: {value:?} (use 1 or 0).")),
             },
             "speed" => match Opening::speed_from(&value) {
                 Some(percent) => settings.opening.speed_percent = percent,
                 None => {
                     let words =
-                        format!("The link's speed is {value:?}; it may be {}, in percent.", SPEED_NAMES.join(", "));
+                        format!("Invalid speed in link: {value:?} (use {}; in percent).", SPEED_NAMES.join(", "));
                     self.fault(field, words);
                 }
             },
@@ -453,14 +441,14 @@ impl Reader {
             url = redacted;
             self.fault(
                 Field::Broker,
-                "The link's broker URL held a user name or password. It was taken out: enter it in the fields below. If \
-                 it was a real password, change it: links are passed on and stay in the history."
+                "The user name or password in the link's broker URL was removed. Enter it in the fields below. If it was \
+                 a real password, change it: links get shared and stay in browser history."
                     .to_owned(),
             );
         } else if redacted != url {
             self.link.notices.push(
-                "The link's broker URL holds a credential. It is used now, and was taken out of the address bar: links \
-                 are passed on and stay in the history."
+                "The link's broker URL contains a credential. It is used now, but was removed from the address bar: links \
+                 get shared and stay in browser history."
                     .to_owned(),
             );
         }
@@ -482,9 +470,9 @@ impl Reader {
         if key == "line" || key == "hide" {
             self.notice_raw_plus(raw, value);
         }
-        let mapping = &mut self.link.settings.mapping;
-        if let Err(error) = mapping.read(key, value) {
-            self.fault(Field::Link, format!("The link's {key} is {value:?}. {error}"));
+        let line_rules = &mut self.link.settings.line_rules;
+        if let Err(error) = line_rules.read(key, value) {
+            self.fault(Field::Link, format!("Invalid {key} in link: {value:?}. {error}"));
         }
     }
 
@@ -492,7 +480,7 @@ impl Reader {
     fn notice_raw_plus(&mut self, raw: &str, topic: &str) {
         if raw.split('/').any(|level| level == "+") {
             self.link.notices.push(format!(
-                "In a link a + means a space, so the topic was read as {topic:?}. Write %2B for the wildcard +."
+                "In a link, + means a space, so the topic was read as {topic:?}. Write %2B for the wildcard +."
             ));
         }
     }
@@ -504,12 +492,12 @@ impl Reader {
             self.link.holds_password = true;
             let key = shown;
             self.link.notices.push(format!(
-                "The link holds {key:?}. A link never carries a password, so it was ignored. If it was a real one, change it: \
-                 links are passed on and stay in the history."
+                "Link parameter {key:?} was ignored: a link never carries a password. If it was a real one, change it: links \
+                 get shared and stay in browser history."
             ));
             return;
         }
-        self.link.notices.push(format!("The link holds {key:?}, which this app doesn't know. It was ignored."));
+        self.link.notices.push(format!("Unknown link parameter {key:?} was ignored."));
     }
 
     fn fault(&mut self, field: Field, words: String) {

@@ -9,7 +9,7 @@ pub struct Preset {
     /// Its name in the list.
     pub name: &'static str,
     /// Its address.
-    pub place: AddressHint,
+    pub address: AddressHint,
     /// The protocol version to request; `None` is "auto".
     pub version: Option<Version>,
     /// The only quality of service it grants, if there is only one.
@@ -34,14 +34,14 @@ pub enum AddressHint {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "This station",
-        place: AddressHint::Here("/mqtt"),
+        address: AddressHint::Here("/mqtt"),
         version: None,
         qos: None,
         hint: "The broker built into the server this page came from.",
     },
     Preset {
         name: "This station, as Diffusion",
-        place: AddressHint::Here("/diffusion"),
+        address: AddressHint::Here("/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
@@ -49,7 +49,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Diffusion",
-        place: AddressHint::At("ws://localhost:8080/diffusion"),
+        address: AddressHint::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
@@ -57,49 +57,49 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Mosquitto test server",
-        place: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
+        address: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
-        place: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
+        address: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
         qos: None,
         hint: "Public: everybody sees what is published there.",
     },
     Preset {
         name: "EMQX public broker",
-        place: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
+        address: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
-        place: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
+        address: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
-        place: AddressHint::At("ws://localhost:8080/mqtt"),
+        address: AddressHint::At("ws://localhost:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
     },
     Preset {
         name: "RabbitMQ",
-        place: AddressHint::At("ws://localhost:15675/ws"),
+        address: AddressHint::At("ws://localhost:15675/ws"),
         version: None,
         qos: None,
         hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
     },
     Preset {
         name: "My own broker",
-        place: AddressHint::Own,
+        address: AddressHint::Own,
         version: None,
         qos: None,
         hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
@@ -110,7 +110,7 @@ impl Preset {
     /// Returns its address, for a page in this folder ([`link::page_base`]); `None` for the
     /// person's own.
     pub fn broker(&self, page_base: &str) -> Option<String> {
-        match self.place {
+        match self.address {
             AddressHint::Here(path) => Some(link::broker_at(page_base, path)),
             AddressHint::At(url) => Some(url.to_owned()),
             AddressHint::Own => None,

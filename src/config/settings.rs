@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 
 use crate::dialogue::rules::LineRules;
 use crate::message_log::Limits;
+use crate::named_enum::named_enum;
 use crate::urlencoded::{append, decode};
 
 /// The range of the most messages in a log. With fewer than the lower bound, messages are evicted
@@ -48,104 +49,57 @@ pub struct Settings {
     /// The limits of the log.
     pub log: Limits,
     /// The line rules of the crawl, used if a link has none.
-    pub mapping: LineRules,
+    pub line_rules: LineRules,
 }
 
-/// Dark or light. The crawl itself is a night sky in every theme.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// Light text on a dark background.
-    #[default]
-    Dark,
-    /// Dark text on a light background.
-    Light,
-    /// As set in the system.
-    System,
-}
-
-impl Theme {
-    /// All themes, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::System];
-
-    /// Returns its name in the text, and in the page's `data-theme`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dark => "dark",
-            Self::Light => "light",
-            Self::System => "system",
-        }
-    }
-
-    /// Returns the theme with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|theme| theme.name() == name)
+named_enum! {
+    /// Dark or light. The crawl itself is a night sky in every theme.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Theme {
+        /// Light text on a dark background.
+        #[default]
+        Dark = "dark",
+        /// Dark text on a light background.
+        Light = "light",
+        /// As set in the system.
+        System = "system",
     }
 }
 
-/// What the console's time column shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeMode {
-    /// The time of day.
-    #[default]
-    Absolute,
-    /// The time since a common beginning.
-    Relative,
-    /// The time since the row above.
-    SincePrevious,
-}
-
-impl TimeMode {
-    /// All modes, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Absolute, Self::Relative, Self::SincePrevious];
-
-    /// Returns its name in the text.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Absolute => "absolute",
-            Self::Relative => "relative",
-            Self::SincePrevious => "since-previous",
-        }
-    }
-
-    /// Returns the mode with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
+named_enum! {
+    /// What the console's time column shows.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum TimeMode {
+        /// The time of day.
+        #[default]
+        Absolute = "absolute",
+        /// The time since a common beginning.
+        Relative = "relative",
+        /// The time since the row above.
+        SincePrevious = "since-previous",
     }
 }
 
-/// A column of the console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// The arrival time.
-    Time,
-    /// Its arrival number.
-    Seq,
-    /// Its topic name.
-    Topic,
-    /// Quality of service, retained flag, DUP flag.
-    QoS,
-    /// The payload's beginning.
-    Payload,
-    /// Size of the payload.
-    Size,
+named_enum! {
+    /// A column of the console.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Column {
+        /// The arrival time.
+        Time = "time",
+        /// Its arrival number.
+        Seq = "seq",
+        /// Its topic name.
+        Topic = "topic",
+        /// Quality of service, retained flag, DUP flag.
+        QoS = "qos",
+        /// The payload's beginning.
+        Payload = "payload",
+        /// Size of the payload.
+        Size = "size",
+    }
 }
 
 impl Column {
-    /// All columns, in the order of the console.
-    pub const ALL: [Self; 6] = [Self::Time, Self::Seq, Self::Topic, Self::QoS, Self::Payload, Self::Size];
-
-    /// Returns its name in the text, which is also its class in the console.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Seq => "seq",
-            Self::Topic => "topic",
-            Self::QoS => "qos",
-            Self::Payload => "payload",
-            Self::Size => "size",
-        }
-    }
-
     /// Returns the text in its header.
     pub const fn title(self) -> &'static str {
         match self {
@@ -157,16 +111,11 @@ impl Column {
             Self::Size => "Size",
         }
     }
-
-    /// Returns the column with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.name() == name)
-    }
 }
 
 /// How a column is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct ColumnStyle {
     /// Whether it is shown.
     pub is_shown: bool,
     /// Its width in CSS pixels; `None` is the default width.
@@ -175,18 +124,18 @@ pub struct Look {
 
 /// How each of the console's columns is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Columns([Look; Column::ALL.len()]);
+pub struct Columns([ColumnStyle; Column::ALL.len()]);
 
 impl Default for Columns {
     /// Shows all but the arrival number, at the default widths.
     fn default() -> Self {
-        Self(Column::ALL.map(|column| Look { is_shown: column != Column::Seq, width_px: None }))
+        Self(Column::ALL.map(|column| ColumnStyle { is_shown: column != Column::Seq, width_px: None }))
     }
 }
 
 impl Columns {
     /// Returns how a column is shown.
-    pub fn look(&self, column: Column) -> Look {
+    pub fn style(&self, column: Column) -> ColumnStyle {
         self.0[column as usize]
     }
 
@@ -194,9 +143,9 @@ impl Columns {
     /// would look broken.
     #[must_use]
     pub fn toggled(mut self, column: Column) -> Self {
-        let look = &mut self.0[column as usize];
-        look.is_shown = !look.is_shown;
-        if self.0.iter().any(|look| look.is_shown) { self } else { self.toggled(column) }
+        let style = &mut self.0[column as usize];
+        style.is_shown = !style.is_shown;
+        if self.0.iter().any(|style| style.is_shown) { self } else { self.toggled(column) }
     }
 
     /// Sets the width of a column, or resets it; the width is kept within [`COLUMN_PX`].
@@ -208,17 +157,17 @@ impl Columns {
 
     /// Iterates over the visible columns, in order.
     pub fn shown(&self) -> impl Iterator<Item = Column> {
-        Column::ALL.into_iter().filter(|&column| self.look(column).is_shown)
+        Column::ALL.into_iter().filter(|&column| self.style(column).is_shown)
     }
 
     fn read_shown(&mut self, names: &str) {
-        let mut looks = self.0.map(|look| Look { is_shown: false, ..look });
+        let mut styles = self.0.map(|style| ColumnStyle { is_shown: false, ..style });
         for column in names.split('+').filter_map(Column::from_name) {
-            looks[column as usize].is_shown = true;
+            styles[column as usize].is_shown = true;
         }
         // A list of unknown names would hide everything.
-        if looks.iter().any(|look| look.is_shown) {
-            self.0 = looks;
+        if styles.iter().any(|style| style.is_shown) {
+            self.0 = styles;
         }
     }
 
@@ -254,7 +203,7 @@ impl Settings {
             _ => {
                 if let Some(value) = decode(value).filter(|_| LineRules::KEYS.contains(&key)) {
                     // A rule that isn't understood is ignored.
-                    let _ = self.mapping.read(key, &value);
+                    let _ = self.line_rules.read(key, &value);
                 }
             }
         }
@@ -263,7 +212,7 @@ impl Settings {
     /// Returns the text form; empty if all settings are the defaults. Only the rules' values have
     /// to be encoded: the others are letters, digits, dots and hyphens.
     pub fn to_text(&self) -> String {
-        let Self { theme, time, columns, log, mapping } = self;
+        let Self { theme, time, columns, log, line_rules } = self;
         let standard = Self::default();
         let mut text = String::new();
         if *theme != standard.theme {
@@ -272,7 +221,7 @@ impl Settings {
         if *time != standard.time {
             add(&mut text, "time=", time.name());
         }
-        if Column::ALL.iter().any(|&column| columns.look(column).is_shown != standard.columns.look(column).is_shown) {
+        if Column::ALL.iter().any(|&column| columns.style(column).is_shown != standard.columns.style(column).is_shown) {
             let mut key = "columns=";
             for column in columns.shown() {
                 add(&mut text, std::mem::take(&mut key), column.name());
@@ -280,7 +229,7 @@ impl Settings {
         }
         let mut key = "widths=";
         for column in Column::ALL {
-            if let Some(px) = columns.look(column).width_px {
+            if let Some(px) = columns.style(column).width_px {
                 add(&mut text, std::mem::take(&mut key), column.name());
                 text.push('.');
                 text.push_str(&px.to_string());
@@ -292,7 +241,7 @@ impl Settings {
         if log.bytes != standard.log.bytes {
             add(&mut text, "mib=", &(log.bytes / MIB).to_string());
         }
-        mapping.write(&mut |key, value| append(&mut text, key, value));
+        line_rules.write(&mut |key, value| append(&mut text, key, value));
         text
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::BlockContent;
 use super::pacing::{Pace, SPEEDS_PERCENT};
+use crate::named_enum::named_enum;
 use crate::time::Instant;
 
 /// The words that stand for the logotype drawn for this project; any other words are set in type.
@@ -77,33 +78,16 @@ pub struct Opening {
     pub mode: Option<OpeningMode>,
 }
 
-/// Whether the opening gives way to messages that wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OpeningMode {
-    /// It gives way to them.
-    Yield,
-    /// It plays to its end, and they wait.
-    Always,
-    /// There is no opening: messages are shown at once.
-    Off,
-}
-
-impl OpeningMode {
-    /// All modes, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Yield, Self::Always, Self::Off];
-
-    /// Returns the value of the link's `opening`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Yield => "yield",
-            Self::Always => "always",
-            Self::Off => "off",
-        }
-    }
-
-    /// Returns the mode with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
+named_enum! {
+    /// Whether the opening gives way to messages that wait.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum OpeningMode {
+        /// It gives way to them.
+        Yield = "yield",
+        /// It plays to its end, and they wait.
+        Always = "always",
+        /// There is no opening: messages are shown at once.
+        Off = "off",
     }
 }
 
@@ -200,46 +184,30 @@ impl Opening {
     }
 }
 
-/// What the stage shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scene {
-    /// Before the first connection: the title, not moving.
-    Idle,
-    /// Black, without stars.
-    Dark,
-    /// The card, on black.
-    Card,
-    /// Stars, and the logotype before them.
-    Logo,
-    /// The logotype is still retreating, and the plane moves.
-    Rise,
-    /// The plane; words of the opening are on it.
-    Intro,
-    /// The plane, with messages alone. The sky has come up from below.
-    Crawl,
-    /// The same without an opening before it: the sky doesn't move.
-    Still,
+named_enum! {
+    /// What the stage shows.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Scene {
+        /// Before the first connection: the title, not moving.
+        Idle = "idle",
+        /// Black, without stars.
+        Dark = "dark",
+        /// The card, on black.
+        Card = "card",
+        /// Stars, and the logotype before them.
+        Logo = "logo",
+        /// The logotype is still retreating, and the plane moves.
+        Rise = "rise",
+        /// The plane; words of the opening are on it.
+        Intro = "intro",
+        /// The plane, with messages alone. The sky has come up from below.
+        Crawl = "crawl",
+        /// The same without an opening before it: the sky doesn't move.
+        Still = "still",
+    }
 }
 
 impl Scene {
-    /// All scenes, in the order of the film.
-    pub const ALL: [Self; 8] =
-        [Self::Idle, Self::Dark, Self::Card, Self::Logo, Self::Rise, Self::Intro, Self::Crawl, Self::Still];
-
-    /// Returns its name in `data-scene`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Dark => "dark",
-            Self::Card => "card",
-            Self::Logo => "logo",
-            Self::Rise => "rise",
-            Self::Intro => "intro",
-            Self::Crawl => "crawl",
-            Self::Still => "still",
-        }
-    }
-
     /// Whether lines are shown.
     pub const fn tells(self) -> bool {
         matches!(self, Self::Rise | Self::Intro | Self::Crawl | Self::Still)

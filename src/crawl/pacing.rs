@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ROW_EM;
 use super::typeset::{LineLayout, SPEAKER_SIZE};
+use crate::named_enum::named_enum;
 use crate::time::Instant;
 
 /// The time in which a row rises by its own height at rate 1, in seconds.
@@ -92,38 +93,23 @@ pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
 /// The index of the initial speed.
 const USUAL_SPEED: usize = 3;
 
-/// What the crawl does when lines come faster than the film's size and speed can carry: link key
-/// `pace`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Pace {
-    /// Sets lines smaller and moves faster, so that every line is shown up to one and a half a
-    /// second; condenses beyond that.
-    #[default]
-    All,
-    /// Keeps the film's size and speed, and condenses.
-    Film,
-    /// Shows the newest line, and leaves out the lines before it.
-    Latest,
+named_enum! {
+    /// What the crawl does when lines come faster than the film's size and speed can carry: link key
+    /// `pace`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub enum Pace {
+        /// Sets lines smaller and moves faster, so that every line is shown up to one and a half a
+        /// second; condenses beyond that.
+        #[default]
+        All = "all",
+        /// Keeps the film's size and speed, and condenses.
+        Film = "film",
+        /// Shows the newest line, and leaves out the lines before it.
+        Latest = "latest",
+    }
 }
 
 impl Pace {
-    /// All paces, in the order of the list in the opening panel.
-    pub const ALL: [Self; 3] = [Self::All, Self::Film, Self::Latest];
-
-    /// Returns the value of the link's `pace`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Film => "film",
-            Self::Latest => "latest",
-        }
-    }
-
-    /// Returns the pace with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|pace| pace.name() == name)
-    }
-
     /// Returns the smallest size of a line.
     pub const fn size_min(self) -> f64 {
         match self {

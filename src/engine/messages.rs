@@ -42,7 +42,7 @@ impl Messages {
     /// Adds messages of an earlier log, with their times and, if the log is empty, their numbers.
     pub(super) fn import(&mut self, messages: &[OwnedMessage]) {
         for message in messages {
-            let arrival = message.as_arrival();
+            let arrival = message.as_new_message();
             let seq = self.log.import(message.seq, &arrival);
             self.count_imported(seq, &arrival);
         }
@@ -51,7 +51,7 @@ impl Messages {
     /// Adds messages of an earlier log as if they arrived now.
     pub(super) fn replay(&mut self, messages: &[OwnedMessage], wall_now: Instant) {
         for message in messages {
-            let arrival = NewMessage { time: wall_now, ..message.as_arrival() };
+            let arrival = NewMessage { time: wall_now, ..message.as_new_message() };
             let seq = self.log.append(&arrival);
             self.count_imported(seq, &arrival);
         }

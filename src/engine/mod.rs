@@ -134,7 +134,7 @@ impl Engine {
         }
     }
 
-    /// Handles a command of the page or of its panels. Exports are read with [`Engine::export`].
+    /// Handles a command of the page or of its panels.
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let Some(command) = self.gate.admit(command.into()) else { return };
         self.apply_command(command, now);
@@ -175,7 +175,7 @@ impl Engine {
                 self.advance_filter();
             }
             PageCommand::SetLogLimits(limits) => {
-                self.messages.log.bound(limits);
+                self.messages.log.set_limits(limits);
                 self.advance_filter();
             }
             PageCommand::SetLineRules(line_rules) => {
@@ -189,7 +189,6 @@ impl Engine {
                 self.page.mark_dirty();
             }
             PageCommand::Pull(pull) => self.page.handle_pull(pull, self.feed.untold() > 0),
-            PageCommand::Export => {}
         }
     }
 

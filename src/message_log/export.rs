@@ -90,19 +90,19 @@ const SLICE_MESSAGES: u64 = 20_000;
 pub(crate) fn write_slice(
     log: &MessageLog,
     query: &Query,
-    glance: &ExportRequest,
+    request: &ExportRequest,
     budget_bytes: usize,
     out: &mut Vec<u8>,
 ) -> (Option<u64>, u64) {
-    let begin = glance.from_seq.max(log.first_seq());
+    let begin = request.from_seq.max(log.first_seq());
     let end = out.len() + budget_bytes;
     let mut messages = 0;
-    for message in log.iter_from(begin).take_while(|message| message.seq < glance.end_seq) {
+    for message in log.iter_from(begin).take_while(|message| message.seq < request.end_seq) {
         if out.len() >= end || message.seq >= begin + SLICE_MESSAGES {
             return (Some(message.seq), messages);
         }
         if query.matches(&message) {
-            match glance.format {
+            match request.format {
                 Format::Ndjson => ndjson::write_message(&message, out),
                 Format::Csv(dialect) => csv::write_message(&message, dialect, out),
             }
@@ -113,16 +113,16 @@ pub(crate) fn write_slice(
 }
 
 /// Returns the requested slice of the log.
-pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportRequest) -> ExportPart {
+pub(crate) fn part_of(log: &MessageLog, query: &Query, mut request: ExportRequest) -> ExportPart {
     let mut bytes = Vec::with_capacity(SLICE_BYTES + (SLICE_BYTES >> 4));
-    if glance.from_seq == 0 {
-        glance.end_seq = log.next_seq();
-        if let Format::Csv(dialect) = glance.format {
+    if request.from_seq == 0 {
+        request.end_seq = log.next_seq();
+        if let Format::Csv(dialect) = request.format {
             csv::write_head(dialect, &mut bytes);
         }
     }
-    let (next_seq, messages) = write_slice(log, query, &glance, SLICE_BYTES, &mut bytes);
-    ExportPart { from_seq: glance.from_seq, end_seq: glance.end_seq, next_seq, messages, bytes }
+    let (next_seq, messages) = write_slice(log, query, &request, SLICE_BYTES, &mut bytes);
+    ExportPart { from_seq: request.from_seq, end_seq: request.end_seq, next_seq, messages, bytes }
 }
 
 /// An export in progress, as seen by the page.
@@ -139,7 +139,7 @@ impl ExportState {
     }
 
     /// Returns the next request; `None` when there is nothing to request.
-    pub const fn glance(&self) -> Option<ExportRequest> {
+    pub const fn request(&self) -> Option<ExportRequest> {
         self.next
     }
 

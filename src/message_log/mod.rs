@@ -121,7 +121,7 @@ pub struct MessageLog {
     /// share it, and a division is a tenth of the cost of a message.
     stamp: (Instant, u64),
     next_seq: u64,
-    renumberings: u32,
+    numbering_epoch: u32,
     memory_bytes: u64,
     received: u64,
     kept: u64,
@@ -156,7 +156,7 @@ impl MessageLog {
             spare: None,
             stamp: (Instant::EPOCH, 0),
             next_seq: 1,
-            renumberings: 0,
+            numbering_epoch: 0,
             memory_bytes: 0,
             received: 0,
             kept: 0,
@@ -166,13 +166,13 @@ impl MessageLog {
     }
 
     /// Keeps a message and returns its number.
-    pub fn append(&mut self, arrival: &NewMessage<'_>) -> u64 {
+    pub fn append(&mut self, message: &NewMessage<'_>) -> u64 {
         if self.kept >= self.limits.messages {
             self.evict_oldest();
         }
-        if !self.push(arrival) {
-            self.make_room_for(arrival);
-            self.push(arrival);
+        if !self.push(message) {
+            self.make_room_for(message);
+            self.push(message);
         }
         let seq = self.next_seq;
         self.next_seq += 1;
@@ -185,13 +185,13 @@ impl MessageLog {
     ///
     /// An empty log adopts the number, so that an imported export equals the exported log.
     /// Otherwise numbering continues: numbers of kept messages have no gaps.
-    pub fn import(&mut self, seq: u64, arrival: &NewMessage<'_>) -> u64 {
+    pub fn import(&mut self, seq: u64, message: &NewMessage<'_>) -> u64 {
         let seq = seq.clamp(1, Self::SEQ_MAX);
         if self.kept == 0 && seq != self.next_seq {
             self.next_seq = seq;
-            self.renumberings = self.renumberings.wrapping_add(1);
+            self.numbering_epoch = self.numbering_epoch.wrapping_add(1);
         }
-        self.append(arrival)
+        self.append(message)
     }
 
     /// Returns the message with that number; `None` where it isn't kept.
@@ -209,10 +209,10 @@ impl MessageLog {
         self.next_seq
     }
 
-    /// Returns how often [`MessageLog::import`] began a new numbering. Code that remembers numbers
+    /// Returns how often [`MessageLog::import`] started a new numbering. Code that remembers numbers
     /// discards them when this changes.
-    pub fn renumberings(&self) -> u32 {
-        self.renumberings
+    pub fn numbering_epoch(&self) -> u32 {
+        self.numbering_epoch
     }
 
     /// Returns the number of messages in the log now.
@@ -249,7 +249,7 @@ impl MessageLog {
     }
 
     /// Sets new limits. Messages beyond them are evicted at once, the oldest first, and counted.
-    pub fn bound(&mut self, limits: Limits) {
+    pub fn set_limits(&mut self, limits: Limits) {
         self.limits = Limits { messages: limits.messages.max(1), ..limits };
         while self.memory_bytes > limits.bytes && self.chunks.len() > 1 {
             self.evict_oldest_chunk();
@@ -292,31 +292,31 @@ impl MessageLog {
     }
 
     /// Adds the message to the last chunk. Returns whether it had room.
-    fn push(&mut self, arrival: &NewMessage<'_>) -> bool {
+    fn push(&mut self, message: &NewMessage<'_>) -> bool {
         let messages_max = self.chunk_messages();
         let Some(chunk) = self.chunks.back_mut() else { return false };
-        let topic_at = self.topics.find(chunk, arrival.topic);
-        if chunk.messages() as u64 >= messages_max || !chunk.fits(arrival, topic_at) {
+        let topic_at = self.topics.find(chunk, message.topic);
+        if chunk.messages() as u64 >= messages_max || !chunk.fits(message, topic_at) {
             return false;
         }
-        if self.stamp.0 != arrival.time {
-            self.stamp = (arrival.time, arrival.time.min(Instant::RFC3339_MAX).as_micros() / 1_000);
+        if self.stamp.0 != message.time {
+            self.stamp = (message.time, message.time.min(Instant::RFC3339_MAX).as_micros() / 1_000);
         }
-        let topic_at = chunk.push(arrival, self.stamp.1, topic_at);
-        self.topics.note(arrival.topic, topic_at);
+        let topic_at = chunk.push(message, self.stamp.1, topic_at);
+        self.topics.note(message.topic, topic_at);
         true
     }
 
     /// Closes the last chunk and opens one that has room for the message.
     #[inline(never)]
-    fn make_room_for(&mut self, arrival: &NewMessage<'_>) {
+    fn make_room_for(&mut self, message: &NewMessage<'_>) {
         if let Some(chunk) = self.chunks.back_mut()
             && let Some(buffer) = chunk.trim()
         {
             self.memory_bytes -= (buffer.len() - chunk.buffer_bytes()) as u64;
             self.keep_spare(buffer);
         }
-        self.open_chunk(Chunk::bytes_for(arrival));
+        self.open_chunk(Chunk::bytes_for(message));
     }
 
     /// Opens a chunk for a message of that size. A large message gets its own chunk of exactly its

@@ -59,7 +59,7 @@ pub struct OwnedMessage {
 
 impl OwnedMessage {
     /// Returns the message in a form that can be appended; see [`MessageLog::import`].
-    pub fn as_arrival(&self) -> NewMessage<'_> {
+    pub fn as_new_message(&self) -> NewMessage<'_> {
         NewMessage {
             time: self.time,
             topic: &self.topic,
@@ -74,18 +74,18 @@ impl OwnedMessage {
 
 /// Why a line isn't a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct ImportError {
     /// The position of the error in the line, in bytes from 1; `None` if the line as a whole is
     /// wrong.
     pub column: Option<usize>,
     /// The explanation for the person.
-    pub words: String,
+    pub message: String,
 }
 
 impl ImportError {
-    fn whole(words: impl Into<String>) -> Self {
-        Self { column: None, words: words.into() }
+    fn whole(message: impl Into<String>) -> Self {
+        Self { column: None, message: message.into() }
     }
 }
 
@@ -127,16 +127,16 @@ pub fn write_message(message: &Message<'_>, out: &mut Vec<u8>) {
 pub fn read_line(line: &[u8]) -> Result<OwnedMessage, ImportError> {
     let text = str::from_utf8(line).map_err(|error| ImportError {
         column: Some(error.valid_up_to() + 1),
-        words: "The line isn't UTF-8 text, so it is no line of an export.".to_owned(),
+        message: "not UTF-8 text.".to_owned(),
     })?;
     let fields: Fields = serde_json::from_str(text).map_err(|error| from_json(&error))?;
     if !(1..=MessageLog::SEQ_MAX).contains(&fields.seq) {
-        return Err(ImportError::whole("seq must be a whole number from 1 on."));
+        return Err(ImportError::whole("seq must be a whole number, 1 or greater."));
     }
     let payload = match (fields.payload, fields.payload_base64) {
         (Some(text), None) => text.into_bytes(),
         (None, Some(base64)) => decode_base64("payload_base64", &base64)?,
-        _ => return Err(ImportError::whole("A line has either payload or payload_base64.")),
+        _ => return Err(ImportError::whole("either payload or payload_base64 is required.")),
     };
     TopicName::parse(&fields.topic).map_err(|error| ImportError::whole(format!("topic: {error}")))?;
     let time = parse_time(&fields.time).ok_or_else(|| {
@@ -365,7 +365,7 @@ impl<'de> Visitor<'de> for SectionVisitor {
                 Name::SubscriptionIdentifiers => {
                     for id in map.next_value::<Vec<u32>>()? {
                         if !(1..=SUBSCRIPTION_IDENTIFIER_MAX).contains(&id) {
-                            return Err(de::Error::custom("subscription_identifiers must lie from 1 to 268435455"));
+                            return Err(de::Error::custom("subscription_identifiers must be from 1 to 268435455"));
                         }
                         add(&Property::SubscriptionId(id), &mut section)?;
                     }
@@ -397,30 +397,30 @@ fn checked<E: de::Error>(section: Vec<u8>) -> Result<Vec<u8>, E> {
         let name = Name::of(&property);
         if !name.is_list() {
             if single.contains(&name) {
-                return Err(E::custom("section_base64 holds a property twice"));
+                return Err(E::custom("section_base64 contains a property twice"));
             }
             single.push(name);
         }
         add(&property, &mut again)?;
     }
     if again != section {
-        return Err(E::custom("section_base64 is no property section of MQTT 5.0"));
+        return Err(E::custom("section_base64 isn't a valid MQTT 5.0 property section"));
     }
     Ok(section)
 }
 
 fn from_json(error: &serde_json::Error) -> ImportError {
-    let words = error.to_string();
+    let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let words = words.strip_suffix(&place).unwrap_or(&words);
+    let text = text.strip_suffix(&place).unwrap_or(&text);
     ImportError {
         column: Some(error.column()).filter(|&column| column > 0),
-        words: format!("The line is no message of an export: {words}."),
+        message: format!("not a valid message: {text}."),
     }
 }
 
 fn decode_base64(name: &str, text: &str) -> Result<Vec<u8>, ImportError> {
-    BASE64.decode(text).map_err(|error| ImportError::whole(format!("{name} is no Base64: {error}")))
+    BASE64.decode(text).map_err(|error| ImportError::whole(format!("{name} isn't valid Base64: {error}")))
 }
 
 fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {

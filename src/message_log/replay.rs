@@ -1,7 +1,7 @@
 //! Plays a log again: returns which of its messages are due, by their arrival times.
 //!
 //! The speed and the mode (running or line by line) can change at any moment; messages already
-//! played stay played. A pause in the log is shortened to [`SILENCE_MAX`], and a clock that went
+//! played stay played. A pause in the log is shortened to [`PAUSE_MAX`], and a clock that went
 //! backward counts as no time at all, so that a log of a night doesn't take a night.
 
 use std::time::Duration;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::format::grouped;
 use crate::message_log::ndjson;
 use crate::message_log::ndjson::OwnedMessage;
+use crate::named_enum::named_enum;
 use crate::time::Instant;
 
 /// The longest pause between messages, at normal speed.
-pub const SILENCE_MAX: Duration = Duration::from_secs(10);
+pub const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The most messages that can be played, because they are all held in memory. More can be imported.
 pub const MESSAGES_MAX: usize = 200_000;
@@ -22,37 +23,25 @@ pub const MESSAGES_MAX: usize = 200_000;
 /// memory.
 pub const LINE_BYTES_MAX: usize = 100 << 20;
 
-/// The playback speed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Speed {
-    /// Half the original speed.
-    Half,
-    /// The original speed.
-    #[default]
-    Normal,
-    /// Twice as fast.
-    Double,
-    /// Four times as fast.
-    Fourfold,
-    /// Eight times as fast.
-    Eightfold,
+named_enum! {
+    /// The playback speed.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Speed {
+        /// Half the original speed.
+        Half = "0.5",
+        /// The original speed.
+        #[default]
+        Normal = "1",
+        /// Twice as fast.
+        Double = "2",
+        /// Four times as fast.
+        Fourfold = "4",
+        /// Eight times as fast.
+        Eightfold = "8",
+    }
 }
 
 impl Speed {
-    /// All speeds, the slowest first.
-    pub const ALL: [Self; 5] = [Self::Half, Self::Normal, Self::Double, Self::Fourfold, Self::Eightfold];
-
-    /// Returns the factor as displayed text.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Half => "0.5",
-            Self::Normal => "1",
-            Self::Double => "2",
-            Self::Fourfold => "4",
-            Self::Eightfold => "8",
-        }
-    }
-
     /// Converts clock time to log time.
     fn log_time(self, span: Duration) -> Duration {
         match self {
@@ -100,7 +89,7 @@ impl Progress {
     }
 
     /// Returns the description of the progress, for a log of this name.
-    pub fn words(self, name: &str) -> String {
+    pub fn description(self, name: &str) -> String {
         let doing = if self.is_running { "Playing" } else { "Paused:" };
         format!("{doing} {name} {} of {}", grouped(self.played as u64), grouped(self.len as u64))
     }
@@ -129,9 +118,9 @@ impl Replay {
         let due = messages
             .iter()
             .map(|message| {
-                let silence = before.map_or(Duration::ZERO, |before| message.time.since(before));
+                let pause = before.map_or(Duration::ZERO, |before| message.time.since(before));
                 before = Some(message.time);
-                at += silence.min(SILENCE_MAX);
+                at += pause.min(PAUSE_MAX);
                 at
             })
             .collect();
@@ -170,7 +159,7 @@ impl Replay {
 
     /// Pauses.
     pub fn pause(&mut self, now: Instant) {
-        self.look(now);
+        self.advance_clock(now);
         self.running_since = None;
     }
 
@@ -183,29 +172,29 @@ impl Replay {
 
     /// Continues at another speed.
     pub fn change_speed(&mut self, speed: Speed, now: Instant) {
-        self.look(now);
+        self.advance_clock(now);
         self.speed = speed;
     }
 
     /// Returns the next message at once, without waiting for it.
     pub fn step(&mut self, now: Instant) -> Option<&OwnedMessage> {
-        self.look(now);
-        let place = self.place;
-        self.reached = self.reached.max(*self.due.get(place)?);
+        self.advance_clock(now);
+        let index = self.place;
+        self.reached = self.reached.max(*self.due.get(index)?);
         self.place += 1;
-        self.rest_at_the_end();
-        self.messages.get(place)
+        self.pause_at_the_end();
+        self.messages.get(index)
     }
 
-    /// Returns the due messages, at most `at_most`; call it again while there are more.
-    pub fn take_due(&mut self, now: Instant, at_most: usize) -> &[OwnedMessage] {
-        self.look(now);
+    /// Returns the due messages, at most `messages_max`; call it again while there are more.
+    pub fn take_due(&mut self, now: Instant, messages_max: usize) -> &[OwnedMessage] {
+        self.advance_clock(now);
         let from = self.place;
         if self.is_running() {
-            let waiting = &self.due[from..(from + at_most).min(self.due.len())];
+            let waiting = &self.due[from..(from + messages_max).min(self.due.len())];
             self.place += waiting.partition_point(|&due| due <= self.reached);
         }
-        self.rest_at_the_end();
+        self.pause_at_the_end();
         &self.messages[from..self.place]
     }
 
@@ -216,14 +205,14 @@ impl Replay {
         Some(since + self.speed.clock_time(due.saturating_sub(self.reached)))
     }
 
-    fn look(&mut self, now: Instant) {
+    fn advance_clock(&mut self, now: Instant) {
         if let Some(since) = &mut self.running_since {
             self.reached += self.speed.log_time(now.since(*since));
             *since = now;
         }
     }
 
-    fn rest_at_the_end(&mut self) {
+    fn pause_at_the_end(&mut self) {
         if self.is_over() {
             self.running_since = None;
         }
@@ -236,11 +225,11 @@ pub struct LogFileReader {
     /// The beginning of an unfinished line.
     tail: Vec<u8>,
     /// Whether the line is too long, so that the rest of it is skipped.
-    is_passing: bool,
+    is_skipping_line: bool,
     lines: u64,
     messages: u64,
-    faults: u64,
-    first_fault: Option<String>,
+    errors: u64,
+    first_error: Option<String>,
 }
 
 impl LogFileReader {
@@ -260,11 +249,11 @@ impl LogFileReader {
             }
             rest = &after[1..];
         }
-        if self.is_passing || self.tail.len() + rest.len() > LINE_BYTES_MAX {
+        if self.is_skipping_line || self.tail.len() + rest.len() > LINE_BYTES_MAX {
             self.tail = Vec::new();
-            self.is_passing = true;
+            self.is_skipping_line = true;
         }
-        if !self.is_passing {
+        if !self.is_skipping_line {
             self.tail.extend_from_slice(rest);
         }
         messages
@@ -278,8 +267,8 @@ impl LogFileReader {
 
     /// Whether there were lines and none of them was a message: this is another kind of file, and
     /// the rest of it needn't be read.
-    pub const fn is_no_log(&self) -> bool {
-        self.messages == 0 && self.faults > 0
+    pub const fn is_other_format(&self) -> bool {
+        self.messages == 0 && self.errors > 0
     }
 
     /// Returns the number of messages so far.
@@ -288,27 +277,27 @@ impl LogFileReader {
     }
 
     /// Returns a description of the errors.
-    pub fn complaint(&self) -> Option<String> {
-        let first = self.first_fault.as_ref()?;
-        if self.is_no_log() {
-            return Some(format!("It is no log that was exported as NDJSON. {first}"));
+    pub fn error_summary(&self) -> Option<String> {
+        let first = self.first_error.as_ref()?;
+        if self.is_other_format() {
+            return Some(format!("Not an exported NDJSON log. {first}"));
         }
-        Some(match self.faults {
-            1 => format!("One line is no message and was left out. {first}"),
-            count => format!("{count} lines are no messages and were left out. The first: {first}"),
+        Some(match self.errors {
+            1 => format!("1 invalid line skipped. {first}"),
+            count => format!("{count} invalid lines skipped. First: {first}"),
         })
     }
 
-    fn set_errors(&mut self, words: impl FnOnce(u64) -> String) {
-        self.faults += 1;
+    fn add_error(&mut self, words: impl FnOnce(u64) -> String) {
+        self.errors += 1;
         let lines = self.lines;
-        self.first_fault.get_or_insert_with(|| words(lines));
+        self.first_error.get_or_insert_with(|| words(lines));
     }
 
     fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
         self.lines += 1;
-        if std::mem::take(&mut self.is_passing) {
-            self.set_errors(|line| format!("Line {line}: it is longer than any message."));
+        if std::mem::take(&mut self.is_skipping_line) {
+            self.add_error(|line| format!("Line {line}: longer than any message."));
             return None;
         }
         if line.trim_ascii().is_empty() {
@@ -321,7 +310,7 @@ impl LogFileReader {
             }
             Err(error) => {
                 let column = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
-                self.set_errors(|line| format!("Line {line}{column}: {error}"));
+                self.add_error(|line| format!("Line {line}{column}: {error}"));
                 None
             }
         }
@@ -386,9 +375,9 @@ mod tests {
             Replay::new(vec![message(1, 90_000), message(2, 10), message(3, 3_600_010), message(4, 3_600_020)]);
         replay.play(START);
         assert_eq!(seqs(replay.take_due(START, 10)), [1, 2]);
-        assert_eq!(replay.poll_timeout(), Some(START + SILENCE_MAX));
-        assert_eq!(seqs(replay.take_due(START + SILENCE_MAX, 10)), [3]);
-        assert_eq!(replay.poll_timeout(), Some(START + SILENCE_MAX + Duration::from_millis(10)));
+        assert_eq!(replay.poll_timeout(), Some(START + PAUSE_MAX));
+        assert_eq!(seqs(replay.take_due(START + PAUSE_MAX, 10)), [3]);
+        assert_eq!(replay.poll_timeout(), Some(START + PAUSE_MAX + Duration::from_millis(10)));
     }
 
     #[test]
@@ -414,7 +403,7 @@ mod tests {
     #[test]
     fn it_stops_and_says_how_far_it_is() {
         let mut replay = Replay::new((1..=1_200).map(|seq| message(seq, seq * 10)).collect());
-        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().words("sample"));
+        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().description("sample"));
         assert_eq!(words(&replay), None);
         replay.play(START);
         replay.take_due(after(10_990), 2_000);
@@ -442,15 +431,15 @@ mod tests {
     #[test]
     fn another_kind_of_file_is_told_and_costs_no_memory() {
         for (file, words) in [
-            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: The line isn't UTF-8 text"),
-            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: The line is no message of an export"),
+            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: not UTF-8 text"),
+            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: not a valid message"),
             (b"{}", "missing field `seq`"),
         ] {
             let mut reader = LogFileReader::default();
             assert!(reader.read(file).is_empty() && reader.finish().is_none());
-            let complaint = reader.complaint().expect(words);
-            assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
-            assert!(complaint.starts_with("It is no log"), "{complaint}");
+            let error_summary = reader.error_summary().expect(words);
+            assert!(reader.is_other_format() && error_summary.contains(words), "{error_summary}");
+            assert!(error_summary.starts_with("Not an exported NDJSON log."), "{error_summary}");
         }
         // A long line without an end, and then a message.
         let mut reader = LogFileReader::default();
@@ -463,8 +452,8 @@ mod tests {
             br#"{"seq":1,"time":"2026-11-21T10:00:00Z","topic":"t","qos":0,"retain":false,"dup":false,"payload":""}"#;
         let messages = reader.read(&[b"x\n", &line[..], b"\n"].concat());
         assert_eq!((messages.len(), reader.messages()), (1, 1));
-        let complaint = reader.complaint().expect("words about the long line");
-        assert_eq!(complaint, "One line is no message and was left out. Line 1: it is longer than any message.");
+        let error_summary = reader.error_summary().expect("words about the long line");
+        assert_eq!(error_summary, "1 invalid line skipped. Line 1: longer than any message.");
     }
 
     #[test]
@@ -472,7 +461,7 @@ mod tests {
         let mut file = Vec::new();
         for seq in 1..=3 {
             let line = message(seq, seq);
-            let arrival = line.as_arrival();
+            let arrival = line.as_new_message();
             let mut log = crate::message_log::MessageLog::new(crate::message_log::Limits::default());
             log.import(seq, &arrival);
             log.iter_from(0).for_each(|message| ndjson::write_message(&message, &mut file));
@@ -486,8 +475,8 @@ mod tests {
             messages.extend(reader.read(&broken[cut..]));
             messages.extend(reader.finish());
             assert_eq!(seqs(&messages), [1, 2, 3], "cut at {cut}");
-            let complaint = reader.complaint().expect("words about the broken line");
-            assert!(complaint.contains("Line 2") && complaint.starts_with("One line"), "{complaint}");
+            let error_summary = reader.error_summary().expect("words about the broken line");
+            assert!(error_summary.contains("Line 2") && error_summary.starts_with("1 invalid line"), "{error_summary}");
         }
     }
 }

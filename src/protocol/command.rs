@@ -82,8 +82,6 @@ pub enum PageCommand {
     /// The page has drawn the last update and requests the next one as soon as something changes: at most one per
     /// frame. A pull replaces a pending one, so a page that was scrolled pulls again.
     Pull(Pull),
-    /// Requests the kept messages as NDJSON.
-    Export,
 }
 
 /// A command of the panels.

@@ -146,7 +146,7 @@ pub struct ConnectRequest {
     pub page: PageOrigin,
 }
 
-/// The options of a connection: what the form has under "More settings".
+/// The options of a connection: what the form has under "Advanced settings".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionOptions {
     /// Keep alive in seconds; 0 turns it off.

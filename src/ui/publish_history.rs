@@ -50,13 +50,13 @@ pub struct Counts {
 
 /// The history. Always: sent = waiting + done + failed + unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outbox {
+pub struct PublishHistory {
     /// Newest first.
     entries: VecDeque<Entry>,
     counts: Counts,
 }
 
-impl Outbox {
+impl PublishHistory {
     /// Adds a message and returns the number to publish it under.
     pub fn push(&mut self, message: &MessageFields) -> u64 {
         self.counts.sent += 1;
@@ -114,14 +114,14 @@ impl Outbox {
     pub fn words(&self) -> String {
         let Counts { sent, waiting, done, failed, unknown } = self.counts;
         if sent == 0 {
-            return "Nothing was sent from this page yet.".to_owned();
+            return "No messages sent yet.".to_owned();
         }
-        let parts: Vec<_> = [(waiting, "waiting"), (done, "done"), (failed, "failed"), (unknown, "unknown")]
+        let parts: Vec<_> = [(waiting, "waiting"), (done, "delivered"), (failed, "failed"), (unknown, "unconfirmed")]
             .into_iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, kind)| format!("{} {kind}", grouped(count)))
             .collect();
-        format!("{} sent: {}.", grouped(sent), parts.join(", "))
+        format!("{} sent, {}", grouped(sent), parts.join(", "))
     }
 
     /// Without a connection: says that messages wait, and how many.
@@ -129,7 +129,7 @@ impl Outbox {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::Options::default().queue_messages as u64;
         Some(format!(
-            "There is no connection just now. Up to {} messages wait here and go out as soon as there is one; {} wait.",
+            "Offline. Up to {} messages are queued and sent on reconnect; {} queued.",
             grouped(limit),
             grouped(self.counts.waiting),
         ))

@@ -67,8 +67,7 @@ pub fn words(series: &str) -> Option<String> {
     let (_, low) = numbers.iter().min_by(|a, b| order(a, b))?;
     let (_, high) = numbers.iter().max_by(|a, b| order(a, b))?;
     let (_, last) = numbers.last()?;
-    Some(format!("The last {} values lie between {low} and {high}; the newest is {last}.", numbers.len()))
-        .filter(|_| numbers.len() > 1)
+    Some(format!("Last {} values: {low}–{high}, latest {last}", numbers.len())).filter(|_| numbers.len() > 1)
 }
 
 fn bounds(numbers: &[f64]) -> Option<(f64, f64)> {
@@ -183,7 +182,7 @@ mod tests {
     fn the_line_has_words() {
         let check = |series: &str, low: &str, high: &str, last: &str| {
             let count = series.lines().count();
-            let expected = format!("The last {count} values lie between {low} and {high}; the newest is {last}.");
+            let expected = format!("Last {count} values: {low}–{high}, latest {last}");
             assert_eq!(words(series), Some(expected));
         };
         assert_eq!(words("1"), None);

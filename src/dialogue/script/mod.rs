@@ -24,6 +24,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Line;
+use crate::named_enum::named_enum;
 use encoding::Decoder;
 use table::{Split, Table};
 
@@ -39,46 +40,30 @@ const NO_TEXT: &str = "The row isn't UTF-8, and isn't Windows-1252 either. Save 
 const TOO_LONG: &str = "The row is longer than 1 MiB.";
 const MARKUP: &str = "It is HTML or XML. Save it as plain text, or as CSV.";
 
-/// The format of a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// As in the tutorial: `"1" "CHARACTER" "Spoken text"`.
-    Rows,
-    /// Cells separated by commas, semicolons, bars or `+++$+++`.
-    Csv,
-    /// Cells separated by tabs.
-    Tsv,
-    /// One JSON object per row, or a JSON document.
-    JsonLines,
-    /// Cues with time codes.
-    Subtitles,
-    /// Names in capitals, text below them.
-    Screenplay,
-    /// Messages with times and names.
-    Chat,
-    /// `NAME: words`, or only words.
-    Text,
+named_enum! {
+    /// The format of a script.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Format {
+        /// As in the tutorial: `"1" "CHARACTER" "Spoken text"`.
+        Rows = "rows",
+        /// Cells separated by commas, semicolons, bars or `+++$+++`.
+        Csv = "csv",
+        /// Cells separated by tabs.
+        Tsv = "tsv",
+        /// One JSON object per row, or a JSON document.
+        JsonLines = "jsonl",
+        /// Cues with time codes.
+        Subtitles = "subtitles",
+        /// Names in capitals, text below them.
+        Screenplay = "screenplay",
+        /// Messages with times and names.
+        Chat = "chat",
+        /// `NAME: words`, or only words.
+        Text = "text",
+    }
 }
 
 impl Format {
-    /// All formats.
-    pub const ALL: [Self; 8] =
-        [Self::Rows, Self::Csv, Self::Tsv, Self::JsonLines, Self::Subtitles, Self::Screenplay, Self::Chat, Self::Text];
-
-    /// Returns its name, as [`Format::from_str`] parses it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Csv => "csv",
-            Self::Tsv => "tsv",
-            Self::JsonLines => "jsonl",
-            Self::Subtitles => "subtitles",
-            Self::Screenplay => "screenplay",
-            Self::Chat => "chat",
-            Self::Text => "text",
-        }
-    }
-
     /// Returns the format for a file name extension; `.txt` has none.
     pub fn of_file_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
@@ -140,7 +125,7 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        Self::ALL.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat)
+        Self::from_name(name).ok_or(UnknownFormat)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::message_log::{Message, MessageLog};
 /// [`MessageLog::message`] returns `None` for them.
 pub struct Matches {
     query: Query,
-    renumberings: u32,
+    numbering_epoch: u32,
     /// The numbers that the log kept at the last `advance`.
     kept: Range<u64>,
     /// The part of them that has been examined.
@@ -42,7 +42,7 @@ impl Matches {
     pub fn new(query: Query) -> Self {
         Self {
             query,
-            renumberings: 0,
+            numbering_epoch: 0,
             kept: 1..1,
             scanned: None,
             older: SeqList::default(),
@@ -65,8 +65,8 @@ impl Matches {
         if self.query.is_empty() {
             return false;
         }
-        if self.renumberings != log.renumberings() {
-            self.renumberings = log.renumberings();
+        if self.numbering_epoch != log.numbering_epoch() {
+            self.numbering_epoch = log.numbering_epoch();
             self.scanned = None;
             self.older.clear();
             self.newer.clear();
@@ -81,13 +81,13 @@ impl Matches {
 
         let mut budget = budget_messages;
         for message in log.iter_from(scanned.end) {
-            if !self.look(&message, &mut budget, Toward::Newest) {
+            if !self.scan(&message, &mut budget, ScanDirection::Newest) {
                 break;
             }
             scanned.end = message.seq + 1;
         }
         for message in log.iter_back_from(scanned.start) {
-            if !self.look(&message, &mut budget, Toward::Oldest) {
+            if !self.scan(&message, &mut budget, ScanDirection::Oldest) {
                 break;
             }
             scanned.start = message.seq;
@@ -147,16 +147,16 @@ impl Matches {
     }
 
     /// Examines one message of the slice; returns `false` once the slice is used up.
-    fn look(&mut self, message: &Message<'_>, budget: &mut usize, toward: Toward) -> bool {
+    fn scan(&mut self, message: &Message<'_>, budget: &mut usize, direction: ScanDirection) -> bool {
         if *budget == 0 {
             return false;
         }
         *budget = budget.saturating_sub(self.query.cost() + message.payload.len() / Self::BYTES_PER_MESSAGE);
         let of_topic = self.topics.get_memo(message.topic, |topic| self.query.of_topic(topic));
         if self.query.holds(message, of_topic) {
-            match toward {
-                Toward::Newest => self.newer.push(message.seq as u32),
-                Toward::Oldest => self.older.push(message.seq as u32),
+            match direction {
+                ScanDirection::Newest => self.newer.push(message.seq as u32),
+                ScanDirection::Oldest => self.older.push(message.seq as u32),
             }
         }
         true
@@ -196,14 +196,14 @@ impl TopicMemo {
         self.slots.clear();
     }
 
-    fn get_memo(&mut self, topic: &str, look: impl FnOnce(&str) -> u64) -> u64 {
+    fn get_memo(&mut self, topic: &str, compute: impl FnOnce(&str) -> u64) -> u64 {
         self.slots.resize(Self::SLOTS, None);
         let address = topic.as_ptr().addr();
         let slot = &mut self.slots[(address ^ address >> 8) % Self::SLOTS];
         match *slot {
             Some((at, bytes, found)) if (at, bytes) == (address, topic.len()) => found,
             _ => {
-                let found = look(topic);
+                let found = compute(topic);
                 *slot = Some((address, topic.len(), found));
                 found
             }
@@ -212,7 +212,7 @@ impl TopicMemo {
 }
 
 #[derive(Clone, Copy)]
-enum Toward {
+enum ScanDirection {
     Newest,
     Oldest,
 }

@@ -60,24 +60,24 @@ pub struct Query {
 
 /// Why a query line isn't understood, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct QueryError {
     /// Where the term that isn't understood begins, in bytes of the line.
     pub at: usize,
     /// The explanation for the person.
-    pub words: String,
+    pub message: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
-    test: Test,
+    test: Predicate,
     /// The result that the test must have; `false` behind a minus.
     expected: bool,
 }
 
 /// What a term tests, the cheapest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Test {
+enum Predicate {
     After(Instant),
     QoS(QoS),
     Retain,
@@ -105,14 +105,14 @@ impl Query {
         let mut rest = line.trim_start();
         while !rest.is_empty() {
             let at = line.len() - rest.len();
-            let (term, after) = read_term(rest, typed).map_err(|words| QueryError { at, words })?;
+            let (term, after) = read_term(rest, typed).map_err(|message| QueryError { at, message })?;
             if let Some(term) = term {
                 let place = terms.partition_point(|other: &Term| other.test.cost() <= term.test.cost());
                 terms.insert(place, term);
             }
             if terms.len() > Self::TERMS_MAX {
-                let words = format!("A filter has at most {} terms. Leave out the rest.", Self::TERMS_MAX);
-                return Err(QueryError { at, words });
+                let message = format!("Too many terms (maximum {}).", Self::TERMS_MAX);
+                return Err(QueryError { at, message });
             }
             rest = after.trim_start();
         }
@@ -122,10 +122,10 @@ impl Query {
     /// Returns the same query with speakers by these line rules. A message that the rules hide has
     /// no speaker.
     #[must_use]
-    pub fn with_rules(mut self, mapping: &Rc<LineRules>) -> Self {
+    pub fn with_rules(mut self, line_rules: &Rc<LineRules>) -> Self {
         for term in &mut self.terms {
-            if let Test::Character(speaker) = &mut term.test {
-                speaker.mapping = Rc::clone(mapping);
+            if let Predicate::Character(speaker) = &mut term.test {
+                speaker.line_rules = Rc::clone(line_rules);
             }
         }
         self
@@ -133,7 +133,7 @@ impl Query {
 
     /// Whether it depends on the speaker.
     pub fn uses_speaker(&self) -> bool {
-        self.terms.iter().any(|term| matches!(term.test, Test::Character(_)))
+        self.terms.iter().any(|term| matches!(term.test, Predicate::Character(_)))
     }
 
     /// Whether it matches every message.
@@ -150,7 +150,7 @@ impl Query {
     /// without overlaps, and only the first of very many.
     pub fn hits_in_topic(&self, topic: &str) -> Vec<Range<usize>> {
         self.hits(topic.as_bytes(), |test| match test {
-            Test::Text(needle) => Some(needle),
+            Predicate::Text(needle) => Some(needle),
             _ => None,
         })
     }
@@ -158,12 +158,12 @@ impl Query {
     /// Returns the same for its payload, or for the part of it that is shown.
     pub fn hits_in_payload(&self, payload: &[u8]) -> Vec<Range<usize>> {
         self.hits(payload, |test| match test {
-            Test::Text(needle) | Test::Payload(needle) => Some(needle),
+            Predicate::Text(needle) | Predicate::Payload(needle) => Some(needle),
             _ => None,
         })
     }
 
-    fn hits(&self, haystack: &[u8], needle_of: impl Fn(&Test) -> Option<&Needle>) -> Vec<Range<usize>> {
+    fn hits(&self, haystack: &[u8], needle_of: impl Fn(&Predicate) -> Option<&Needle>) -> Vec<Range<usize>> {
         let mut hits: Vec<Range<usize>> = Vec::new();
         let wanted = self.terms.iter().filter(|term| term.expected);
         for needle in wanted.filter_map(|term| needle_of(&term.test)) {
@@ -206,20 +206,20 @@ impl Query {
             let is_in_topic = of_topic >> at & 1 != 0;
             *expected
                 == match test {
-                    Test::After(time) => message.time >= *time,
-                    Test::QoS(qos) => message.qos == *qos,
-                    Test::Retain => message.retain,
-                    Test::Dup => message.dup,
-                    Test::Topic(_) => is_in_topic,
-                    Test::Payload(needle) => needle.is_in(message.payload),
-                    Test::Text(needle) => is_in_topic || needle.is_in(message.payload),
-                    Test::Character(speaker) => speaker.says(message),
+                    Predicate::After(time) => message.time >= *time,
+                    Predicate::QoS(qos) => message.qos == *qos,
+                    Predicate::Retain => message.retain,
+                    Predicate::Dup => message.dup,
+                    Predicate::Topic(_) => is_in_topic,
+                    Predicate::Payload(needle) => needle.is_in(message.payload),
+                    Predicate::Text(needle) => is_in_topic || needle.is_in(message.payload),
+                    Predicate::Character(speaker) => speaker.matches(message),
                 }
         })
     }
 }
 
-impl Test {
+impl Predicate {
     fn is_in_topic(&self, topic: &str) -> bool {
         match self {
             Self::Topic(filter) => filter.matches(topic),
@@ -244,19 +244,19 @@ struct Speaker {
     /// Whether the name contains a space; a line's spaces may differ from its payload's.
     has_space: bool,
     /// The rules that turn messages into lines.
-    mapping: Rc<LineRules>,
+    line_rules: Rc<LineRules>,
 }
 
 impl Speaker {
-    fn says(&self, message: &Message<'_>) -> bool {
+    fn matches(&self, message: &Message<'_>) -> bool {
         // Most messages can be decided without reading their JSON: the name is in the payload
         // (unless it contains an escape) or in the topic, or comes from a rule.
-        let may_say = self.has_space
+        let may_match = self.has_space
             || self.name.is_in(message.payload)
             || self.name.is_in(message.topic.as_bytes())
             || message.payload.contains(&b'\\')
-            || self.mapping.rule_for(message.topic).is_some();
-        let line = may_say.then(|| self.mapping.line(message.topic, message.payload)).flatten();
+            || self.line_rules.rule_for(message.topic).is_some();
+        let line = may_match.then(|| self.line_rules.line(message.topic, message.payload)).flatten();
         line.is_some_and(|line| self.name.is_in(line.character.as_bytes()))
     }
 }
@@ -266,20 +266,20 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
     let (is_negated, key, text) = read_head(text);
     let Some(key) = key else {
         let (word, rest) = read_value(text)?;
-        let term = Needle::text(&word).map(|needle| Term { test: Test::Text(needle), expected: !is_negated });
+        let term = Needle::text(&word).map(|needle| Term { test: Predicate::Text(needle), expected: !is_negated });
         return Ok((term, rest));
     };
     let (value, rest) = read_value(text)?;
     let test = match key {
         // With the reason as text.
-        "topic" => Some((Test::Topic(topic_filter(&value)?), true)),
+        "topic" => Some((Predicate::Topic(topic_filter(&value)?), true)),
         _ => read_test(key, &value, typed),
     };
-    let Some((test, says)) = test else {
-        let instead = if value.is_empty() { String::new() } else { format!(", not {}", excerpt(&value)) };
-        return Err(format!("After {key}: comes {}{instead}.", parse_operator(key)));
+    let Some((test, expected)) = test else {
+        let instead = if value.is_empty() { String::new() } else { format!(" (got {})", excerpt(&value)) };
+        return Err(format!("{key}: expects {}{instead}.", expected_value(key)));
     };
-    Ok((Some(Term { test, expected: says != is_negated }), rest))
+    Ok((Some(Term { test, expected: expected != is_negated }), rest))
 }
 
 /// Splits the beginning of a term into a minus, a key, and the rest.
@@ -292,30 +292,31 @@ fn read_head(text: &str) -> (bool, Option<&'static str>, &str) {
 }
 
 /// Returns the test of a key other than `topic`, and the expected result.
-fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
+fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Predicate, bool)> {
     Some(match key {
-        "payload" => (Test::Payload(Needle::text(value)?), true),
-        "hex" => (Test::Payload(Needle::exactly(bytes(value)?)?), true),
+        "payload" => (Predicate::Payload(Needle::text(value)?), true),
+        "hex" => (Predicate::Payload(Needle::exactly(bytes(value)?)?), true),
         "character" => {
             let has_space = value.contains(char::is_whitespace);
-            (Test::Character(Speaker { name: Needle::text(value)?, has_space, mapping: Rc::default() }), true)
+            (Predicate::Character(Speaker { name: Needle::text(value)?, has_space, line_rules: Rc::default() }), true)
         }
-        "qos" => (Test::QoS(value.parse().ok().and_then(QoS::from_u8)?), true),
-        "retain" => (Test::Retain, yes_or_no(value)?),
-        "dup" => (Test::Dup, yes_or_no(value)?),
-        "after" => (Test::After(moment(value, typed)?), true),
-        _ => (Test::After(moment(value, typed)?), false),
+        "qos" => (Predicate::QoS(value.parse().ok().and_then(QoS::from_u8)?), true),
+        "retain" => (Predicate::Retain, yes_or_no(value)?),
+        "dup" => (Predicate::Dup, yes_or_no(value)?),
+        "after" => (Predicate::After(moment(value, typed)?), true),
+        _ => (Predicate::After(moment(value, typed)?), false),
     })
 }
 
-fn parse_operator(key: &str) -> &'static str {
+/// Returns what a key expects, continuing "qos: expects ".
+fn expected_value(key: &str) -> &'static str {
     match key {
-        "payload" => "a word or a phrase: payload:on or payload:\"two words\"",
-        "hex" => "each byte in two digits: hex:ff00 or hex:\"ff 00\"",
-        "character" => "a speaker's name: character:Leia",
+        "payload" => "a word or a phrase, e.g. payload:on or payload:\"two words\"",
+        "hex" => "bytes in hex, e.g. hex:ff00 or hex:\"ff 00\"",
+        "character" => "a speaker's name, e.g. character:Leia",
         "qos" => "0, 1 or 2",
         "retain" | "dup" => "yes or no",
-        _ => "a time: 10:05, 10:05:30.5 or 2026-11-21T10:05, each with a Z for UTC, or -5m for five minutes ago",
+        _ => "a time, e.g. 10:05, 10:05:30.5 or 2026-11-21T10:05 (add Z for UTC), or -5m for five minutes ago",
     }
 }
 
@@ -339,7 +340,7 @@ fn read_value(text: &str) -> Result<(String, &str), String> {
             _ => value.push(char),
         }
     }
-    Err(format!("The quotation mark before {} isn't closed. Put another one at the phrase's end.", excerpt(quoted),))
+    Err(format!("Missing closing quote after \"{}.", excerpt(quoted)))
 }
 
 /// Returns a value in the syntax of the query line: in quotation marks where it needs them.
@@ -352,7 +353,7 @@ pub fn quoted(value: &str) -> String {
 
 fn topic_filter(value: &str) -> Result<TopicFilter, String> {
     TopicFilter::parse(value).map_err(|error| match error {
-        TopicError::Empty => "After topic: comes a topic filter: topic:house/+/light or topic:house/#".to_owned(),
+        TopicError::Empty => "topic: expects a topic filter, e.g. topic:house/+/light or topic:house/#.".to_owned(),
         error => format!("topic:{}: {error}", excerpt(value)),
     })
 }

@@ -51,7 +51,7 @@ pub struct Suggestion {
     /// The term that would be inserted.
     pub term: String,
     /// Its effect, or its origin.
-    pub words: &'static str,
+    pub description: &'static str,
     /// Whether a value has yet to follow.
     pub is_key: bool,
     /// The whole line with the term …
@@ -100,20 +100,24 @@ impl<'a> Typing<'a> {
         let Fragment { key, value, is_phrase } = self.fragment();
         let known = known.filter(|known| Some(&known.ask) == self.ask().as_ref());
         let names = known.map_or(&[][..], |known| &known.names);
-        let mut terms: Vec<Term> = Vec::new();
+        let mut terms: Vec<SuggestedTerm> = Vec::new();
         match key {
             None => {
                 let keys = KEYS.into_iter().filter(|key| !is_phrase && begins_with(key, &value));
-                terms.extend(keys.map(|key| Term { text: format!("{key}:"), words: words_of(key), is_key: true }));
+                terms.extend(keys.map(|key| SuggestedTerm {
+                    text: format!("{key}:"),
+                    description: description_of(key),
+                    is_key: true,
+                }));
                 terms.extend(topics(names, &value));
             }
             Some("topic") => terms.extend(topics(names, &value)),
             Some(key @ "character") => {
-                terms.extend(names.iter().map(|name| Term::whole(key, &quoted(name), "a speaker of late")));
+                terms.extend(names.iter().map(|name| SuggestedTerm::whole(key, &quoted(name), "recent speaker")));
             }
             Some(key) => {
                 let values = values_of(key, typed).into_iter().filter(|(known, _)| begins_with(known, &value));
-                terms.extend(values.map(|(value, words)| Term::whole(key, &value, words)));
+                terms.extend(values.map(|(value, description)| SuggestedTerm::whole(key, &value, description)));
             }
         }
         let suggestions = terms.into_iter().map(|term| self.with(term));
@@ -121,7 +125,7 @@ impl<'a> Typing<'a> {
     }
 
     /// Returns the line with this term in place of the one that is being typed.
-    fn with(&self, Term { text, words, is_key }: Term) -> Suggestion {
+    fn with(&self, SuggestedTerm { text, description, is_key }: SuggestedTerm) -> Suggestion {
         let minus = if self.typed.starts_with('-') { "-" } else { "" };
         let term = format!("{minus}{text}");
         let mut line = format!("{}{term}", self.before);
@@ -131,7 +135,7 @@ impl<'a> Typing<'a> {
         }
         let caret = line.len();
         line.push_str(self.after);
-        Suggestion { term, words, is_key, line, caret }
+        Suggestion { term, description, is_key, line, caret }
     }
 
     fn fragment(&self) -> Fragment {
@@ -148,15 +152,15 @@ impl<'a> Typing<'a> {
 }
 
 /// A term that can be suggested.
-struct Term {
+struct SuggestedTerm {
     text: String,
-    words: &'static str,
+    description: &'static str,
     is_key: bool,
 }
 
-impl Term {
-    fn whole(key: &str, value: &str, words: &'static str) -> Self {
-        Self { text: format!("{key}:{value}"), words, is_key: false }
+impl SuggestedTerm {
+    fn whole(key: &str, value: &str, description: &'static str) -> Self {
+        Self { text: format!("{key}:{value}"), description, is_key: false }
     }
 }
 
@@ -214,7 +218,7 @@ fn term_around(line: &str, caret: usize) -> (usize, usize) {
 }
 
 /// Returns topic terms for these names, and for a common level where several names are below it.
-fn topics(names: &[String], value: &str) -> Vec<Term> {
+fn topics(names: &[String], value: &str) -> Vec<SuggestedTerm> {
     let mut branches: Vec<&str> = Vec::new();
     for branch in names.iter().filter_map(|name| branch_of(name, value)) {
         let names = names.iter().filter(|name| name.starts_with(branch));
@@ -222,9 +226,12 @@ fn topics(names: &[String], value: &str) -> Vec<Term> {
             branches.push(branch);
         }
     }
-    let below = branches.into_iter().map(|branch| (format!("{branch}#"), "every topic below"));
-    let seen = names.iter().map(|name| (name.clone(), "a topic seen"));
-    below.chain(seen).map(|(filter, words)| Term::whole("topic", &quoted(&filter), words)).collect()
+    let below = branches.into_iter().map(|branch| (format!("{branch}#"), "all subtopics"));
+    let seen = names.iter().map(|name| (name.clone(), "seen topic"));
+    below
+        .chain(seen)
+        .map(|(filter, description)| SuggestedTerm::whole("topic", &quoted(&filter), description))
+        .collect()
 }
 
 /// Returns the beginning of a name up to the level after the part typed.
@@ -239,17 +246,17 @@ fn begins_with(text: &str, beginning: &str) -> bool {
 }
 
 /// Returns the description of a key.
-fn words_of(key: &str) -> &'static str {
+fn description_of(key: &str) -> &'static str {
     match key {
-        "topic" => "topics by a filter, with + and #",
-        "payload" => "a word or a “phrase” in the payload",
-        "hex" => "these bytes in the payload",
-        "character" => "who speaks",
+        "topic" => "topic filter (+ and # wildcards)",
+        "payload" => "word or “phrase” in the payload",
+        "hex" => "payload bytes in hex",
+        "character" => "speaker",
         "qos" => "quality of service",
-        "retain" => "retained messages, or the others",
-        "dup" => "marked as sent before, or not",
-        "after" => "from a time on",
-        _ => "up to a time",
+        "retain" => "retained: yes or no",
+        "dup" => "duplicate flag: yes or no",
+        "after" => "received after",
+        _ => "received before",
     }
 }
 
@@ -257,8 +264,8 @@ fn words_of(key: &str) -> &'static str {
 fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
     let fixed: &[(&str, &str)] = match key {
         "qos" => &[("0", "at most once"), ("1", "at least once"), ("2", "exactly once")],
-        "retain" => &[("yes", "retained ones"), ("no", "all others")],
-        "dup" => &[("yes", "marked as sent before"), ("no", "all others")],
+        "retain" => &[("yes", "retained"), ("no", "not retained")],
+        "dup" => &[("yes", "duplicates"), ("no", "not duplicates")],
         "after" => &[
             ("-1m", "the last minute"),
             ("-5m", "the last five minutes"),
@@ -273,13 +280,13 @@ fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
         ],
         _ => &[],
     };
-    let mut values: Vec<_> = fixed.iter().map(|&(value, words)| (value.to_owned(), words)).collect();
+    let mut values: Vec<_> = fixed.iter().map(|&(value, description)| (value.to_owned(), description)).collect();
     let now = match key {
-        "after" => Some("from now on"),
-        "before" => Some("until now"),
+        "after" => Some("from now"),
+        "before" => Some("up to now"),
         _ => None,
     };
     let clock = time_of_day(typed.now, typed.ahead_of_utc_min);
-    values.extend(now.zip(clock.get(..8)).map(|(words, clock)| (clock.to_owned(), words)));
+    values.extend(now.zip(clock.get(..8)).map(|(description, clock)| (clock.to_owned(), description)));
     values
 }

@@ -2,6 +2,7 @@
 //! errors by field.
 
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
+use crate::named_enum::named_enum;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::publish::PublishRequest;
 use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
@@ -13,68 +14,36 @@ use crate::ui::forms::subscription::OptionFields;
 /// which no person should ask of somebody else's broker by mistake.
 const SESSION_EXPIRY_MAX_S: u32 = u32::MAX - 1;
 
-/// How long the session lasts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SessionExpiry {
-    /// It ends with the page, and starts clean. After a lost connection it is resumed within a time
-    /// that the app chooses.
-    #[default]
-    WithPage,
-    /// It ends with every connection.
-    WithConnection,
-    /// The broker keeps it for some time after the connection, and the next page with this client
-    /// identifier resumes it.
-    Later,
-}
-
-impl SessionExpiry {
-    /// All choices, in the order of the form.
-    pub const ALL: [Self; 3] = [Self::WithPage, Self::WithConnection, Self::Later];
-
-    /// Returns the value of the form's field.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WithPage => "page",
-            Self::WithConnection => "connection",
-            Self::Later => "later",
-        }
-    }
-
-    /// Returns the choice of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|ending| ending.name() == name)
+named_enum! {
+    /// How long the session lasts.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum SessionExpiry {
+        /// It ends with the page, and starts clean. After a lost connection it is resumed within a time
+        /// that the app chooses.
+        #[default]
+        WithPage = "page",
+        /// It ends with every connection.
+        WithConnection = "connection",
+        /// The broker keeps it for some time after the connection, and the next page with this client
+        /// identifier resumes it.
+        Later = "later",
     }
 }
 
-/// The unit of a time span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// Seconds.
-    Seconds,
-    /// Minutes.
-    Minutes,
-    /// Hours.
-    Hours,
+named_enum! {
+    /// The unit of a time span.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TimeUnit {
+        /// Seconds.
+        Seconds = "seconds",
+        /// Minutes.
+        Minutes = "minutes",
+        /// Hours.
+        Hours = "hours",
+    }
 }
 
 impl TimeUnit {
-    /// All units, in the order of the form.
-    pub const ALL: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hours];
-
-    /// Returns its name in the form.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "seconds",
-            Self::Minutes => "minutes",
-            Self::Hours => "hours",
-        }
-    }
-
-    /// Returns the unit of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|unit| unit.name() == name)
-    }
-
     const fn seconds(self) -> u32 {
         match self {
             Self::Seconds => 1,
@@ -239,7 +208,7 @@ impl Fields {
             // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
             Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
                 let bytes = message.payload.len();
-                let words = format!("A will has 65,535 bytes at most, and this has {bytes}. Shorten it.");
+                let words = format!("The will is too long ({bytes} bytes, maximum 65,535).");
                 faults.push(Fault::new(Field::Will(message::Field::Payload), words));
                 None
             }

@@ -4,26 +4,29 @@
 use crate::dialogue::Line;
 use crate::dialogue::rules::{LineRules, LineTemplate, Placeholder, Rule, Template, TemplateError};
 use crate::mqtt::topic::TopicFilter;
+use crate::named_enum::named_enum;
 use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
 use crate::ui::forms::field::Fault;
 
-/// The source of a speaker or of a line's text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// Found automatically in the message.
-    #[default]
-    Found,
-    /// A field of JSON.
-    Field,
-    /// A level of the topic.
-    Level,
-    /// A text of the person's own, with placeholders for parts of the message.
-    Sentence,
-    /// The whole payload.
-    Payload,
-    /// No speaker.
-    Nobody,
+named_enum! {
+    /// The source of a speaker or of a line's text.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Source {
+        /// Found automatically in the message.
+        #[default]
+        Found = "found",
+        /// A field of JSON.
+        Field = "field",
+        /// A level of the topic.
+        Level = "level",
+        /// A text of the person's own, with placeholders for parts of the message.
+        Sentence = "sentence",
+        /// The whole payload.
+        Payload = "payload",
+        /// No speaker.
+        Nobody = "nobody",
+    }
 }
 
 impl Source {
@@ -32,29 +35,6 @@ impl Source {
 
     /// The sources of the text, in the order of the form.
     pub const OF_WORDS: [Self; 4] = [Self::Found, Self::Field, Self::Payload, Self::Sentence];
-
-    /// Returns its name in the form.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::Field => "field",
-            Self::Level => "level",
-            Self::Sentence => "sentence",
-            Self::Payload => "payload",
-            Self::Nobody => "nobody",
-        }
-    }
-
-    /// Returns the source of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Found, Self::Field, Self::Level, Self::Sentence, Self::Payload, Self::Nobody];
-        all.into_iter().find(|source| source.name() == name)
-    }
-
-    /// Whether it needs a typed text.
-    pub const fn has_text(self) -> bool {
-        matches!(self, Self::Field | Self::Level | Self::Sentence)
-    }
 
     /// Returns the source of a template, and the text to type for it.
     fn of(template: Option<&Template>) -> (Self, String) {
@@ -75,18 +55,20 @@ impl Source {
             (Self::Nobody, _) => String::new(),
             (Self::Payload, _) => "{payload}".to_owned(),
             (Self::Field, "") => {
-                return Err("Name the field: device, or sensor.name for one inside another.".to_owned());
+                return Err("Enter a field, e.g. device, or sensor.name for a nested field.".to_owned());
             }
             (Self::Field, path) if path.contains(['{', '}']) => {
-                return Err("A field is named without braces: sensor.name".to_owned());
+                return Err("Enter the field without braces, e.g. sensor.name.".to_owned());
             }
             // After a dot any name is a field's.
             (Self::Field, path) => format!("{{.{path}}}"),
             (Self::Level, level) => match level.parse() {
-                Ok(0_isize) | Err(_) => return Err("A number: 1 for the first level, -1 for the last.".to_owned()),
+                Ok(0_isize) | Err(_) => {
+                    return Err("Enter a number: 1 for the first level, -1 for the last.".to_owned());
+                }
                 Ok(level) => format!("{{{level}}}"),
             },
-            (Self::Sentence, "") => return Err("Write something, such as: the {1} reports {value}".to_owned()),
+            (Self::Sentence, "") => return Err("Enter a template, e.g. the {1} reports {value}".to_owned()),
             (Self::Sentence, _) => typed.to_owned(),
         };
         Template::parse(template).map(Some).map_err(|error: TemplateError| error.to_string())
@@ -163,16 +145,16 @@ impl Fields {
 
 /// Describes a rule in a few words.
 pub fn summary(rule: &Rule) -> String {
-    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "not in the crawl".to_owned() };
+    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "hidden from the crawl".to_owned() };
     let part = |name: &str, template: &Option<Template>| match Source::of(template.as_ref()) {
-        (Source::Found, _) => format!("{name} found by itself"),
-        (Source::Field, path) => format!("{name}: the field {path}"),
-        (Source::Level, level) => format!("{name}: level {level} of the topic"),
-        (Source::Payload, _) => format!("{name}: the whole payload"),
-        (Source::Nobody, _) => format!("no {name}"),
+        (Source::Found, _) => format!("{name}: automatic"),
+        (Source::Field, path) => format!("{name}: field {path}"),
+        (Source::Level, level) => format!("{name}: topic level {level}"),
+        (Source::Payload, _) => format!("{name}: full payload"),
+        (Source::Nobody, _) => format!("{name}: none"),
         (Source::Sentence, text) => format!("{name}: {text}"),
     };
-    format!("{}; {}", part("speaker", speaker), part("words", words))
+    format!("{}; {}", part("speaker", speaker), part("text", words))
 }
 
 /// What the rules make of a message.

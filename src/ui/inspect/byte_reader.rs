@@ -1,6 +1,6 @@
 //! Reads numbers and runs of bytes from a payload, never past its end.
 
-use crate::ui::inspect::outline::Fault;
+use crate::ui::inspect::outline::FormatError;
 
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
@@ -19,35 +19,34 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes this many bytes. A count larger than what is left costs nothing.
-    pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], FormatError> {
         let rest = &self.bytes[self.at..];
-        let taken = usize::try_from(count)
-            .ok()
-            .and_then(|count| rest.get(..count))
-            .ok_or_else(|| Fault::new(self.at, format!("{count} bytes are announced, and {} are left", rest.len())))?;
+        let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count)).ok_or_else(|| {
+            FormatError::new(self.at, format!("length of {count} bytes exceeds the remaining {}", rest.len()))
+        })?;
         self.at += taken.len();
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let taken = self.bytes[self.at..].first_chunk().ok_or_else(|| Fault::cut_short(self.at))?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let taken = self.bytes[self.at..].first_chunk().ok_or_else(|| FormatError::cut_short(self.at))?;
         self.at += N;
         Ok(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Fault> {
+    pub(super) fn u8(&mut self) -> Result<u8, FormatError> {
         self.array().map(u8::from_be_bytes)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, Fault> {
+    pub(super) fn u16(&mut self) -> Result<u16, FormatError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
+    pub(super) fn u32(&mut self) -> Result<u32, FormatError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, Fault> {
+    pub(super) fn u64(&mut self) -> Result<u64, FormatError> {
         self.array().map(u64::from_be_bytes)
     }
 }

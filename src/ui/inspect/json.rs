@@ -3,7 +3,7 @@
 
 use std::str::Utf8Error;
 
-use crate::ui::inspect::outline::{Fault, Step, Writer};
+use crate::ui::inspect::outline::{FormatError, Step, Writer};
 use crate::ui::inspect::text::Kind;
 
 /// How far a JSON text (RFC 8259) is laid out.
@@ -16,7 +16,7 @@ pub(super) struct State {
 
 impl State {
     /// Continues with a value, or with what follows one; returns `true` at the end.
-    pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+    pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, FormatError> {
         // A byte order mark has no meaning in UTF-8 (RFC 8259, section 8.1).
         if self.at == 0 && payload.starts_with("\u{feff}".as_bytes()) {
             self.at = "\u{feff}".len();
@@ -37,8 +37,8 @@ impl State {
     }
 }
 
-fn no_text(error: Utf8Error) -> Fault {
-    Fault::new(error.valid_up_to(), "this is no UTF-8 text")
+fn no_text(error: Utf8Error) -> FormatError {
+    FormatError::new(error.valid_up_to(), "invalid UTF-8")
 }
 
 struct Reader<'a> {
@@ -51,7 +51,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a value, or the beginning of one that contains others, up to where the first of those
     /// begins.
-    fn value(&mut self) -> Result<(), Fault> {
+    fn value(&mut self) -> Result<(), FormatError> {
         loop {
             let at = self.at;
             match self.next_byte() {
@@ -73,19 +73,19 @@ impl Reader<'_> {
                 Some(b'"') => return self.take(Self::string_end, Kind::Text),
                 Some(b'-' | b'0'..=b'9') => return self.take(Self::number_end, Kind::Number),
                 Some(_) => return self.take(Self::literal_end, Kind::Literal),
-                None => return Err(Fault::cut_short(self.at)),
+                None => return Err(FormatError::cut_short(self.at)),
             }
         }
     }
 
     /// Closes what ends here; returns `true` at the end of the text.
-    fn after_value(&mut self) -> Result<bool, Fault> {
+    fn after_value(&mut self) -> Result<bool, FormatError> {
         loop {
             let byte = self.next_byte();
             let Some(&is_object) = self.objects.last() else {
                 return match byte {
                     None => Ok(true),
-                    Some(_) => Err(Fault::new(self.at, "there is more after the end of the value")),
+                    Some(_) => Err(FormatError::new(self.at, "unexpected data after the value")),
                 };
             };
             let at = self.at;
@@ -100,30 +100,30 @@ impl Reader<'_> {
                 }
                 (Some(b'}'), true) => self.writer.close("}", at)?,
                 (Some(b']'), false) => self.writer.close("]", at)?,
-                (Some(_), true) => return Err(Fault::new(at, "a comma or } is missing")),
-                (Some(_), false) => return Err(Fault::new(at, "a comma or ] is missing")),
-                (None, _) => return Err(Fault::cut_short(at)),
+                (Some(_), true) => return Err(FormatError::new(at, "expected a comma or }")),
+                (Some(_), false) => return Err(FormatError::new(at, "expected a comma or ]")),
+                (None, _) => return Err(FormatError::cut_short(at)),
             }
             self.at += 1;
             self.objects.pop();
         }
     }
 
-    fn name(&mut self) -> Result<(), Fault> {
+    fn name(&mut self) -> Result<(), FormatError> {
         if self.next_byte() != Some(b'"') {
-            return Err(Fault::new(self.at, "the name of a value is missing, in double quotes"));
+            return Err(FormatError::new(self.at, "expected a name in double quotes"));
         }
         let end = self.string_end()?;
         self.writer.name(str::from_utf8(&self.bytes[self.at..end]).map_err(no_text)?);
         self.at = end;
         if self.next_byte() != Some(b':') {
-            return Err(Fault::new(self.at, "a colon is missing after the name"));
+            return Err(FormatError::new(self.at, "expected a colon"));
         }
         self.at += 1;
         Ok(())
     }
 
-    fn take(&mut self, end: impl FnOnce(&Self) -> Result<usize, Fault>, kind: Kind) -> Result<(), Fault> {
+    fn take(&mut self, end: impl FnOnce(&Self) -> Result<usize, FormatError>, kind: Kind) -> Result<(), FormatError> {
         let end = end(self)?;
         self.writer.value(str::from_utf8(&self.bytes[self.at..end]).map_err(no_text)?, kind, self.at)?;
         self.at = end;
@@ -144,7 +144,7 @@ impl Reader<'_> {
         self.next_byte() == Some(close)
     }
 
-    fn string_end(&self) -> Result<usize, Fault> {
+    fn string_end(&self) -> Result<usize, FormatError> {
         let bytes = self.bytes;
         let mut at = self.at + 1;
         loop {
@@ -154,51 +154,51 @@ impl Reader<'_> {
             match bytes.get(at) {
                 Some(b'"') => return Ok(at + 1),
                 Some(b'\\') => at = self.escape_end(at)?,
-                Some(_) => return Err(Fault::new(at, "a control character stands in a text unescaped")),
-                None => return Err(Fault::new(at, "a text has no closing quote")),
+                Some(_) => return Err(FormatError::new(at, "unescaped control character")),
+                None => return Err(FormatError::new(at, "unterminated string")),
             }
         }
     }
 
-    fn escape_end(&self, at: usize) -> Result<usize, Fault> {
+    fn escape_end(&self, at: usize) -> Result<usize, FormatError> {
         let bytes = self.bytes;
         match bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => {
                 Ok(at + 6)
             }
-            _ => Err(Fault::new(at, "there is an escape that JSON doesn't have")),
+            _ => Err(FormatError::new(at, "invalid escape")),
         }
     }
 
-    fn number_end(&self) -> Result<usize, Fault> {
+    fn number_end(&self) -> Result<usize, FormatError> {
         let bytes = self.bytes;
         let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let start = self.at + usize::from(bytes.get(self.at) == Some(&b'-'));
         let mut at = digits(start);
         if at == start || (bytes[start] == b'0' && at > start + 1) {
-            return Err(Fault::new(start, "a number begins in a way that JSON doesn't have"));
+            return Err(FormatError::new(start, "invalid number"));
         }
         if bytes.get(at) == Some(&b'.') {
             let fraction = at + 1;
             at = digits(fraction);
             if at == fraction {
-                return Err(Fault::new(at, "digits are missing after a decimal point"));
+                return Err(FormatError::new(at, "expected digits after the decimal point"));
             }
         }
         if matches!(bytes.get(at), Some(b'e' | b'E')) {
             let power = at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
             at = digits(power);
             if at == power {
-                return Err(Fault::new(at, "digits are missing in an exponent"));
+                return Err(FormatError::new(at, "expected digits in the exponent"));
             }
         }
         Ok(at)
     }
 
-    fn literal_end(&self) -> Result<usize, Fault> {
+    fn literal_end(&self) -> Result<usize, FormatError> {
         let rest = &self.bytes[self.at..];
         let literal = ["true", "false", "null"].into_iter().find(|literal| rest.starts_with(literal.as_bytes()));
-        literal.map(|literal| self.at + literal.len()).ok_or_else(|| Fault::new(self.at, "no JSON value begins so"))
+        literal.map(|literal| self.at + literal.len()).ok_or_else(|| FormatError::new(self.at, "unexpected character"))
     }
 }

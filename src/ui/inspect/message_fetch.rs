@@ -14,16 +14,16 @@ pub struct MessageFetch {
 
 /// The result of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gathered {
+pub enum FetchResult {
     /// More parts follow.
-    Partly {
+    Partial {
         /// The number of payload bytes that have arrived …
         bytes: u32,
         /// … of this many.
         of: u32,
     },
     /// The message is complete; with what is needed to reach the broker.
-    Whole(MessageDetails, BrokerAccess),
+    Complete(MessageDetails, BrokerAccess),
     /// The message isn't available: the reason, as text.
     Missing(String),
 }
@@ -40,23 +40,23 @@ impl MessageFetch {
     }
 
     /// Returns what to ask for next; `None` if there is nothing to ask for.
-    pub fn glance(&self) -> Option<MessageRequest> {
+    pub fn request(&self) -> Option<MessageRequest> {
         let from_byte = self.so_far.as_ref().map_or(0, |found| found.payload.len() as u32);
         (self.seq > 0 && !self.is_over).then_some(MessageRequest { seq: self.seq, from_byte })
     }
 
     /// Takes a part; `None` if it isn't the requested one.
-    pub fn take(&mut self, part: MessagePart) -> Option<Gathered> {
-        let glance = self.glance().filter(|glance| glance.seq == part.seq)?;
+    pub fn take(&mut self, part: MessagePart) -> Option<FetchResult> {
+        let request = self.request().filter(|request| request.seq == part.seq)?;
         let Some(mut found) = part.found else {
             self.is_over = true;
-            return Some(Gathered::Missing(if part.seq >= part.next_seq {
+            return Some(FetchResult::Missing(if part.seq >= part.next_seq {
                 format!("Message {} hasn't arrived yet.", part.seq)
             } else {
-                format!("Message {} isn't kept any more: it made room for newer ones, or was cleared.", part.seq)
+                format!("Message {} is no longer stored: it was dropped for newer messages or cleared.", part.seq)
             }));
         };
-        if found.from_byte != glance.from_byte {
+        if found.from_byte != request.from_byte {
             return None;
         }
         let whole = match self.so_far.take() {
@@ -73,16 +73,16 @@ impl MessageFetch {
         let (bytes, of) = (whole.payload.len() as u32, whole.payload_bytes);
         if bytes >= of {
             self.is_over = true;
-            return Some(Gathered::Whole(whole, part.reach));
+            return Some(FetchResult::Complete(whole, part.reach));
         }
         self.so_far = Some(whole);
-        Some(Gathered::Partly { bytes, of })
+        Some(FetchResult::Partial { bytes, of })
     }
 
     /// Ends the fetch without a worker; returns the error if something was missing.
-    pub fn abandon(&mut self) -> Option<Gathered> {
-        self.glance()?;
+    pub fn abandon(&mut self) -> Option<FetchResult> {
+        self.request()?;
         self.is_over = true;
-        Some(Gathered::Missing("The part of this app that keeps the messages failed before all of it came.".to_owned()))
+        Some(FetchResult::Missing("The MQTT worker crashed before the whole message was loaded.".to_owned()))
     }
 }

@@ -6,15 +6,17 @@
 //!
 //! - [`message_fetch`]: how a message arrives from the worker.
 //! - [`text`], [`hex`]: the bytes as they are.
-//! - [`json`], [`cbor`], [`msgpack`]: nested values, as an [`outline`].
+//! - `json`, `cbor`, `msgpack`: nested values, as an [`outline`]; `binary`: what the latter two
+//!   have in common.
 //! - [`publish_bytes`]: the bytes of the whole packet, each explained.
 
+mod binary;
 mod byte_reader;
-pub mod cbor;
+mod cbor;
 pub mod hex;
-pub mod json;
+mod json;
 pub mod message_fetch;
-pub mod msgpack;
+mod msgpack;
 pub mod outline;
 pub mod publish_bytes;
 pub mod text;
@@ -24,45 +26,29 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::ui::inspect::outline::{Fault, Outline, Step, Writer};
+use crate::named_enum::named_enum;
+use crate::ui::inspect::outline::{FormatError, Outline, Step, Writer};
 use crate::ui::inspect::text::{Piece, Text};
 
-/// A way to look at a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum View {
-    /// As text.
-    #[default]
-    Text,
-    /// As JSON.
-    Json,
-    /// In hex, with ASCII next to it.
-    Hex,
-    /// In Base64.
-    Base64,
-    /// As CBOR.
-    Cbor,
-    /// As MessagePack.
-    MessagePack,
-    /// The packet that brought it, byte by byte.
-    Packet,
-}
-
-impl View {
-    /// All views, in the order they are offered.
-    pub const ALL: [Self; 7] =
-        [Self::Text, Self::Json, Self::Hex, Self::Base64, Self::Cbor, Self::MessagePack, Self::Packet];
-
-    /// Returns its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "Text",
-            Self::Json => "JSON",
-            Self::Hex => "Hex",
-            Self::Base64 => "Base64",
-            Self::Cbor => "CBOR",
-            Self::MessagePack => "MessagePack",
-            Self::Packet => "Packet",
-        }
+named_enum! {
+    /// A way to look at a message.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum View {
+        /// As text.
+        #[default]
+        Text = "Text",
+        /// As JSON.
+        Json = "JSON",
+        /// In hex, with ASCII next to it.
+        Hex = "Hex",
+        /// In Base64.
+        Base64 = "Base64",
+        /// As CBOR.
+        Cbor = "CBOR",
+        /// As MessagePack.
+        MessagePack = "MessagePack",
+        /// The packet that brought it, byte by byte.
+        Packet = "Packet",
     }
 }
 
@@ -190,24 +176,21 @@ enum Layout {
 #[derive(Clone, Debug)]
 enum Notation {
     Json(json::State),
-    Cbor(cbor::State),
-    MessagePack(msgpack::State),
+    Binary(binary::State),
 }
 
 impl Notation {
-    fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+    fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, FormatError> {
         match self {
             Self::Json(state) => state.step(payload, writer, step),
-            Self::Cbor(state) => state.step(payload, writer, step),
-            Self::MessagePack(state) => state.step(payload, writer, step),
+            Self::Binary(state) => state.step(payload, writer, step),
         }
     }
 
     const fn at(&self) -> usize {
         match self {
             Self::Json(state) => state.at(),
-            Self::Cbor(state) => state.at(),
-            Self::MessagePack(state) => state.at(),
+            Self::Binary(state) => state.at(),
         }
     }
 }
@@ -220,8 +203,8 @@ impl Sheet {
         let layout = match view {
             View::Text => Layout::Text(Text::new(columns)),
             View::Json => outlined(Notation::Json(json::State::default())),
-            View::Cbor => outlined(Notation::Cbor(cbor::State::default())),
-            View::MessagePack => outlined(Notation::MessagePack(msgpack::State::default())),
+            View::Cbor => outlined(Notation::Binary(binary::State::new(cbor::read_item))),
+            View::MessagePack => outlined(Notation::Binary(binary::State::new(msgpack::read_item))),
             View::Hex | View::Packet => Layout::Hex { bytes_per_row: hex::bytes_per_row(columns) },
             View::Base64 => Layout::Base64 { bytes_per_row: hex::base64_bytes_per_row(columns) },
         };
@@ -239,7 +222,7 @@ impl Sheet {
                 Layout::Text(text) => text.advance(&self.payload, bytes),
                 Layout::Outline { notation, writer, next } => {
                     let done = read_on(notation, writer, next, &self.payload, bytes);
-                    done.map_err(|fault| format!("This isn't {}: {fault}.", self.view.name()))?
+                    done.map_err(|fault| format!("Not valid {}: {fault}.", self.view.name()))?
                 }
                 Layout::Hex { .. } | Layout::Base64 { .. } => true,
             };
@@ -291,7 +274,7 @@ impl Sheet {
     pub fn copied_as(&self) -> &'static str {
         match (&self.layout, str::from_utf8(&self.payload)) {
             (Layout::Text(_), Ok(_)) => "text",
-            (Layout::Outline { .. }, _) => "laid out",
+            (Layout::Outline { .. }, _) => "formatted",
             (Layout::Base64 { .. }, _) => "Base64",
             (Layout::Text(_) | Layout::Hex { .. }, _) => "hex",
         }
@@ -320,10 +303,10 @@ fn read_on(
     next: &mut Option<Step>,
     payload: &[u8],
     bytes: usize,
-) -> Result<bool, Fault> {
+) -> Result<bool, FormatError> {
     let until = notation.at().saturating_add(bytes);
     loop {
-        if !writer.settle(bytes)? {
+        if !writer.continue_text(bytes)? {
             return Ok(false);
         }
         let Some(step) = *next else { return Ok(true) };

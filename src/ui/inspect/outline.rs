@@ -20,22 +20,27 @@ pub const ROWS_MAX: usize = 4_000_000;
 
 /// Why bytes aren't in the expected format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {at}, {words}")]
-pub struct Fault {
+#[error("{message} at byte {at}")]
+pub struct FormatError {
     /// The first byte that doesn't fit, from 0.
     pub at: usize,
-    /// What is wrong, for people; continues after "at byte 7, ".
-    pub words: String,
+    /// What is wrong, for people; continues with "at byte 7".
+    pub message: String,
 }
 
-impl Fault {
-    pub(super) fn new(at: usize, words: impl Into<String>) -> Self {
-        Self { at, words: words.into() }
+impl FormatError {
+    pub(super) fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into() }
+    }
+
+    /// The values nest deeper than is laid out.
+    pub(super) fn too_deep(at: usize) -> Self {
+        Self::new(at, format!("nesting too deep (maximum {DEPTH_MAX} levels)"))
     }
 
     /// The bytes end before the value does.
     pub(super) fn cut_short(at: usize) -> Self {
-        Self::new(at, "the bytes end where more belongs")
+        Self::new(at, "unexpected end of data")
     }
 }
 
@@ -222,7 +227,7 @@ impl Writer {
 
     /// Continues with a long text, for about this many bytes; returns `true` when nothing is left
     /// to be split into lines.
-    pub(super) fn settle(&mut self, bytes: usize) -> Result<bool, Fault> {
+    pub(super) fn continue_text(&mut self, bytes: usize) -> Result<bool, FormatError> {
         let Some(long) = self.long.take() else { return Ok(true) };
         self.put_lines(long, bytes)
     }
@@ -242,7 +247,7 @@ impl Writer {
     }
 
     /// Writes a value that contains no others.
-    pub(super) fn value(&mut self, text: &str, kind: Kind, at: usize) -> Result<(), Fault> {
+    pub(super) fn value(&mut self, text: &str, kind: Kind, at: usize) -> Result<(), FormatError> {
         self.begin();
         self.outline.text.push_str(text);
         self.count_item();
@@ -251,9 +256,9 @@ impl Writer {
     }
 
     /// Opens a value that contains the following ones, up to `close`.
-    pub(super) fn open(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
+    pub(super) fn open(&mut self, bracket: &str, at: usize) -> Result<(), FormatError> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(Fault::new(at, format!("values nest deeper than the {DEPTH_MAX} levels that are laid out")));
+            return Err(FormatError::too_deep(at));
         }
         self.begin();
         self.outline.text.push_str(bracket);
@@ -264,7 +269,7 @@ impl Writer {
     }
 
     /// Closes what was opened last.
-    pub(super) fn close(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
+    pub(super) fn close(&mut self, bracket: &str, at: usize) -> Result<(), FormatError> {
         let Some(opened) = self.open.pop() else { return Ok(()) };
         // An empty value: one line.
         if opened as usize + 1 == self.outline.lines.len() {
@@ -313,14 +318,14 @@ impl Writer {
     }
 
     /// Ends the line, which is split into several if it is too long.
-    fn end_line(&mut self, kind: Kind, at: usize) -> Result<(), Fault> {
+    fn end_line(&mut self, kind: Kind, at: usize) -> Result<(), FormatError> {
         let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
         self.put_lines(Long { start, key_end, kind, continues: false, at }, usize::MAX).map(drop)
     }
 
     /// Splits what is written since `long.start` into lines, for about this many bytes; returns
     /// `true` when all of it is done.
-    fn put_lines(&mut self, mut long: Long, bytes: usize) -> Result<bool, Fault> {
+    fn put_lines(&mut self, mut long: Long, bytes: usize) -> Result<bool, FormatError> {
         let end = self.end();
         let depth = self.open.len() as u16;
         let indent = 2 * usize::from(depth.min(Row::INDENT_MAX as u16));
@@ -328,7 +333,7 @@ impl Writer {
         let until = (long.start as usize).saturating_add(bytes);
         loop {
             if self.outline.lines.len() >= ROWS_MAX {
-                return Err(Fault::new(long.at, format!("there is more than the {ROWS_MAX} rows that are laid out")));
+                return Err(FormatError::new(long.at, format!("too many rows (maximum {ROWS_MAX})")));
             }
             let Long { start, key_end, kind, continues, .. } = long;
             let rest = self.outline.text.get(start as usize..end as usize).unwrap_or_default();

@@ -30,7 +30,7 @@ pub struct Field {
     /// Its name in the standard.
     pub name: &'static str,
     /// Its value here.
-    pub words: String,
+    pub description: String,
 }
 
 impl PublishBytes {
@@ -50,11 +50,11 @@ impl PublishBytes {
         if !packet.payload.is_empty() {
             let start = packet.head.len();
             let end = start + packet.payload.len();
-            let words = match packet.payload.len() {
-                1 => "1 byte, as it came.".to_owned(),
-                bytes => format!("{bytes} bytes, as they came."),
+            let text = match packet.payload.len() {
+                1 => "1 byte, unmodified.".to_owned(),
+                bytes => format!("{bytes} bytes, unmodified."),
             };
-            packet.fields.push(Field { start, end, name: "Payload", words });
+            packet.fields.push(Field { start, end, name: "Payload", description: text });
         }
         packet
     }
@@ -84,7 +84,7 @@ impl PublishBytes {
     }
 
     /// Describes a byte: its place, its value, and the field it is part of.
-    pub fn words(&self, at: usize) -> String {
+    pub fn describe(&self, at: usize) -> String {
         let Some(field) = self.fields.get(self.field_at(at)) else { return String::new() };
         let value = match self.byte(at) {
             Some(byte) => format!("0x{byte:02X} ({byte})"),
@@ -94,7 +94,7 @@ impl PublishBytes {
             1 => String::new(),
             length => format!(", byte {} of {length}", at - field.start + 1),
         };
-        format!("Byte {at}: {value}. {}{place}. {}", field.name, field.words)
+        format!("Byte {at}: {value}. {}{place}. {}", field.name, field.description)
     }
 
     /// Returns how these may differ from the bytes that arrived, in sentences.
@@ -102,12 +102,12 @@ impl PublishBytes {
         &self.notes
     }
 
-    fn put(&mut self, bytes: &[u8], name: &'static str, words: impl Into<String>) {
+    fn put(&mut self, bytes: &[u8], name: &'static str, description: impl Into<String>) {
         let start = self.head.len();
         self.head.extend(bytes.iter().copied().map(Some));
         // An empty text has a length and no bytes.
         if !bytes.is_empty() {
-            self.fields.push(Field { start, end: self.head.len(), name, words: words.into() });
+            self.fields.push(Field { start, end: self.head.len(), name, description: description.into() });
         }
     }
 
@@ -119,20 +119,22 @@ impl PublishBytes {
             QoS::AtLeastOnce => "at least once",
             QoS::ExactlyOnce => "exactly once",
         };
-        let words = format!(
-            "The upper half, 3, says PUBLISH. The lower half are its flags: DUP {}, QoS {qos} ({delivery}), RETAIN {}.",
+        let text = format!(
+            "High nibble 3 = PUBLISH. Low nibble = flags: DUP {}, QoS {qos} ({delivery}), RETAIN {}.",
             u8::from(dup),
             u8::from(retain),
         );
-        self.put(&[first], "Packet type and flags", words);
+        self.put(&[first], "Packet type and flags", text);
         let properties_bytes = message.properties.len();
         let mut length = 2 + message.topic.len() + if qos == QoS::AtMostOnce { 0 } else { 2 } + self.payload.len();
         if version == Version::V5 {
             length += properties_bytes + variable_integer(properties_bytes).len();
         }
-        let words =
-            format!("{}. Seven bits a byte, the lowest first; the eighth says that one more comes.", following(length));
-        self.put(&variable_integer(length), "Remaining Length", words);
+        let text = format!(
+            "{}. Variable-length integer: 7 bits per byte, lowest first; the high bit means that another byte follows.",
+            following(length)
+        );
+        self.put(&variable_integer(length), "Remaining Length", text);
     }
 
     fn put_topic(&mut self, topic: &str) {
@@ -145,34 +147,34 @@ impl PublishBytes {
             return;
         }
         let start = self.head.len();
-        let words = match identifier {
+        let text = match identifier {
             Some(identifier) => {
                 self.head.extend(identifier.to_be_bytes().map(Some));
-                format!("{identifier}, the number that the acknowledgement carries.")
+                format!("{identifier}. Acknowledgements carry the same number.")
             }
             None => {
                 self.head.extend([None, None]);
-                "The number that the acknowledgement carries. It isn't known any more.".to_owned()
+                "No longer known. Acknowledgements carry the same number.".to_owned()
             }
         };
-        self.fields.push(Field { start, end: start + 2, name: "Packet Identifier", words });
+        self.fields.push(Field { start, end: start + 2, name: "Packet Identifier", description: text });
     }
 
     fn put_properties(&mut self, section: &[u8]) {
-        let words = match section.len() {
-            0 => "There are no properties.".to_owned(),
+        let text = match section.len() {
+            0 => "No properties.".to_owned(),
             length => format!("{length} bytes of properties follow."),
         };
-        self.put(&variable_integer(section.len()), "Property Length", words);
+        self.put(&variable_integer(section.len()), "Property Length", text);
         let mut rest = section;
         for property in properties(section) {
             let Some((&identifier, after)) = rest.split_first() else { return };
             let (name, of_name) = names(&property);
-            self.put(&[identifier], "Property identifier", format!("{identifier} says {of_name}."));
+            self.put(&[identifier], "Property identifier", format!("{identifier} = {of_name}."));
             rest = self.put_value(&property, name, after);
         }
         // The session has checked the section, so nothing is left; an import may contain anything.
-        self.put(rest, "Properties", "These bytes are no property that MQTT knows.");
+        self.put(rest, "Properties", "Not a valid MQTT property.");
     }
 
     /// Adds a property's value, which is at the beginning of `bytes`, and returns what follows it.
@@ -199,7 +201,7 @@ impl PublishBytes {
                     _ => 2,
                 };
                 let (value, rest) = bytes.split_at_checked(length).unwrap_or_default();
-                self.put(value, name, format!("{}.", value_in_words(property)));
+                self.put(value, name, format!("{}.", value_text(property)));
                 rest
             }
         }
@@ -219,14 +221,14 @@ impl PublishBytes {
 
     fn note(&mut self, message: &Message<'_>, version: Version, identifier: Option<u16>) {
         let written = match version {
-            Version::V311 => "Written again as MQTT 3.1.1 has it, from what the log keeps.",
-            Version::V5 => "Written again as MQTT 5.0 has it, from what the log keeps.",
+            Version::V311 => "Reconstructed from the log as an MQTT 3.1.1 packet.",
+            Version::V5 => "Reconstructed from the log as an MQTT 5.0 packet.",
         };
         self.notes.push(written.to_owned());
         if message.qos != QoS::AtMostOnce && identifier.is_none() {
-            let words = "The packet identifier is known only while the packet is among the last that were traced: its \
-                         two bytes are shown as “··”.";
-            self.notes.push(words.to_owned());
+            let text = "The packet identifier is known only while the packet is in the packet log. Its two bytes are \
+                         shown as “··”.";
+            self.notes.push(text.to_owned());
         }
         let alias = properties(message.properties).find_map(|property| match property {
             Property::TopicAlias(alias) => Some(alias),
@@ -234,7 +236,7 @@ impl PublishBytes {
         });
         if let Some(alias) = alias {
             self.notes.push(format!(
-                "The packet has the topic alias {alias}: the broker may have left out the topic that is shown here in full."
+                "Topic alias {alias}: the broker may have left out the topic name, which is shown here in full."
             ));
         }
     }
@@ -255,11 +257,11 @@ const fn names(property: &Property<'_>) -> (&'static str, &'static str) {
 }
 
 /// Returns a property's name and its value as text.
-pub fn property_in_words(property: &Property<'_>) -> (&'static str, String) {
-    (names(property).0, value_in_words(property))
+pub fn property_text(property: &Property<'_>) -> (&'static str, String) {
+    (names(property).0, value_text(property))
 }
 
-fn value_in_words(property: &Property<'_>) -> String {
+fn value_text(property: &Property<'_>) -> String {
     match *property {
         Property::PayloadIsUtf8(true) => "text in UTF-8".to_owned(),
         Property::PayloadIsUtf8(false) => "unspecified bytes".to_owned(),

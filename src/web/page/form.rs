@@ -114,7 +114,7 @@ impl Form {
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: self.opening.get_untracked(),
-            mapping: self.mapping.get_untracked(),
+            line_rules: self.mapping.get_untracked(),
         }
     }
 
@@ -155,11 +155,6 @@ impl Form {
     /// Shows the errors of a link.
     pub fn set_errors(&self, faults: Vec<LinkError>) {
         self.faults.set(faults);
-    }
-
-    /// Whether an error was found in a field that hasn't been changed since.
-    pub fn has_faults(&self) -> bool {
-        self.faults.with(|faults| !faults.is_empty())
     }
 
     /// Puts the client identifier into the link, even if it is this page's random one. Returns

@@ -16,7 +16,6 @@ pub mod service_worker;
 pub mod status;
 pub mod worker_link;
 
-use super::download::{download, file_name};
 use super::local_time;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -52,7 +51,7 @@ use crate::web::page::panels_link::{PanelsEvent, PanelsLink};
 use crate::web::page::service_worker::Offline;
 use crate::web::page::worker_link::{WorkerEvent, WorkerLink};
 use crate::web::window_bus;
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 /// How often the page checks whether the crawl has room again, and counts down …
 const TICK_MS: u32 = 250;
@@ -193,9 +192,9 @@ impl PageHandle {
         self.with(|inner| {
             inner.shown.view.set(link.settings.view);
             inner.form.fill(&link.settings);
-            let own = || inner.settings.borrow().mapping.clone();
+            let own = || inner.settings.borrow().line_rules.clone();
             inner.set_line_rules(
-                Some(link.settings.mapping).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own),
+                Some(link.settings.line_rules).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own),
             );
             for words in link.notices {
                 inner.shown.notify(words);
@@ -262,7 +261,7 @@ impl PageHandle {
             // A line was chosen: the console shows its message, or the inspector if there is no
             // console.
             CrawlEvent::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
-            CrawlEvent::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
+            CrawlEvent::Reveal(seq) => inner.open_panel(PanelAction::Message(seq)),
             CrawlEvent::Open(panel) => inner.open_panel(panel),
             CrawlEvent::Speed(percent) => {
                 inner.form.opening.update(|opening| opening.speed_percent = percent);
@@ -271,7 +270,7 @@ impl PageHandle {
         });
     }
 
-    fn open_panel(self, panel: Panel) {
+    fn open_panel(self, panel: PanelAction) {
         self.with(|inner| inner.open_panel(panel));
     }
 
@@ -333,7 +332,7 @@ impl PageHandle {
             // the file; a drop before they are loaded opens the panel that can import it.
             drag if carries_files(event) => {
                 event.prevent_default();
-                self.open_panel(if drag == "drop" { Panel::Replay } else { Panel::Drop });
+                self.open_panel(if drag == "drop" { PanelAction::Logs } else { PanelAction::FileHover });
             }
             _ => {}
         }
@@ -347,7 +346,7 @@ impl PageHandle {
         match event.key().as_str() {
             // The browser scrolls the crawl's plain text.
             "End" if !is_in(event, "[role=log]") => self.with(|inner| inner.console.step(ScrollStep::End)),
-            "?" => self.open_panel(Panel::Help),
+            "?" => self.open_panel(PanelAction::Help),
             _ => {}
         }
     }
@@ -369,12 +368,12 @@ impl PageHandle {
     fn handle_click(self, event: &Event) {
         let Some((deed, button)) = dom::action_of(event) else { return };
         let panel = match deed.as_str() {
-            "preferences" => Panel::Preferences,
-            "help" => Panel::Help,
-            "send" => Panel::Send,
-            "packets" => Panel::Packets,
-            "subscriptions" => Panel::Subscriptions,
-            "finer" => Panel::Finer,
+            "preferences" => PanelAction::Preferences,
+            "help" => PanelAction::Help,
+            "send" => PanelAction::Send,
+            "packets" => PanelAction::Packets,
+            "subscriptions" => PanelAction::Subscriptions,
+            "finer" => PanelAction::ConnectionOptions,
             _ => return self.run_action(&deed, &button),
         };
         self.open_panel(panel);
@@ -385,7 +384,7 @@ impl PageHandle {
         match deed {
             "view" => {
                 let name = button.get_attribute("value").unwrap_or_default();
-                if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
+                if let Some(view) = View::from_name(&name) {
                     self.with(|inner| inner.show(view));
                 }
             }
@@ -429,10 +428,10 @@ impl PageHandle {
                 inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
             }),
             Some(PanelsEvent::Crawl(text)) => self.with(|inner| {
-                let link::LinkSettings { opening, mapping, .. } = link::parse(&text, "").settings;
+                let link::LinkSettings { opening, line_rules: mapping, .. } = link::parse(&text, "").settings;
                 inner.form.opening.set(opening);
                 if inner.set_line_rules(mapping.clone()) {
-                    let settings = Settings { mapping, ..inner.settings.borrow().clone() };
+                    let settings = Settings { line_rules: mapping, ..inner.settings.borrow().clone() };
                     inner.save_settings(settings);
                 }
                 inner.rewrite_link();
@@ -543,10 +542,6 @@ impl PageController {
         match wish {
             ConsoleEvent::Rows => self.need_frame(),
             ConsoleEvent::Filter(text) => self.filter_by(text),
-            ConsoleEvent::Export => {
-                self.update_console_status(|facts| facts.is_exporting = true);
-                self.worker.send(&PageCommand::Export);
-            }
             ConsoleEvent::Clear => self.worker.send(&PageCommand::Clear),
             ConsoleEvent::Columns(columns) => self.choose_columns(columns),
             ConsoleEvent::Open(panel) => self.open_panel(panel),
@@ -583,7 +578,7 @@ impl PageController {
         self.worker.send(&filter_by(text));
     }
 
-    fn open_panel(&self, panel: Panel) {
+    fn open_panel(&self, panel: PanelAction) {
         if let Some(document) = self.browser.document() {
             self.panels.open(panel, &document);
         }
@@ -608,7 +603,7 @@ impl PageController {
             self.worker.send(&PageCommand::SetLogLimits(settings.log));
         }
         // The rules of a link apply until others are chosen.
-        let is_mapped = settings.mapping != old.mapping && self.set_line_rules(settings.mapping);
+        let is_mapped = settings.line_rules != old.line_rules && self.set_line_rules(settings.line_rules);
         self.apply_theme();
         is_mapped
     }
@@ -643,15 +638,10 @@ impl PageController {
                 });
                 self.need_frame();
             }
-            WorkerEvent::Export(blob) => {
-                self.update_console_status(|facts| facts.is_exporting = false);
-                let _ = download(&blob, &file_name("ndjson"));
-            }
             WorkerEvent::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
             WorkerEvent::Replaced { words } => self.restart(&words),
             WorkerEvent::Lost { words } => {
                 self.panels.on_worker_lost();
-                self.update_console_status(|facts| facts.is_exporting = false);
                 self.shown.notify(words.clone());
                 self.shown.set_connection(Connection {
                     state: ConnectionState::Stopped,
@@ -668,7 +658,6 @@ impl PageController {
             "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
              gone, and the numbers begin anew."
         ));
-        self.update_console_status(|facts| facts.is_exporting = false);
         self.console.restart();
         self.crawl.clear();
         self.panels.on_worker_lost();
@@ -761,7 +750,7 @@ impl PageController {
         }
         let state = shown.connection.with_untracked(|connection| connection.state);
         self.update_console_status(|facts| {
-            *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
+            *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error }
         });
         let flow = self.console.show(update.rows);
         if begins {
@@ -928,8 +917,8 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     follow(move || {
         let (opening, mapping) = (form.opening.get(), form.mapping.get());
         app.with(|inner| {
-            let link =
-                link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
+            let link = link::LinkSettings { opening, line_rules: mapping, ..link::LinkSettings::new("") }
+                .to_fragment("", Start::ByHand);
             inner.panels.set_crawl(&link);
         });
     });

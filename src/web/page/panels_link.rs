@@ -10,7 +10,7 @@ use web_sys::{Document, HtmlScriptElement};
 use crate::web::channel;
 use crate::web::page::worker_link::WorkerLink;
 use crate::web::window_bus;
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 /// The loader that Trunk writes next to the panels; relative to the page.
 const SCRIPT: &str = "panels_loader.js";
@@ -28,7 +28,7 @@ enum Stage {
 pub struct PanelsLink {
     stage: Cell<Stage>,
     /// The panel to open as soon as they run.
-    wanted: Cell<Option<Panel>>,
+    wanted: Cell<Option<PanelAction>>,
     /// The app's settings for the panels, as the window bus carries them.
     settings: RefCell<JsValue>,
     /// The crawl's opening and line rules for the panels, in the same form.
@@ -65,7 +65,7 @@ type Meaning = fn(String) -> PanelsEvent;
 
 impl PanelsLink {
     /// Opens a panel, now or as soon as the panels run.
-    pub fn open(&self, panel: Panel, document: &Document) {
+    pub fn open(&self, panel: PanelAction, document: &Document) {
         if self.stage.get() == Stage::Running {
             return window_bus::send(window_bus::PANELS, &panel.message());
         }
@@ -89,7 +89,7 @@ impl PanelsLink {
             return None;
         }
         let said = said.as_string()?;
-        if let Some(seq) = said.strip_prefix(window_bus::SHOW) {
+        if let Some(seq) = said.strip_prefix(window_bus::SHOW_IN_CRAWL) {
             return seq.parse().ok().map(PanelsEvent::Show);
         }
         let texts: [(&str, Meaning); 5] = [
@@ -105,7 +105,7 @@ impl PanelsLink {
             }
         }
         match said.as_str() {
-            window_bus::PLAY => Some(PanelsEvent::Play),
+            window_bus::PLAY_OPENING => Some(PanelsEvent::Play),
             window_bus::CONNECT => Some(PanelsEvent::Connect),
             window_bus::FAILED => {
                 self.stage.set(Stage::Absent);
@@ -147,7 +147,7 @@ impl PanelsLink {
 
     /// Tells the panels that the person connects: a sample that plays, or is about to, ends.
     pub fn note_connecting(&self) {
-        if self.wanted.get() == Some(Panel::Sample) {
+        if self.wanted.get() == Some(PanelAction::PlaySample) {
             self.wanted.set(None);
         }
         window_bus::send(window_bus::PANELS, &window_bus::CONNECTING.into());

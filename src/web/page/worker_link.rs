@@ -12,8 +12,8 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    Blob, Document, ErrorEvent, Event, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker,
-    WorkerOptions, WorkerType,
+    Document, ErrorEvent, Event, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions,
+    WorkerType,
 };
 
 use crate::protocol::command::PageCommand;
@@ -41,8 +41,6 @@ const SLOW_START_MS: u32 = 10_000;
 pub enum WorkerEvent {
     /// The answer to a pull.
     Update(Box<Update>),
-    /// The export that was requested.
-    Export(Blob),
     /// The worker accepts commands; earlier ones were kept for it.
     Ready,
     /// It hasn't started within the expected time.
@@ -202,9 +200,6 @@ impl Inner {
     }
 
     fn message(&mut self, data: &JsValue) -> Option<WorkerEvent> {
-        if let Some(blob) = data.dyn_ref::<Blob>() {
-            return Some(WorkerEvent::Export(blob.clone()));
-        }
         match channel::decode(data) {
             Ok(FromWorker::Update(update)) => Some(WorkerEvent::Update(update)),
             Ok(FromWorker::Ready { version }) if version == channel::VERSION => self.ready(),

@@ -6,35 +6,34 @@ use js_sys::futures::JsFuture;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::KeyboardEvent;
 
-use crate::web::panels::{close, head, open_modally};
+use crate::web::panels::{head, open_modal};
 
 /// How long "Copied" is shown.
-const SAID_MS: u32 = 3_000;
+const MESSAGE_MS: u32 = 3_000;
 
 /// The handle for copying.
 #[derive(Clone, Copy)]
-pub(super) struct Copier {
+pub(super) struct ClipboardWriter {
     dialog: NodeRef<html::Dialog>,
     area: NodeRef<html::Textarea>,
-    said: RwSignal<String>,
+    message: RwSignal<String>,
     by_hand: RwSignal<String>,
     timer: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
-impl Copier {
+impl ClipboardWriter {
     pub(super) fn new() -> Self {
         Self {
             dialog: NodeRef::new(),
             area: NodeRef::new(),
-            said: RwSignal::default(),
+            message: RwSignal::default(),
             by_hand: RwSignal::default(),
             timer: StoredValue::new_local(None),
         }
     }
 
-    /// Copies a text; `what` names it in a sentence: "the payload".
+    /// Copies a text; `what` names it in a sentence: "payload (hex)".
     pub(super) fn copy(self, what: String, text: String) {
         let clipboard = window().navigator().clipboard();
         // Missing unless the page came over https or from this machine.
@@ -43,21 +42,21 @@ impl Copier {
         }
         spawn_local(async move {
             match JsFuture::from(clipboard.write_text(&text)).await {
-                Ok(_) => self.say(format!("Copied {what}.")),
+                Ok(_) => self.show_message(format!("Copied {what}.")),
                 Err(_) => self.show(text),
             }
         });
     }
 
     /// Shows a text for a moment.
-    pub(super) fn say(self, words: String) {
-        self.said.set(words);
-        self.timer.set_value(Some(Timeout::new(SAID_MS, move || self.said.set(String::new()))));
+    pub(super) fn show_message(self, text: String) {
+        self.message.set(text);
+        self.timer.set_value(Some(Timeout::new(MESSAGE_MS, move || self.message.set(String::new()))));
     }
 
     fn show(self, text: String) {
         self.by_hand.set(text);
-        open_modally(self.dialog);
+        open_modal(self.dialog);
         request_animation_frame(move || {
             if let Some(area) = self.area.get_untracked() {
                 // Never fails for an element on the page.
@@ -69,28 +68,23 @@ impl Copier {
 }
 
 #[component]
-pub(super) fn CopyPanel(copier: Copier) -> impl IntoView {
-    let on_key = move |event: KeyboardEvent| {
-        if event.key() == "Escape" {
-            close(copier.dialog);
-        }
-    };
+pub(super) fn CopyPanel(clipboard: ClipboardWriter) -> impl IntoView {
     view! {
-        <p class="toast" role="status" class:shown=move || !copier.said.with(String::is_empty)>{move || copier.said.get()}</p>
-        <dialog class="panel by-hand" node_ref=copier.dialog aria-labelledby="copy-title" on:keydown=on_key>
-            {head("copy-title", "Copy by hand", copier.dialog)}
+        <p class="toast" role="status" class:shown=move || !clipboard.message.with(String::is_empty)>{move || clipboard.message.get()}</p>
+        <dialog class="panel by-hand" node_ref=clipboard.dialog aria-labelledby="copy-title">
+            {head("copy-title", "Copy manually", clipboard.dialog)}
             <div class="panel-body">
                 <p class="why" id="copy-why">
-                    "This browser doesn't let the page copy. The text is selected: press Ctrl+C, or ⌘C on a Mac."
+                    "Clipboard access is blocked. The text is selected: press Ctrl+C, or ⌘C on a Mac."
                 </p>
                 <textarea
                     readonly
                     rows="12"
                     spellcheck="false"
-                    aria-label="What is to be copied"
+                    aria-label="Text to copy"
                     aria-describedby="copy-why"
-                    node_ref=copier.area
-                    prop:value=move || copier.by_hand.get()
+                    node_ref=clipboard.area
+                    prop:value=move || clipboard.by_hand.get()
                 ></textarea>
             </div>
         </dialog>

@@ -1,17 +1,18 @@
-//! "More settings": the connection options, and what the broker allows on the present connection.
+//! "Advanced settings": the connection options, and what the broker allows on the present connection.
 
 use leptos::prelude::*;
 
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
-use crate::ui::broker_capabilities::{Capability, CapabilityRow, terms, unavailable_reason};
+use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::web::panels::fields::{
-    Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, anew, disabled_reason,
+    Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, disabled_reason, error_summary,
+    recreated,
 };
 use crate::web::panels::{Panels, close, head};
 use crate::web::{channel, window_bus};
@@ -54,22 +55,24 @@ impl Forms {
         parsed
     }
 
-    fn count_of_faults(self) -> usize {
-        self.settings.count_of_faults() + self.will.count_of_faults()
+    fn error_count(self) -> usize {
+        self.settings.error_count() + self.will.error_count()
     }
 }
 
 #[component]
-pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
+pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
     let forms = Forms::new();
     let fillings = Memo::new(move |fillings: Option<&u32>| {
         panels.filled.with(|more| forms.fill(more));
         fillings.map_or(0, |fillings| fillings + 1)
     });
-    let inputs = anew(move || fillings.get(), move || view! { <Inputs panels forms /> });
+    let inputs = recreated(move || fillings.get(), move || view! { <Inputs panels forms /> });
     let applied = RwSignal::new(false);
     let is_away = Memo::new(move |_| {
-        panels.standing.with(|standing| matches!(standing.state, ConnectionState::Idle | ConnectionState::Stopped))
+        panels
+            .broker_status
+            .with(|broker_status| matches!(broker_status.state, ConnectionState::Idle | ConnectionState::Stopped))
     });
     let apply = move || {
         applied.set(false);
@@ -83,24 +86,20 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
             applied.set(true);
         }
     };
-    let words = move || {
-        let faults = forms.count_of_faults();
-        match faults {
-            1 => Some("Nothing was applied: one field needs your attention.".to_owned()),
-            2.. => Some(format!("Nothing was applied: {faults} fields need your attention.")),
-            0 => None,
-        }
+    let text = move || {
+        let faults = forms.error_count();
+        error_summary(faults)
     };
     let done = move || {
-        let is_done = applied.get() && forms.count_of_faults() == 0;
-        is_done.then_some("Applied. It takes effect with the next connection.")
+        let is_done = applied.get() && forms.error_count() == 0;
+        is_done.then_some("Saved. Takes effect on the next connection.")
     };
     view! {
-        <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            {head("finer-title", "More settings", panels.finer)}
+        <dialog class="panel" node_ref=panels.connection_options_dialog aria-labelledby="options-title">
+            {head("options-title", "Advanced settings", panels.connection_options_dialog)}
             <div class="panel-body">
                 <form
-                    id="finer"
+                    id="connection-options"
                     novalidate
                     on:submit=move |event| {
                         event.prevent_default();
@@ -109,10 +108,10 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                 >
                     {inputs}
                 </form>
-                <Terms panels />
+                <Capabilities panels />
             </div>
             <footer class="panel-foot" role="none">
-                <button type="submit" form="finer" class="button primary">
+                <button type="submit" form="connection-options" class="button primary">
                     "Apply"
                 </button>
                 <button
@@ -120,11 +119,11 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                     class="button"
                     hidden=move || done().is_none() || is_away.get()
                     on:click=move |_| {
-                        close(panels.finer);
+                        close(panels.connection_options_dialog);
                         window_bus::send(window_bus::PAGE, &window_bus::CONNECT.into());
                     }
                 >
-                    "Connect again"
+                    "Reconnect now"
                 </button>
                 <button
                     type="button"
@@ -134,10 +133,10 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                         panels.filled.set(ConnectionOptions::default());
                     }
                 >
-                    "Defaults"
+                    "Reset"
                 </button>
                 <p role="status">{done}</p>
-                <p class="fault" role="alert">{words}</p>
+                <p class="fault" role="alert">{text}</p>
             </footer>
         </dialog>
     }
@@ -145,15 +144,14 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
 
 #[component]
 fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
-    let Forms { settings: form, will } = forms;
-    let standing = panels.standing;
-    let only_in_5 = disabled_reason(standing, Capability::Properties);
+    let form = forms.settings;
+    let broker_status = panels.broker_status;
+    let only_in_5 = disabled_reason(broker_status, Capability::Properties);
     let keep_alive = Signal::derive(move || {
-        standing.with(|standing| {
-            unavailable_reason(standing, Capability::KeepAlive { asked_s: standing.options.keep_alive_s })
+        broker_status.with(|broker_status| {
+            unavailable_reason(broker_status, Capability::KeepAlive { asked_s: broker_status.options.keep_alive_s })
         })
     });
-    let has_will = move || form.with(|fields| fields.has_will);
     view! {
         <fieldset>
             <legend>"Connection"</legend>
@@ -162,9 +160,9 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     form
                     field=Field::KeepAlive
                     of=|fields| &mut fields.keep_alive_s
-                    id="finer-keep-alive"
-                    label="Keep alive in seconds"
-                    hint="The longest silence before the connection is looked after. 0 turns it off."
+                    id="options-keep-alive"
+                    label="Keep alive (s)"
+                    hint="Ping after this many idle seconds. 0 = off."
                     inputmode="numeric"
                     unavailable_reason=keep_alive
                 />
@@ -172,9 +170,9 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     form
                     field=Field::ReceiveMaximum
                     of=|fields| &mut fields.receive_maximum
-                    id="finer-receive-maximum"
+                    id="options-receive-maximum"
                     label="Receive Maximum"
-                    hint="How many messages of QoS 1 and 2 the broker may have under way to this page."
+                    hint="Maximum unacknowledged QoS 1 and 2 messages from the broker."
                     inputmode="numeric"
                     unavailable_reason=only_in_5
                 />
@@ -183,7 +181,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
             <fieldset class="inner" disabled=move || only_in_5.with(Option::is_some)>
                 <legend>"User properties"</legend>
                 <p class="why">{only_in_5}</p>
-                <PropertyRows form field=Field::UserProperty id="finer-property" />
+                <PropertyRows form field=Field::UserProperty id="options-property" />
             </fieldset>
         </fieldset>
         <fieldset>
@@ -196,28 +194,39 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     identifier=Field::SubscriptionIdentifier
                     of=|fields| &mut fields.subscriptions
                     identifier_of=|fields| &mut fields.subscriptions.identifier
-                    prefix="finer"
+                    prefix="connection-options"
                 />
             </div>
         </fieldset>
+        <WillInputs panels forms />
+    }
+}
+
+#[component]
+fn WillInputs(panels: Panels, forms: Forms) -> impl IntoView {
+    let Forms { settings: form, will } = forms;
+    let broker_status = panels.broker_status;
+    let only_in_5 = disabled_reason(broker_status, Capability::Properties);
+    let has_will = move || form.with(|fields| fields.has_will);
+    view! {
         <fieldset>
             <legend>"Will"</legend>
             <Tick
-                id="finer-has-will"
-                label="Leave a will"
-                hint="A message that the broker sends for this page should it vanish without a goodbye."
+                id="options-has-will"
+                label="Last will"
+                hint="Published by the broker if this page disconnects unexpectedly."
                 ticked=Signal::derive(has_will)
                 on_tick=move |ticked| form.change(Field::WillDelay, |fields| fields.has_will = ticked)
             />
             <div hidden=move || !has_will()>
-                <MessageInputs form=will standing prefix="will" noun="Will" />
+                <MessageInputs form=will broker_status prefix="will" noun="Will" />
                 <TextBox
                     form
                     field=Field::WillDelay
                     of=|fields| &mut fields.will_delay_s
-                    id="finer-will-delay"
-                    label="Will delay in seconds"
-                    hint="How long the broker waits for this page to come back before it sends the will."
+                    id="options-will-delay"
+                    label="Will delay (s)"
+                    hint="Delay before the will is published."
                     placeholder="none"
                     inputmode="numeric"
                     unavailable_reason=only_in_5
@@ -231,32 +240,32 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
 fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
     let ending = Memo::new(move |_| form.with(|fields| fields.ending));
     let initial = form.typed().0;
-    let words = move || match ending.get() {
+    let text = move || match ending.get() {
         SessionExpiry::WithPage => {
-            "Each page starts afresh: what the broker still keeps of an earlier session is dropped. A lost connection \
-             is taken up again, at QoS 1 and 2 for five minutes."
+            "Starts clean: the broker drops any earlier session. After a lost connection the session resumes, with QoS \
+             1 and 2 for up to 5 minutes."
         }
         SessionExpiry::WithConnection => {
-            "Nothing is kept, neither by the broker nor here: a lost connection starts afresh."
+            "Clean session on every connection. Nothing is stored by the broker or in this browser."
         }
         SessionExpiry::Later => {
-            "The broker keeps the subscriptions, and collects messages of QoS 1 and 2 while this page is away. Messages \
-             of yours that are unfinished are kept in this browser, with these settings; the password never is. \
-             The client identifier is kept in this page's address, for that is what the session goes by."
+            "The broker keeps the subscriptions and queues QoS 1 and 2 messages while this page is away. Your unfinished \
+             messages and these settings are saved in this browser; the password never is. The client ID is kept in \
+             this page's address, because it identifies the session."
         }
     };
     let label = |ending| match ending {
-        SessionExpiry::WithPage => "Ends with the page",
-        SessionExpiry::WithConnection => "Ends with each connection",
-        SessionExpiry::Later => "Is kept for some time",
+        SessionExpiry::WithPage => "Until the page closes",
+        SessionExpiry::WithConnection => "Until disconnect",
+        SessionExpiry::Later => "Persistent",
     };
     view! {
         <div class="fields">
             <div class="field">
-                <label for="finer-ending">"Session"</label>
+                <label for="options-ending">"Session"</label>
                 <select
-                    id="finer-ending"
-                    aria-describedby="finer-ending-words"
+                    id="options-ending"
+                    aria-describedby="options-ending-words"
                     on:change=move |event| {
                         if let Some(ending) = SessionExpiry::from_name(&event_target_value(&event)) {
                             form.change(Field::SessionSpan, |fields| fields.ending = ending);
@@ -277,14 +286,14 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                     form
                     field=Field::SessionSpan
                     of=|fields| &mut fields.session_span
-                    id="finer-span"
-                    label="Kept for"
+                    id="options-span"
+                    label="Keep for"
                     inputmode="numeric"
                 />
                 <div class="field">
-                    <label for="finer-unit">"Unit"</label>
+                    <label for="options-unit">"Unit"</label>
                     <select
-                        id="finer-unit"
+                        id="options-unit"
                         on:change=move |event| {
                             if let Some(unit) = TimeUnit::from_name(&event_target_value(&event)) {
                                 form.change(Field::SessionSpan, |fields| fields.session_unit = unit);
@@ -305,26 +314,25 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                 </div>
             </div>
         </div>
-        <p class="why" id="finer-ending-words">{words}</p>
+        <p class="why" id="options-ending-words">{text}</p>
     }
 }
 
 /// Shows what the broker of the present connection reported about itself.
 #[component]
-fn Terms(panels: Panels) -> impl IntoView {
-    let terms = Memo::new(move |_| panels.standing.with(terms));
+fn Capabilities(panels: Panels) -> impl IntoView {
+    let rows = Memo::new(move |_| panels.broker_status.with(capabilities));
     let list = move || {
-        terms
-            .get()
+        rows.get()
             .into_iter()
             .map(|CapabilityRow { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> })
             .collect_view()
     };
     view! {
-        <section class="terms" aria-labelledby="terms-title">
-            <h3 id="terms-title">"What this broker allows"</h3>
-            <p class="why" hidden=move || terms.with(|terms| !terms.is_empty())>
-                "It says so when it is connected."
+        <section class="terms" aria-labelledby="capabilities-title">
+            <h3 id="capabilities-title">"Broker capabilities"</h3>
+            <p class="why" hidden=move || rows.with(|rows| !rows.is_empty())>
+                "Available once connected."
             </p>
             <dl>{list}</dl>
         </section>

@@ -1,4 +1,4 @@
-//! An export on its way into a file: directly if the browser supports that, otherwise into the
+//! "Export": writes the log into a file: directly if the browser supports that, otherwise into the
 //! parts of a blob, which browsers keep outside of a page's memory. The next slice is requested
 //! once the last one is written.
 
@@ -13,8 +13,8 @@ use web_sys::{Blob, BlobPropertyBag};
 use crate::format::grouped;
 use crate::message_log::csv::{Dialect, Separator};
 use crate::message_log::export::{ExportPart, ExportRequest, ExportState, Format, Selection};
-use crate::web::panels::Panels;
 use crate::web::panels::fields::Tick;
+use crate::web::panels::{Panels, head};
 
 /// The browser's function for choosing a file to write into; not all browsers have it.
 const PICKER: &str = "showSaveFilePicker";
@@ -22,12 +22,13 @@ const PICKER: &str = "showSaveFilePicker";
 /// The handle of an export.
 #[derive(Clone, Copy)]
 pub(super) struct FileExport {
+    pub(super) dialog: NodeRef<leptos::html::Dialog>,
     exporting: StoredValue<ExportState>,
     sink: StoredValue<Option<FileSink>, LocalStorage>,
     /// A slice was requested and isn't written yet.
     is_asked: StoredValue<bool>,
     is_busy: RwSignal<bool>,
-    words: RwSignal<String>,
+    text: RwSignal<String>,
 }
 
 /// Where the slices are written.
@@ -46,19 +47,20 @@ enum WriteTarget {
 impl FileExport {
     pub(super) fn new() -> Self {
         Self {
+            dialog: NodeRef::new(),
             exporting: StoredValue::default(),
             sink: StoredValue::new_local(None),
             is_asked: StoredValue::default(),
             is_busy: RwSignal::default(),
-            words: RwSignal::default(),
+            text: RwSignal::default(),
         }
     }
 
     /// Returns what to ask the worker for, once for each slice: the worker answers at once.
-    pub(super) fn ask(self) -> Option<ExportRequest> {
-        let glance = self.exporting.with_value(ExportState::glance).filter(|_| !self.is_asked.get_value())?;
+    pub(super) fn request(self) -> Option<ExportRequest> {
+        let request = self.exporting.with_value(ExportState::request).filter(|_| !self.is_asked.get_value())?;
         self.is_asked.set_value(true);
-        Some(glance)
+        Some(request)
     }
 
     /// Lets the person choose the file if that is possible, and begins.
@@ -67,14 +69,14 @@ impl FileExport {
             return;
         }
         self.is_busy.set(true);
-        self.words.set(String::new());
+        self.text.set(String::new());
         let name = file_name(format.extension());
         spawn_local(async move {
             let into = match picked(&name, format).await {
                 None => WriteTarget::Blobs(Array::new()),
                 Some(Ok(file)) => WriteTarget::File(file),
                 // The person closed the browser's dialog.
-                Some(Err(_)) => return self.end("Nothing was saved.".to_owned()),
+                Some(Err(_)) => return self.end("Save cancelled.".to_owned()),
             };
             self.sink.set_value(Some(FileSink { name, format, into }));
             self.exporting.set_value(ExportState::new(format, selection));
@@ -83,15 +85,15 @@ impl FileExport {
     }
 
     /// Handles the worker's answer.
-    pub(super) fn take(self, part: ExportPart, panels: Panels) {
+    pub(super) fn handle_update(self, part: ExportPart, panels: Panels) {
         let taken = self.exporting.try_update_value(|exporting| Some((exporting.take(part)?, *exporting))).flatten();
         let Some((bytes, exporting)) = taken else { return };
         let messages = match exporting.messages() {
             1 => "1 message".to_owned(),
             count => format!("{} messages", grouped(count)),
         };
-        self.words.set(format!("{messages} so far …"));
-        let is_last = exporting.glance().is_none();
+        self.text.set(format!("{messages} so far…"));
+        let is_last = exporting.request().is_none();
         spawn_local(async move {
             let Some(mut sink) = self.sink.try_update_value(Option::take).flatten() else { return };
             let written = match sink.write(&bytes).await {
@@ -102,9 +104,9 @@ impl FileExport {
             match written {
                 Err(_) => {
                     self.exporting.set_value(ExportState::default());
-                    self.end(format!("{} couldn't be written. Is there room on the disk?", sink.name));
+                    self.end(format!("Couldn't write {}. Check free disk space.", sink.name));
                 }
-                Ok(()) if is_last => self.end(format!("{messages} are in {}.", sink.name)),
+                Ok(()) if is_last => self.end(format!("Saved {messages} to {}.", sink.name)),
                 Ok(()) => {
                     self.sink.set_value(Some(sink));
                     // Not with a frame, because a hidden page has none.
@@ -116,16 +118,16 @@ impl FileExport {
 
     /// Handles the loss of the worker.
     pub(super) fn on_worker_lost(self) {
-        if self.exporting.with_value(ExportState::glance).is_some() {
+        if self.exporting.with_value(ExportState::request).is_some() {
             self.exporting.set_value(ExportState::default());
             self.is_asked.set_value(false);
             self.sink.set_value(None);
-            self.end("The part of this app that keeps the messages failed before all were saved.".to_owned());
+            self.end("The MQTT worker crashed before all messages were saved.".to_owned());
         }
     }
 
-    fn end(self, words: String) {
-        self.words.set(words);
+    fn end(self, text: String) {
+        self.text.set(text);
         self.is_busy.set(false);
     }
 }
@@ -198,8 +200,8 @@ fn is_language_tag(language: &str) -> bool {
 }
 
 #[component]
-pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
-    let saving = panels.saving;
+pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
+    let file_export = panels.file_export;
     let selection = RwSignal::new(Selection::All);
     let choose = move |event: leptos::ev::Event| {
         selection.set(if event_target_value(&event) == "matching" { Selection::Matching } else { Selection::All });
@@ -210,51 +212,55 @@ pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
         dialect.update(|dialect| dialect.separator = if is_comma { Separator::Comma } else { Separator::Semicolon });
     };
     let is_separator = move |separator: Separator| dialect.with(|dialect| dialect.separator == separator);
-    let button = move |format: fn(Dialect) -> Format, words: &'static str| {
+    let button = move |format: fn(Dialect) -> Format, text: &'static str| {
         view! {
             <button
                 type="button"
                 class="button"
-                disabled=move || saving.is_busy.get()
-                on:click=move |_| saving.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
+                disabled=move || file_export.is_busy.get()
+                on:click=move |_| file_export.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
             >
-                {words}
+                {text}
             </button>
         }
     };
     view! {
-        <section class="replay">
-            <h3>"Export"</h3>
-            <p class="why">
-                "NDJSON has every byte and can be imported again. CSV is for spreadsheets: times in UTC, a payload that \
-                 isn't text in Base64, and an apostrophe before what a spreadsheet would run as a formula."
-            </p>
-            <div class="actions">
-                <label class="field speed">
-                    <span>"Messages"</span>
-                    <select id="export-selection" on:change=choose>
-                        <option value="all">"All that are kept"</option>
-                        <option value="matching">"What the filter lets through"</option>
-                    </select>
-                </label>
-                {button(|_| Format::Ndjson, "Save as NDJSON")}
-                {button(Format::Csv, "Save as CSV")}
-                <label class="field speed">
-                    <span>"Separator of CSV"</span>
-                    <select id="export-separator" on:change=choose_separator>
-                        <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
-                        <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
-                    </select>
-                </label>
+        <dialog class="panel" node_ref=file_export.dialog aria-labelledby="export-title">
+            {head("export-title", "Export", file_export.dialog)}
+            <div class="panel-body">
+                <section class="replay">
+                    <p class="why">
+                        "NDJSON is lossless and can be imported again. CSV is for spreadsheets: UTC times, binary payloads as \
+                         Base64, and an apostrophe before text that a spreadsheet would run as a formula."
+                    </p>
+                    <div class="actions">
+                        <label class="field speed">
+                            <span>"Messages"</span>
+                            <select id="export-selection" on:change=choose>
+                                <option value="all">"All messages"</option>
+                                <option value="matching">"Filtered messages"</option>
+                            </select>
+                        </label>
+                        {button(|_| Format::Ndjson, "Save as NDJSON")}
+                        {button(Format::Csv, "Save as CSV")}
+                        <label class="field speed">
+                            <span>"CSV separator"</span>
+                            <select id="export-separator" on:change=choose_separator>
+                                <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
+                                <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
+                            </select>
+                        </label>
+                    </div>
+                    <Tick
+                        id="export-digits"
+                        label="Preserve digits in CSV"
+                        ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
+                        on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
+                        hint="Writes long numbers, leading zeros and text that looks like a date as =\"0042\", for Excel."
+                    />
+                    <p role="status">{move || file_export.text.get()}</p>
+                </section>
             </div>
-            <Tick
-                id="export-digits"
-                label="Spreadsheets keep digits of CSV"
-                ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
-                on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
-                hint="Long numbers, zeros in front and what looks like a date are written as =\"0042\", for Excel."
-            />
-            <p role="status">{move || saving.words.get()}</p>
-        </section>
+        </dialog>
     }
 }

@@ -76,7 +76,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         self.faults.set(faults);
     }
 
-    pub(super) fn count_of_faults(self) -> usize {
+    pub(super) fn error_count(self) -> usize {
         self.faults.with(Vec::len)
     }
 
@@ -96,9 +96,9 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     /// Returns what is wrong with a field.
     pub(super) fn fault(self, field: K) -> Option<String> {
         self.faults.with(|faults| {
-            let words: Vec<_> =
+            let text: Vec<_> =
                 faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
-            (!words.is_empty()).then(|| words.join(" "))
+            (!text.is_empty()).then(|| text.join(" "))
         })
     }
 
@@ -111,6 +111,15 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     }
 }
 
+/// Returns what a form shows next to its button if this many fields have errors.
+pub(super) fn error_summary(errors: usize) -> Option<String> {
+    match errors {
+        0 => None,
+        1 => Some("Please fix the highlighted field.".to_owned()),
+        count => Some(format!("Please fix the {count} highlighted fields.")),
+    }
+}
+
 /// Why a field can't be used; empty if it can.
 pub(super) type UnavailableReason = Signal<Option<String>>;
 
@@ -119,8 +128,8 @@ pub(super) fn none() -> UnavailableReason {
     Signal::stored(None)
 }
 
-pub(super) fn disabled_reason(standing: RwSignal<BrokerStatus>, wish: Capability) -> UnavailableReason {
-    Signal::derive(move || standing.with(|standing| unavailable_reason(standing, wish)))
+pub(super) fn disabled_reason(broker_status: RwSignal<BrokerStatus>, capability: Capability) -> UnavailableReason {
+    Signal::derive(move || broker_status.with(|broker_status| unavailable_reason(broker_status, capability)))
 }
 
 /// A text box.
@@ -128,7 +137,7 @@ pub(super) fn disabled_reason(standing: RwSignal<BrokerStatus>, wish: Capability
 pub(super) fn TextBox<F, K>(
     form: Form<F, K>,
     field: K,
-    /// Returns the place of its text.
+    /// Returns its text.
     of: fn(&mut F) -> &mut String,
     #[prop(into)] id: String,
     #[prop(into)] label: String,
@@ -217,7 +226,7 @@ where
     let fault = move || form.fault(field);
     let (fault_id, notation_id) = (format!("{id}-fault"), format!("{id}-notation"));
     let initial = of(&mut form.typed().0).clone();
-    let notation_label = format!("{label}: written as");
+    let notation_label = format!("{label}: format");
     view! {
         <div class="field wide">
             <div class="field-head">
@@ -288,7 +297,7 @@ pub(super) fn Tick(
 }
 
 /// Inputs that are created again with each age; what was typed into the old ones is lost.
-pub(super) fn anew<V: IntoView + 'static>(
+pub(super) fn recreated<V: IntoView + 'static>(
     age: impl Fn() -> u32 + Send + Sync + 'static,
     inputs: impl Fn() -> V + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
@@ -307,8 +316,8 @@ pub(super) fn Choice(
     #[prop(default = none())] unavailable_reason: UnavailableReason,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
-    let option = move |(name, words): (&'static str, &'static str)| {
-        view! { <option value=name prop:selected=move || chosen.get() == name>{words}</option> }
+    let option = move |(name, text): (&'static str, &'static str)| {
+        view! { <option value=name prop:selected=move || chosen.get() == name>{text}</option> }
     };
     view! {
         <div class="field">
@@ -328,8 +337,8 @@ pub(super) fn Choice(
 
 /// When retained messages are sent: names and labels.
 pub(super) const RETAINED: [(RetainHandling, &str, &str); 3] = [
-    (RetainHandling::Send, "always", "With every subscription"),
-    (RetainHandling::SendIfNew, "new", "With a new subscription only"),
+    (RetainHandling::Send, "always", "Always"),
+    (RetainHandling::SendIfNew, "new", "New subscriptions only"),
     (RetainHandling::DontSend, "never", "Never"),
 ];
 
@@ -350,8 +359,8 @@ where
     F: Clone + Send + Sync + 'static,
     K: Copy + PartialEq + Send + Sync + 'static,
 {
-    let only_in_5 = disabled_reason(panels.standing, Capability::Properties);
-    let identifiers = disabled_reason(panels.standing, Capability::SubscriptionIdentifiers);
+    let only_in_5 = disabled_reason(panels.broker_status, Capability::Properties);
+    let identifiers = disabled_reason(panels.broker_status, Capability::SubscriptionIdentifiers);
     let chosen = Memo::new(move |_| form.with(|fields| of(&mut fields.clone()).clone()));
     let change = move |act: &dyn Fn(&mut OptionFields)| form.change(options, |fields| act(of(fields)));
     let handling = move || {
@@ -362,7 +371,7 @@ where
         <Choice
             id=format!("{prefix}-retained")
             label="Retained messages"
-            choices=RETAINED.map(|(_, name, words)| (name, words)).to_vec()
+            choices=RETAINED.map(|(_, name, text)| (name, text)).to_vec()
             chosen=Signal::derive(handling)
             choose=move |name| {
                 if let Some((handling, ..)) = RETAINED.into_iter().find(|(_, other, _)| *other == name) {
@@ -377,15 +386,15 @@ where
             of=identifier_of
             id=format!("{prefix}-identifier")
             label="Subscription identifier"
-            hint="A number that comes back with each message."
-            placeholder="none"
+            hint="Returned with each matching message."
+            placeholder="optional"
             inputmode="numeric"
             unavailable_reason=identifiers
         />
         <Tick
             id=format!("{prefix}-no-local")
-            label="Not what this page sends itself"
-            hint="“No local”: the broker leaves out messages of this very client."
+            label="No local"
+            hint="Don't receive messages published by this page."
             ticked=Signal::derive(move || chosen.with(|chosen| chosen.no_local))
             on_tick=move |ticked| change(&|options| options.no_local = ticked)
             unavailable_reason=only_in_5
@@ -393,7 +402,7 @@ where
         <Tick
             id=format!("{prefix}-as-published")
             label="Retain as published"
-            hint="Messages keep the retain flag that they were sent with."
+            hint="Keep the original retain flag."
             ticked=Signal::derive(move || chosen.with(|chosen| chosen.retain_as_published))
             on_tick=move |ticked| change(&|options| options.retain_as_published = ticked)
             unavailable_reason=only_in_5
@@ -405,7 +414,7 @@ where
 #[component]
 pub(super) fn PropertyRows<F, K>(
     form: Form<F, K>,
-    /// Returns the field of the row at a place.
+    /// Returns the field of the row at an index.
     field: fn(usize) -> K,
     #[prop(into)] id: String,
 ) -> impl IntoView
@@ -414,8 +423,8 @@ where
     K: Copy + PartialEq + Send + Sync + 'static,
 {
     let row_view = move |row: Row| {
-        let place = move || form.rows.with(|rows| rows.iter().position(|other| other.key == row.key).unwrap_or(0));
-        let fault = move || form.fault(field(place()));
+        let index = move || form.rows.with(|rows| rows.iter().position(|other| other.key == row.key).unwrap_or(0));
+        let fault = move || form.fault(field(index()));
         let fault_id = format!("{id}-{}-fault", row.key);
         let part = |name: &'static str, text: RwSignal<String>| {
             view! {
@@ -426,12 +435,12 @@ where
                     spellcheck="false"
                     placeholder=name
                     value=text.get_untracked()
-                    aria-label=move || format!("User property {}: {name}", place() + 1)
+                    aria-label=move || format!("User property {}: {name}", index() + 1)
                     aria-invalid=move || fault().map(|_| "true")
                     aria-describedby=fault_id.clone()
                     on:input=move |event: Event| {
                         text.set(event_target_value(&event));
-                        form.clear_error(|other| *other == field(place()));
+                        form.clear_error(|other| *other == field(index()));
                     }
                 />
             }
@@ -444,11 +453,11 @@ where
                     <button
                         type="button"
                         class="button icon"
-                        aria-label=move || format!("Remove user property {}", place() + 1)
+                        aria-label=move || format!("Remove user property {}", index() + 1)
                         on:click=move |_| {
                             // The places after it change, and the errors with them.
                             let count = form.rows.with_untracked(Vec::len);
-                            form.clear_error(|other| (0..count).any(|place| *other == field(place)));
+                            form.clear_error(|other| (0..count).any(|index| *other == field(index)));
                             form.rows.update(|rows| rows.retain(|other| other.key != row.key));
                         }
                     >
@@ -465,7 +474,7 @@ where
                 <For each=move || form.rows.get() key=|row| row.key children=row_view />
             </ul>
             <button type="button" class="button quiet add" on:click=move |_| form.add_row("", "")>
-                "Add a user property"
+                "Add user property"
             </button>
         </div>
     }
@@ -475,7 +484,7 @@ where
 #[component]
 pub(super) fn MessageInputs(
     form: Form<MessageFields, message::Field>,
-    standing: RwSignal<BrokerStatus>,
+    broker_status: RwSignal<BrokerStatus>,
     /// Prefix of the elements' identifiers.
     prefix: &'static str,
     /// The noun for it in sentences.
@@ -485,8 +494,7 @@ pub(super) fn MessageInputs(
     autofocus: bool,
 ) -> impl IntoView {
     use message::Field;
-    let retain = disabled_reason(standing, Capability::Retain);
-    let properties = disabled_reason(standing, Capability::Properties);
+    let retain = disabled_reason(broker_status, Capability::Retain);
     let id = |name: &str| format!("{prefix}-{name}");
     view! {
         <div class="fields">
@@ -498,7 +506,7 @@ pub(super) fn MessageInputs(
                 label=format!("{noun} topic")
                 autofocus=autofocus
             />
-            <QoSChoice form standing id=id("qos") label=format!("{noun} QoS") />
+            <QoSChoice form broker_status id=id("qos") label=format!("{noun} QoS") />
             <BytesBox
                 form
                 field=Field::Payload
@@ -509,15 +517,31 @@ pub(super) fn MessageInputs(
             />
             <Tick
                 id=id("retain")
-                label=format!("{noun} is retained")
-                hint="The broker keeps it and gives it to whoever subscribes later."
+                label=format!("Retain {}", noun.to_lowercase())
+                hint="The broker stores it for future subscribers."
                 ticked=Signal::derive(move || form.with(|fields| fields.retain))
                 on_tick=move |ticked| form.change(Field::Topic, |fields| fields.retain = ticked)
                 unavailable_reason=retain
             />
         </div>
+        <MessagePropertyInputs form broker_status prefix noun />
+    }
+}
+
+/// The properties of a message in MQTT 5.0.
+#[component]
+fn MessagePropertyInputs(
+    form: Form<MessageFields, message::Field>,
+    broker_status: RwSignal<BrokerStatus>,
+    prefix: &'static str,
+    noun: &'static str,
+) -> impl IntoView {
+    use message::Field;
+    let properties = disabled_reason(broker_status, Capability::Properties);
+    let id = |name: &str| format!("{prefix}-{name}");
+    view! {
         <details class="more">
-            <summary>"Properties of MQTT 5.0"</summary>
+            <summary>"MQTT 5.0 properties"</summary>
             <fieldset disabled=move || properties.with(Option::is_some)>
                 <legend class="why">{move || properties.get()}</legend>
                 <div class="fields">
@@ -534,7 +558,7 @@ pub(super) fn MessageInputs(
                         field=Field::MessageExpiry
                         of=|fields| &mut fields.message_expiry_s
                         id=id("expiry")
-                        label=format!("{noun} expiry in seconds")
+                        label=format!("{noun} expiry (s)")
                         placeholder="never"
                         inputmode="numeric"
                     />
@@ -555,8 +579,8 @@ pub(super) fn MessageInputs(
                     />
                     <Tick
                         id=id("utf8")
-                        label="The payload is UTF-8 text"
-                        hint="Says so to everybody who gets it."
+                        label="Payload is UTF-8 text"
+                        hint="Sets the payload format indicator."
                         ticked=Signal::derive(move || form.with(|fields| fields.payload_is_utf8))
                         on_tick=move |ticked| form.change(Field::Payload, |fields| fields.payload_is_utf8 = ticked)
                     />
@@ -578,12 +602,12 @@ pub(super) const QOS: [(QoS, &str, &str); 3] = [
 #[component]
 fn QoSChoice(
     form: Form<MessageFields, message::Field>,
-    standing: RwSignal<BrokerStatus>,
+    broker_status: RwSignal<BrokerStatus>,
     id: String,
     label: String,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
-    let unavailable_reason = disabled_reason(standing, Capability::QoS(QoS::ExactlyOnce));
+    let unavailable_reason = disabled_reason(broker_status, Capability::QoS(QoS::ExactlyOnce));
     let initial = form.typed().0.qos;
     view! {
         <div class="field">
@@ -599,14 +623,14 @@ fn QoSChoice(
             >
                 {QOS
                     .into_iter()
-                    .map(|(qos, _, words)| {
-                        let unavailable_reason = disabled_reason(standing, Capability::QoS(qos));
+                    .map(|(qos, _, text)| {
+                        let unavailable_reason = disabled_reason(broker_status, Capability::QoS(qos));
                         view! {
                             <option
                                 value=(qos as u8).to_string()
                                 selected=qos == initial
                                 disabled=move || unavailable_reason.with(Option::is_some)>
-                                {words}
+                                {text}
                             </option>
                         }
                     })

@@ -1,4 +1,4 @@
-//! "Keyboard": what every key does, from the one table of shortcuts.
+//! "Keyboard shortcuts": what every key does, from the one table of shortcuts.
 
 use leptos::prelude::*;
 
@@ -18,8 +18,8 @@ pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
         }
     };
     view! {
-        <dialog class="panel" node_ref=panels.help aria-labelledby="help-title">
-            {head("help-title", "Keyboard", panels.help)}
+        <dialog class="panel" node_ref=panels.help_dialog aria-labelledby="help-title">
+            {head("help-title", "Keyboard shortcuts", panels.help_dialog)}
             <div class="panel-body" tabindex="0" role="group" aria-labelledby="help-title">
                 {ShortcutSection::ALL.map(section)}
             </div>

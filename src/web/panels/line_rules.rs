@@ -1,7 +1,6 @@
-//! "Lines": how the crawl turns messages into lines. Rules by topic, and a preview of what they
-//! make of the newest messages.
+//! "Line rules": how the crawl turns messages into lines. Rules by topic, and a preview of what they make
+//! of the newest messages.
 
-use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
@@ -12,8 +11,8 @@ use crate::mqtt::topic::TopicFilter;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
 use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
-use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
-use crate::web::panels::{Panels, close, head, is_open};
+use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
+use crate::web::panels::{Panels, head, is_open};
 
 /// The form's first field.
 const TOPICS_ID: &str = "lines-topics";
@@ -22,18 +21,18 @@ type RuleForm = Form<Fields, Field>;
 
 /// The typed values, and what is known of messages.
 #[derive(Clone, Copy)]
-pub(super) struct Lines {
+pub(super) struct LineRulesForm {
     pub(super) dialog: NodeRef<leptos::html::Dialog>,
     form: RuleForm,
     /// Counts how often the form was filled again, for its inputs then have to be created again.
     filled: RwSignal<u32>,
-    /// The place of the rule that is being changed.
+    /// The index of the rule that is being changed.
     changed: RwSignal<Option<usize>>,
     /// The newest messages that match the topics of the rule in the form.
     samples: RwSignal<Vec<Sample>>,
 }
 
-impl Lines {
+impl LineRulesForm {
     pub(super) fn new() -> Self {
         Self {
             dialog: NodeRef::new(),
@@ -45,11 +44,11 @@ impl Lines {
     }
 
     /// The topics whose messages the preview needs, while it is shown.
-    pub(super) fn glance(self) -> Option<TopicFilter> {
+    pub(super) fn request(self) -> Option<TopicFilter> {
         is_open(self.dialog).then(|| untrack(|| self.filter()))
     }
 
-    pub(super) fn take(self, samples: Vec<Sample>) {
+    pub(super) fn handle_update(self, samples: Vec<Sample>) {
         self.samples.set(samples);
     }
 
@@ -72,30 +71,24 @@ impl Lines {
     }
 
     /// Returns the rules including the typed one.
-    fn drafted(self, mut mapping: LineRules) -> LineRules {
+    fn drafted(self, mut line_rules: LineRules) -> LineRules {
         if let Ok(rule) = self.form.with(Fields::parse) {
-            match self.changed.get().and_then(|place| mapping.rules.get_mut(place)) {
-                Some(place) => *place = rule,
-                None => mapping.rules.push(rule),
+            match self.changed.get().and_then(|index| line_rules.rules.get_mut(index)) {
+                Some(index) => *index = rule,
+                None => line_rules.rules.push(rule),
             }
         }
-        mapping
+        line_rules
     }
 }
 
 #[component]
-pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
-    let Panels { mapping, lines, .. } = panels;
-    let Lines { dialog, form, filled, changed, .. } = lines;
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(dialog);
-        }
-    };
-    let choose = move |mapping| panels.choose_crawl(panels.opening.get_untracked(), mapping);
+pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
+    let Panels { line_rules, line_rules_form, .. } = panels;
+    let LineRulesForm { dialog, form, filled, changed, .. } = line_rules_form;
+    let choose = move |line_rules| panels.request_crawl(panels.opening.get_untracked(), line_rules);
     // When another filter is typed, other messages are needed.
-    let filter = Memo::new(move |_| lines.filter());
+    let filter = Memo::new(move |_| line_rules_form.filter());
     Effect::new(move || {
         filter.track();
         if is_open(dialog) {
@@ -103,9 +96,9 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
         }
     });
     // If the rules were changed elsewhere, the one that was being changed may be gone.
-    let count = Memo::new(move |_| mapping.with(|mapping| mapping.rules.len()));
+    let count = Memo::new(move |_| line_rules.with(|line_rules| line_rules.rules.len()));
     Effect::new(move || {
-        if changed.get_untracked().is_some_and(|place| place >= count.get()) {
+        if changed.get_untracked().is_some_and(|index| index >= count.get()) {
             changed.set(None);
         }
     });
@@ -113,24 +106,24 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
     let submit = move || match form.typed().0.parse() {
         Ok(_) if untrack(is_full) => {}
         Ok(_) => {
-            choose(untrack(|| lines.drafted(mapping.get())));
-            lines.fill(Fields::default(), None);
+            choose(untrack(|| line_rules_form.drafted(line_rules.get())));
+            line_rules_form.fill(Fields::default(), None);
         }
         Err(faults) => form.set_errors(faults),
     };
-    let inputs = anew(move || filled.get(), move || view! { <RuleInputs form /> });
+    let inputs = recreated(move || filled.get(), move || view! { <RuleInputs form /> });
     view! {
-        <dialog class="panel lines-panel" node_ref=dialog aria-labelledby="lines-title" on:keydown=on_key>
-            {head("lines-title", "Lines", dialog)}
+        <dialog class="panel lines-panel" node_ref=dialog aria-labelledby="lines-title">
+            {head("lines-title", "Line rules", dialog)}
             <div class="panel-body">
                 <section class="rules">
                     <p class="why">
-                        "What the crawl makes of a message. The first rule whose topics match decides; without one, \
-                         speaker and words are found in the message by themselves. The console keeps every message."
+                        "How messages appear in the crawl. The first matching rule applies; otherwise speaker and text are \
+                         detected automatically. The console always shows everything."
                     </p>
                     <ol aria-label="Rules">
-                        <For each=move || 0..count.get() key=|place| *place let:place>
-                            <Entry panels place />
+                        <For each=move || 0..count.get() key=|index| *index let:index>
+                            <Entry panels index />
                         </For>
                     </ol>
                 </section>
@@ -141,7 +134,7 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
                         submit();
                     }
                 >
-                    <h3>{move || changed.get().map_or("Add a rule".to_owned(), |place| format!("Change rule {}", place + 1))}</h3>
+                    <h3>{move || changed.get().map_or("Add rule".to_owned(), |index| format!("Edit rule {}", index + 1))}</h3>
                     {inputs}
                     <div class="panel-foot">
                         <button type="submit" class="button primary" disabled=is_full>
@@ -151,15 +144,15 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
                             type="button"
                             class="button"
                             hidden=move || changed.get().is_none()
-                            on:click=move |_| lines.fill(Fields::default(), None)
+                            on:click=move |_| line_rules_form.fill(Fields::default(), None)
                         >
                             "Cancel"
                         </button>
                         <p class="why">
                             {move || if is_full() {
-                                "There is no room for more than 32 rules."
+                                "Maximum of 32 rules."
                             } else {
-                                "Rules hold for lines still to come. They are kept in this browser and are in the link."
+                                "Applies to new messages. Saved in this browser and in the link."
                             }}
                         </p>
                     </div>
@@ -170,58 +163,58 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
     }
 }
 
-/// One rule, by its place in the list.
+/// One rule, by its index in the list.
 #[component]
-fn Entry(panels: Panels, place: usize) -> impl IntoView {
-    let Panels { mapping, lines, .. } = panels;
-    let rule = Memo::new(move |_| mapping.with(|mapping| mapping.rules.get(place).cloned()));
-    let number = place + 1;
-    let is_last = move || mapping.with(|mapping| number >= mapping.rules.len());
+fn Entry(panels: Panels, index: usize) -> impl IntoView {
+    let Panels { line_rules, line_rules_form, .. } = panels;
+    let rule = Memo::new(move |_| line_rules.with(|line_rules| line_rules.rules.get(index).cloned()));
+    let number = index + 1;
+    let is_last = move || line_rules.with(|line_rules| number >= line_rules.rules.len());
     let edit = move |act: &dyn Fn(&mut LineRules)| {
-        let mut chosen = mapping.get_untracked();
+        let mut chosen = line_rules.get_untracked();
         act(&mut chosen);
         // From now on the places refer to other rules.
-        if lines.changed.get_untracked().is_some() {
-            lines.fill(Fields::default(), None);
+        if line_rules_form.changed.get_untracked().is_some() {
+            line_rules_form.fill(Fields::default(), None);
         }
-        panels.choose_crawl(panels.opening.get_untracked(), chosen);
+        panels.request_crawl(panels.opening.get_untracked(), chosen);
     };
     let topics = move || rule.with(|rule| rule.as_ref().map(|rule| rule.topics.to_string()));
     let summary = move || rule.with(|rule| rule.as_ref().map(line_rule::summary));
     // The button moves with the rule.
     let shift = move |to: usize| {
-        edit(&|mapping| mapping.rules.swap(place, to));
+        edit(&|line_rules| line_rules.rules.swap(index, to));
         let button = |way: &str| format!("[aria-label='Move rule {} {way}']", to + 1);
-        focus_on(if to < place { [button("up"), button("down")] } else { [button("down"), button("up")] });
+        focus_on(if to < index { [button("up"), button("down")] } else { [button("down"), button("up")] });
     };
     let form = || [format!("#{TOPICS_ID}"), String::new()];
     view! {
-        <li aria-current=move || (lines.changed.get() == Some(place)).then_some("true")>
+        <li aria-current=move || (line_rules_form.changed.get() == Some(index)).then_some("true")>
             <span class="number" aria-hidden="true">{number}</span>
             <div class="rule">
                 <bdi>{topics}</bdi>
                 <p class="why">{summary}</p>
             </div>
-            <div class="deeds">
+            <div class="rule-actions">
                 <button
                     type="button"
                     class="button quiet"
-                    aria-label=format!("Change rule {number}")
+                    aria-label=format!("Edit rule {number}")
                     on:click=move |_| {
                         if let Some(rule) = rule.get_untracked() {
-                            lines.fill(Fields::from(&rule), Some(place));
+                            line_rules_form.fill(Fields::from(&rule), Some(index));
                             focus_on(form());
                         }
                     }
                 >
-                    "Change"
+                    "Edit"
                 </button>
                 <button
                     type="button"
                     class="button quiet"
                     aria-label=format!("Move rule {number} up")
-                    disabled=place == 0
-                    on:click=move |_| shift(place - 1)
+                    disabled=index == 0
+                    on:click=move |_| shift(index - 1)
                 >
                     "↑"
                 </button>
@@ -230,7 +223,7 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
                     class="button quiet"
                     aria-label=format!("Move rule {number} down")
                     disabled=is_last
-                    on:click=move |_| shift(place + 1)
+                    on:click=move |_| shift(index + 1)
                 >
                     "↓"
                 </button>
@@ -239,7 +232,7 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
                     class="button quiet"
                     aria-label=format!("Remove rule {number}")
                     on:click=move |_| {
-                        edit(&|mapping| drop(mapping.rules.remove(place)));
+                        edit(&|line_rules| drop(line_rules.rules.remove(index)));
                         focus_on(form());
                     }
                 >
@@ -250,14 +243,14 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
     }
 }
 
-const fn source_words(source: Source) -> &'static str {
+const fn source_label(source: Source) -> &'static str {
     match source {
-        Source::Found => "Found by itself",
-        Source::Field => "A field of JSON",
-        Source::Level => "A level of the topic",
-        Source::Sentence => "Words of your own",
-        Source::Payload => "The whole payload",
-        Source::Nobody => "Nobody",
+        Source::Found => "Automatic",
+        Source::Field => "JSON field",
+        Source::Level => "Topic level",
+        Source::Sentence => "Template",
+        Source::Payload => "Full payload",
+        Source::Nobody => "None",
     }
 }
 
@@ -269,21 +262,21 @@ fn source_box(
     of: fn(&mut Fields) -> &mut String,
     id: &'static str,
 ) -> Option<AnyView> {
-    let is_words = field == Field::Words;
+    let is_text = field == Field::Words;
     let (label, placeholder, hint) = match source {
         Source::Field => (
-            if is_words { "Field of the words" } else { "Field of the speaker" },
+            if is_text { "Text field" } else { "Speaker field" },
             "sensor.name",
-            "Dots go inside; items of a list count from 0.",
+            "Use dots for nested fields; list items start at 0.",
         ),
-        Source::Level => ("Level of the speaker", "1", "1 is the first level, -1 the last."),
-        Source::Sentence if is_words => (
-            "What is said",
+        Source::Level => ("Speaker level", "1", "1 = first level, -1 = last."),
+        Source::Sentence if is_text => (
+            "Text template",
             "the {1} reports {value} °C",
-            "{value}, {unit} or {sensor.name} is a field, {1} the topic's first level, {-1} its last, {topic} all of \
-             it, {payload} the whole payload.",
+            "{value}, {unit} or {sensor.name} = a field; {1} = first topic level, {-1} = last; {topic} = full topic; \
+             {payload} = full payload.",
         ),
-        Source::Sentence => ("Who speaks", "The {1}", "{1} is the topic's first level, {device} a field."),
+        Source::Sentence => ("Speaker template", "The {1}", "{1} = first topic level, {device} = a field."),
         _ => return None,
     };
     let text_box = view! { <TextBox form field of id=format!("lines-{id}-text") label placeholder hint /> };
@@ -295,7 +288,7 @@ fn source_box(
 fn RuleInputs(form: RuleForm) -> impl IntoView {
     let speaker_from = Memo::new(move |_| form.with(|fields| fields.speaker_from));
     let words_from = Memo::new(move |_| form.with(|fields| fields.words_from));
-    let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_words(*source))).collect();
+    let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_label(*source))).collect();
     // A hidden part still belongs to the form, which keeps its values.
     let is_hidden = Memo::new(move |_| form.with(|fields| fields.is_hidden));
     view! {
@@ -305,14 +298,14 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
                 field=Field::Topics
                 of=|fields| &mut fields.topics
                 id=TOPICS_ID
-                label="For topics"
+                label="Match topics"
                 placeholder="home/+/temperature"
-                hint="A topic filter, with + and # as in a subscription."
+                hint="A topic filter with + and #, as in a subscription."
             />
             <Tick
                 id="lines-hidden"
-                label="Not in the crawl"
-                hint="The console keeps them all the same."
+                label="Hide from crawl"
+                hint="Still shown in the console."
                 ticked=is_hidden
                 on_tick=move |ticked| form.change(Field::Topics, |fields| fields.is_hidden = ticked)
             />
@@ -339,7 +332,7 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
         <div class="fields" hidden=is_hidden>
             <Choice
                 id="lines-words"
-                label="Words"
+                label="Text"
                 choices=choices(&Source::OF_WORDS)
                 chosen=Signal::derive(move || words_from.get().name())
                 choose=move |name| {
@@ -355,26 +348,28 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
 /// Shows what the rules, including the typed one, make of the newest messages.
 #[component]
 fn Previews(panels: Panels) -> impl IntoView {
-    let Panels { mapping, lines, .. } = panels;
+    let Panels { line_rules, line_rules_form, .. } = panels;
     // For a moment the samples may still be those of another filter.
     let samples = Memo::new(move |_| {
-        let filter = lines.filter();
+        let filter = line_rules_form.filter();
         let matches = |sample: &&Sample| filter.matches(&sample.topic);
-        lines.samples.with(|samples| samples.iter().filter(matches).cloned().collect::<Vec<_>>())
+        line_rules_form.samples.with(|samples| samples.iter().filter(matches).cloned().collect::<Vec<_>>())
     });
     let is_example = move || samples.with(Vec::is_empty);
     let outcomes = Memo::new(move |_| {
-        let mapping = lines.drafted(mapping.get());
-        let samples = if is_example() { line_rule::examples(&lines.filter()) } else { samples.get() };
-        samples.iter().map(|sample| line_rule::outcome(&mapping, sample)).collect::<Vec<_>>()
+        let line_rules = line_rules_form.drafted(line_rules.get());
+        let samples = if is_example() { line_rule::examples(&line_rules_form.filter()) } else { samples.get() };
+        samples.iter().map(|sample| line_rule::outcome(&line_rules, sample)).collect::<Vec<_>>()
     });
     // The number that the rule in the form has, or would get.
-    let typed = Memo::new(move |_| lines.changed.get().unwrap_or(mapping.with(|mapping| mapping.rules.len())) + 1);
+    let typed = Memo::new(move |_| {
+        line_rules_form.changed.get().unwrap_or(line_rules.with(|line_rules| line_rules.rules.len())) + 1
+    });
     let about = move || {
         if is_example() {
-            "No message on these topics is kept yet, so these are examples."
+            "No messages yet; showing examples."
         } else {
-            "The newest messages on these topics, and what becomes of them."
+            "Latest matching messages as the crawl shows them."
         }
     };
     view! {
@@ -395,22 +390,22 @@ fn preview(outcome: &RulePreview, typed: usize) -> impl IntoView + use<> {
     let RulePreview { topic, payload, line, rule, lacks, found } = outcome.clone();
     let alone = (rule.is_some() && line.as_ref() != Some(&found)).then(|| spoken(found));
     let by = rule.map(|rule| {
-        let rule = if rule == typed { "the rule above".to_owned() } else { format!("rule {rule}") };
+        let rule = if rule == typed { "Rule above".to_owned() } else { format!("Rule {rule}") };
         match lacks {
-            None => format!("By {rule}."),
-            Some(place) => format!("By {rule}; the message has no {{{place}}}, so that part is found by itself."),
+            None => format!("{rule}."),
+            Some(placeholder) => format!("{rule}; the message has no {{{placeholder}}}, so that part is automatic."),
         }
     });
     let told = match line {
         Some(line) => spoken(line).into_any(),
-        None => view! { <i>"Not in the crawl"</i> }.into_any(),
+        None => view! { <i>"Hidden from the crawl"</i> }.into_any(),
     };
     view! {
         <li>
             <p class="sample"><bdi>{topic}</bdi>" "<bdi class="payload">{payload}</bdi></p>
             <p class="told">{told}</p>
             <p class="why">
-                {by.unwrap_or_else(|| "Found by itself.".to_owned())}
+                {by.unwrap_or_else(|| "Automatic.".to_owned())}
                 {alone.map(|found| view! { " Without a rule: " {found} })}
             </p>
         </li>

@@ -1,4 +1,4 @@
-//! "Logs": exports the log, imports an exported log, or plays one as if it arrived now.
+//! "Logs": imports an exported log, or replays one as if it arrived now.
 //! [`crate::message_log::replay`] decides when a message is due and what is wrong with a file.
 
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use js_sys::futures::JsFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent, Response};
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, Response};
 
 use crate::format::grouped;
 use crate::message_log::ndjson::OwnedMessage;
@@ -17,12 +17,10 @@ use crate::message_log::replay::{LogFileReader, MESSAGES_MAX, Progress, Replay, 
 use crate::protocol::command::PanelCommand;
 use crate::time::Instant;
 use crate::web::clock::Clock;
-use crate::web::panels::export::ExportSection;
-use crate::web::panels::{Panels, close, head, open_beside};
+use crate::web::panels::{Panels, head, open_non_modal};
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
 const SAMPLE_FILE: &str = "sample.ndjson";
-const SAMPLE_NAME: &str = "The sample";
 /// Its name in sentences.
 const SAMPLE: &str = "sample";
 
@@ -47,7 +45,7 @@ pub(super) struct LogPlayer {
     /// The name of what is played.
     name: RwSignal<String>,
     /// The results for the file to play, and for those that were imported.
-    words: RwSignal<String>,
+    status: RwSignal<String>,
     imported: RwSignal<String>,
     speed: RwSignal<Speed>,
     /// Counts the files to play, so that a slow one can't replace the next one.
@@ -70,7 +68,7 @@ impl LogPlayer {
             clock: StoredValue::new_local(performance.map(Clock::new)),
             shown: RwSignal::default(),
             name: RwSignal::default(),
-            words: RwSignal::default(),
+            status: RwSignal::default(),
             imported: RwSignal::default(),
             speed: RwSignal::default(),
             reading: StoredValue::new(0),
@@ -84,13 +82,13 @@ impl LogPlayer {
 
     /// Plays the log that comes with the app.
     pub(super) fn play_sample(self, panels: Panels) {
-        let turn = self.begin_reading(SAMPLE_NAME);
+        let turn = self.begin_reading(SAMPLE);
         self.is_sample_read.set_value(true);
         spawn_local(async move {
             match fetch(SAMPLE_FILE).await {
-                Ok(blob) => self.play_file(&blob, SAMPLE_NAME, turn, panels).await,
+                Ok(blob) => self.play_file(&blob, SAMPLE, turn, panels).await,
                 Err(_) if self.reading.get_value() != turn => {}
-                Err(_) => self.words.set("The sample couldn't be loaded. Is the network there?".to_owned()),
+                Err(_) => self.status.set("Couldn't load the sample. Check your connection.".to_owned()),
             }
         });
     }
@@ -108,7 +106,7 @@ impl LogPlayer {
             self.stop(panels);
         }
         if is_read || is_played {
-            self.words.set("The sample ended when you connected.".to_owned());
+            self.status.set("The sample stopped because you connected.".to_owned());
         }
     }
 
@@ -118,7 +116,7 @@ impl LogPlayer {
     }
 
     /// Shows the hint while a file is dragged over the page.
-    pub(super) fn hover(self) {
+    pub(super) fn show_drop_hint(self) {
         self.hover.set(true);
         self.hover_ends.set_value(Some(Timeout::new(HOVER_MS, move || self.hover.set(false))));
     }
@@ -126,23 +124,24 @@ impl LogPlayer {
     /// Imports the files that were dropped anywhere on the page.
     pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
         self.hover.set(false);
-        let files = event.data_transfer().and_then(|data| data.files());
-        if files.as_ref().is_some_and(|files| files.length() > 0) {
+        let files = dropped_files(event);
+        if !files.is_empty() {
             event.prevent_default();
-            open_beside(panels.replay);
+            open_non_modal(panels.logs_dialog);
             self.import(files, panels);
         }
     }
 
-    fn open(self, files: Option<FileList>, panels: Panels) {
-        let Some(file) = files.and_then(|files| files.get(0)) else { return };
+    /// Replays the first of these files.
+    fn open(self, files: Vec<File>, panels: Panels) {
+        let Some(file) = files.into_iter().next() else { return };
         let name = file.name();
         let turn = self.begin_reading(&name);
         spawn_local(async move { self.play_file(&file, &name, turn, panels).await });
     }
 
     fn begin_reading(self, name: &str) -> u32 {
-        self.words.set(format!("Reading {name} …"));
+        self.status.set(format!("Reading {name}…"));
         self.drop_reading()
     }
 
@@ -158,24 +157,23 @@ impl LogPlayer {
     }
 
     /// Imports files, after those that are being imported.
-    fn import(self, files: Option<FileList>, panels: Panels) {
-        let Some(files) = files else { return };
-        let chosen = (0..files.length()).filter_map(|place| files.get(place));
-        self.waiting.update_value(|waiting| waiting.extend(chosen));
+    fn import(self, files: Vec<File>, panels: Panels) {
+        self.waiting.update_value(|waiting| waiting.extend(files));
         if self.is_importing.get_value() {
             return;
         }
         self.is_importing.set_value(true);
         spawn_local(async move {
-            let mut said = Vec::new();
+            let mut results = Vec::new();
             while let Some(file) = self.waiting.try_update_value(VecDeque::pop_front).flatten() {
                 let name = file.name();
-                let lines =
-                    |said: &[String], last: String| said.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n");
-                self.imported.set(lines(&said, format!("Reading {name} …")));
-                let words = import_file(&file, &name, panels).await;
-                self.imported.set(lines(&said, words.clone()));
-                said.push(words);
+                let lines = |results: &[String], last: String| {
+                    results.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n")
+                };
+                self.imported.set(lines(&results, format!("Reading {name}…")));
+                let text = import_file(&file, &name, panels).await;
+                self.imported.set(lines(&results, text.clone()));
+                results.push(text);
             }
             self.is_importing.set_value(false);
         });
@@ -192,14 +190,18 @@ impl LogPlayer {
         if !is_wanted() {
             return;
         }
-        let Ok(reader) = reader else { return self.words.set(unreadable(name)) };
+        let Ok(reader) = reader else { return self.status.set(unreadable(name)) };
         let left_out = kept.len().saturating_sub(MESSAGES_MAX);
         kept.truncate(MESSAGES_MAX);
-        let mut words = format!("{name}: {} messages.", grouped(kept.len() as u64));
+        let mut text = format!("{name}: {} messages.", grouped(kept.len() as u64));
         if left_out > 0 {
-            words += &format!(" {} more are too many to play; import the file to have them.", grouped(left_out as u64));
+            text += &format!(
+                " {} more weren't loaded (maximum {}); import the file to see them all.",
+                grouped(left_out as u64),
+                grouped(MESSAGES_MAX as u64)
+            );
         }
-        self.words.set(with_complaint(words, name, &reader));
+        self.status.set(with_errors(text, name, &reader));
         let is_sample = self.is_sample_read.try_update_value(std::mem::take).unwrap_or_default();
         self.name.set(if is_sample { SAMPLE.to_owned() } else { name.to_owned() });
         self.replay.set_value(Replay::new(kept));
@@ -236,11 +238,11 @@ impl LogPlayer {
     fn act(self, panels: Panels, change: impl FnOnce(&mut Replay, Instant)) {
         let Some(now) = self.now() else { return };
         self.replay.update_value(|replay| change(replay, now));
-        self.go_on(panels);
+        self.play_due(panels);
     }
 
     /// Plays what is due and sets the one timer, after every change.
-    fn go_on(self, panels: Panels) {
+    fn play_due(self, panels: Panels) {
         let Some(now) = self.now() else { return };
         let due = self.replay.try_update_value(|replay| {
             let messages = replay.take_due(now, BATCH);
@@ -252,7 +254,7 @@ impl LogPlayer {
         });
         let timer = due.flatten().map(|due| {
             let wait_ms = due.since(now).as_micros().div_ceil(1_000);
-            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.go_on(panels))
+            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.play_due(panels))
         });
         self.timer.set_value(timer);
     }
@@ -268,7 +270,7 @@ async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> R
     let mut is_wanted = true;
     each_slice(blob, |slice| {
         is_wanted = take(reader.read(slice));
-        is_wanted && !reader.is_no_log()
+        is_wanted && !reader.is_other_format()
     })
     .await?;
     if is_wanted {
@@ -299,43 +301,43 @@ async fn import_file(file: &File, name: &str, panels: Panels) -> String {
         true
     });
     let Ok(reader) = read.await else { return unreadable(name) };
-    let words = match reader.messages() {
-        1 => format!("1 message of {name} is in the console now."),
-        count => format!("{} messages of {name} are in the console now.", grouped(count)),
+    let text = match reader.messages() {
+        1 => format!("Imported 1 message from {name}."),
+        count => format!("Imported {} messages from {name}.", grouped(count)),
     };
-    with_complaint(words, name, &reader)
+    with_errors(text, name, &reader)
 }
 
 pub(super) fn unreadable(name: &str) -> String {
-    format!("The browser can't read {name}. Choose it again; a folder can't be read.")
+    format!("Couldn't read {name}. Choose the file again; folders aren't supported.")
 }
 
-fn with_complaint(words: String, name: &str, reader: &LogFileReader) -> String {
-    let words = if reader.messages() == 0 { format!("{name} holds no message.") } else { words };
-    reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
+fn with_errors(text: String, name: &str, reader: &LogFileReader) -> String {
+    let text = if reader.messages() == 0 { format!("{name} contains no messages.") } else { text };
+    reader.error_summary().map_or(text.clone(), |error_summary| format!("{text} {error_summary}"))
 }
 
 /// The hint that what is dragged over the page can be dropped.
 #[component]
 pub(super) fn DropHint(panels: Panels) -> impl IntoView {
     view! {
-        <div class="drop-hint" hidden=move || !panels.tape.hover.get()>
-            <p>"Drop exported logs here to have their messages in the console"</p>
+        <div class="drop-hint" hidden=move || !panels.log_player.hover.get()>
+            <p>"Drop exported logs here to import them"</p>
         </div>
     }
 }
 
 /// Shows, outside of the panels, what is played and how far it is.
 #[component]
-pub(super) fn TapeSign(panels: Panels) -> impl IntoView {
-    let tape = panels.tape;
-    let words = move || tape.name.with(|name| tape.shown.get().words(name));
+pub(super) fn ReplayIndicator(panels: Panels) -> impl IntoView {
+    let player = panels.log_player;
+    let text = move || player.name.with(|name| player.shown.get().description(name));
     view! {
-        <p hidden=move || !tape.is_under_way()>
-            <button type="button" class="button quiet" on:click=move |_| open_beside(panels.replay)>
-                {words}
+        <p hidden=move || !player.is_under_way()>
+            <button type="button" class="button quiet" on:click=move |_| open_non_modal(panels.logs_dialog)>
+                {text}
             </button>
-            <button type="button" class="button" on:click=move |_| tape.stop(panels)>
+            <button type="button" class="button" on:click=move |_| player.stop(panels)>
                 "Stop"
             </button>
         </p>
@@ -357,121 +359,129 @@ pub(super) async fn fetch(path: &str) -> Result<Blob, JsValue> {
     JsFuture::from(response.blob()?).await?.dyn_into()
 }
 
+/// Returns the chosen files, and empties the input, which otherwise ignores the same file the next time.
+pub(super) fn take_files(event: &Event) -> Vec<File> {
+    let input: HtmlInputElement = event_target(event);
+    let files = files_of(input.files());
+    input.set_value("");
+    files
+}
+
+/// Returns the dropped files.
+pub(super) fn dropped_files(event: &DragEvent) -> Vec<File> {
+    files_of(event.data_transfer().and_then(|data| data.files()))
+}
+
+fn files_of(list: Option<FileList>) -> Vec<File> {
+    list.map_or_else(Vec::new, |list| (0..list.length()).filter_map(|index| list.get(index)).collect())
+}
+
 #[component]
-pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
-    let tape = panels.tape;
-    let shown = tape.shown;
+pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
+    let player = panels.log_player;
+    // What is dropped on a button is meant for the button, and not for the page.
+    view! {
+        <dialog class="panel" node_ref=panels.logs_dialog aria-labelledby="replay-title">
+            {head("replay-title", "Logs", panels.logs_dialog)}
+            <div class="panel-body">
+                <section class="replay">
+                    <h3>"Import"</h3>
+                    <p class="why">
+                        "Load an exported log into the console. Times are kept; numbers are kept if the console is empty. \
+                         You can also drop files anywhere on the page."
+                    </p>
+                    <label class="button file">
+                        "Import…"
+                        <input
+                            type="file"
+                            multiple
+                            accept=".ndjson,.jsonl,.json,.txt"
+                            on:dragover=|event| event.stop_propagation()
+                            on:drop=|event| event.stop_propagation()
+                            on:change=move |event| player.import(take_files(&event), panels)
+                        />
+                    </label>
+                    <p role="status" class="of-files">{move || player.imported.get()}</p>
+                </section>
+                <section class="replay">
+                    <h3>"Replay"</h3>
+                    <p class="why">
+                        "Replay a log with its original timing, in the crawl and in the console. Pauses longer than 10 s \
+                         are shortened. No broker needed."
+                    </p>
+                    <div class="actions">
+                        <label class="button file">
+                            "Replay file…"
+                            <input
+                                type="file"
+                                accept=".ndjson,.jsonl,.json,.txt"
+                                on:dragover=|event| event.stop_propagation()
+                                on:drop=|event| event.stop_propagation()
+                                on:change=move |event| player.open(take_files(&event), panels)
+                            />
+                        </label>
+                        <button type="button" class="button" on:click=move |_| player.play_sample(panels)>
+                            "Replay sample"
+                        </button>
+                    </div>
+                    <ReplayControls panels />
+                </section>
+                <p role="status" class="of-files">{move || player.status.get()}</p>
+            </div>
+        </dialog>
+    }
+}
+
+#[component]
+fn ReplayControls(panels: Panels) -> impl IntoView {
+    let player = panels.log_player;
+    let shown = player.shown;
     let nothing = move || shown.with(|shown| shown.len == 0);
     let is_running = move || shown.with(|shown| shown.is_running);
     let progress = move || {
         let Progress { played, len, .. } = shown.get();
         (len > 0).then(|| format!("{} of {}", grouped(played as u64), grouped(len as u64)))
     };
-    let on_key = move |event: KeyboardEvent| {
-        if event.key() == "Escape" {
-            close(panels.replay);
-        }
-    };
-    // The same file can be chosen again only after the input has forgotten it.
-    let chosen = move |event: &Event, open: fn(LogPlayer, Option<FileList>, Panels)| {
-        let input: HtmlInputElement = event_target(event);
-        open(tape, input.files(), panels);
-        input.set_value("");
-    };
-    // What is dropped on a button is meant for the button, and not for the page.
-    let keep = |event: DragEvent| event.stop_propagation();
     view! {
-        <dialog
-            class="panel"
-            node_ref=panels.replay
-            aria-labelledby="replay-title"
-            on:keydown=on_key
-        >
-            {head("replay-title", "Logs", panels.replay)}
-            <div class="panel-body">
-                <ExportSection panels />
-                <section class="replay">
-                    <h3>"Import"</h3>
-                    <p class="why">
-                        "Messages of an export come back into the console, with their times, and into an empty one with \
-                         their numbers. Files can be dropped anywhere on the page, too."
-                    </p>
-                    <label class="button file">
-                        "Import a log"
-                        <input
-                            type="file"
-                            multiple
-                            accept=".ndjson,.jsonl,.json,.txt"
-                            on:dragover=keep
-                            on:drop=keep
-                            on:change=move |event| chosen(&event, LogPlayer::import)
-                        />
-                    </label>
-                    <p role="status" class="of-files">{move || tape.imported.get()}</p>
-                </section>
-                <section class="replay">
-                    <h3>"Play"</h3>
-                    <p class="why">
-                        "Messages arrive again as they once did, in the crawl and in the console, without any broker. \
-                         Silences of more than 10 seconds are shortened."
-                    </p>
-                    <div class="actions">
-                        <label class="button file">
-                            "Play a log"
-                            <input
-                                type="file"
-                                accept=".ndjson,.jsonl,.json,.txt"
-                                on:dragover=keep
-                                on:drop=keep
-                                on:change=move |event| chosen(&event, LogPlayer::open)
-                            />
-                        </label>
-                        <button type="button" class="button" on:click=move |_| tape.play_sample(panels)>
-                            "Play the sample"
-                        </button>
-                    </div>
-                    <div class="actions">
-                        <button
-                            type="button"
-                            class="button primary"
-                            disabled=nothing
-                            on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
-                                tape.pause(panels);
-                            } else {
-                                tape.play(panels);
+        <div class="actions">
+            <button
+                type="button"
+                class="button primary"
+                // "Pause" alone is the crawl's button.
+                aria-label=move || is_running().then_some("Pause replay")
+                disabled=nothing
+                on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
+                    player.pause(panels);
+                } else {
+                    player.play(panels);
+                }
+            >
+                {move || if is_running() { "Pause" } else { "Play" }}
+            </button>
+            <button type="button" class="button" disabled=nothing on:click=move |_| player.step(panels)>
+                "Step"
+            </button>
+            <label class="field speed">
+                <span>"Speed"</span>
+                <select
+                    id="replay-speed"
+                    on:change=move |event| {
+                        let speed = Speed::from_name(&event_target_value(&event));
+                        player.change_speed(speed.unwrap_or_default(), panels);
+                    }
+                >
+                    {Speed::ALL
+                        .map(|speed| {
+                            view! {
+                                <option value=speed.name() selected=speed == Speed::default()>
+                                    {format!("{} ×", speed.name())}
+                                </option>
                             }
-                        >
-                            {move || if is_running() { "Rest" } else { "Play" }}
-                        </button>
-                        <button type="button" class="button" disabled=nothing on:click=move |_| tape.step(panels)>
-                            "Next line"
-                        </button>
-                        <label class="field speed">
-                            <span>"Speed"</span>
-                            <select
-                                id="replay-speed"
-                                on:change=move |event| {
-                                    let name = event_target_value(&event);
-                                    let speed = Speed::ALL.into_iter().find(|speed| speed.name() == name);
-                                    tape.change_speed(speed.unwrap_or_default(), panels);
-                                }
-                            >
-                                {Speed::ALL
-                                    .map(|speed| {
-                                        view! {
-                                            <option value=speed.name() selected=speed == Speed::default()>
-                                                {format!("{} ×", speed.name())}
-                                            </option>
-                                        }
-                                    })
-                                    .collect_view()}
-                            </select>
-                        </label>
-                        <span class="progress">{progress}</span>
-                    </div>
-                </section>
-                <p role="status" class="of-files">{move || tape.words.get()}</p>
-            </div>
-        </dialog>
+                        })
+                        .collect_view()}
+                </select>
+            </label>
+            <span class="progress">{progress}</span>
+        </div>
     }
 }

@@ -28,7 +28,7 @@ use gloo_timers::callback::Timeout;
 use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, MessagePort};
+use web_sys::{Document, Element, HtmlDialogElement, HtmlLinkElement, KeyboardEvent, MessageEvent, MessagePort};
 
 use crate::config::link;
 use crate::config::link::Start;
@@ -39,18 +39,18 @@ use crate::protocol::command::{PanelCommand, PanelsRequest};
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::{BrokerStatus, ConnectionState};
 use crate::protocol::update::{PanelsUpdate, Stats};
-use crate::ui::publish_history::Outbox;
+use crate::ui::publish_history::PublishHistory;
 use crate::web::channel;
 use crate::web::window_bus;
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
-use crate::web::panels::clipboard::{Copier, CopyPanel};
-use crate::web::panels::connection_options::FinerPanel;
-use crate::web::panels::export::FileExport;
-use crate::web::panels::line_rules::{Lines, LinesPanel};
-use crate::web::panels::logs::{DropHint, LogPlayer, ReplayPanel};
-use crate::web::panels::opening::DirectorPanel;
-use crate::web::panels::preferences::SettingsPanel;
+use crate::web::panels::clipboard::{ClipboardWriter, CopyPanel};
+use crate::web::panels::connection_options::ConnectionOptionsPanel;
+use crate::web::panels::export::{ExportPanel, FileExport};
+use crate::web::panels::line_rules::{LineRulesForm, LineRulesPanel};
+use crate::web::panels::logs::{DropHint, LogPlayer, LogsPanel};
+use crate::web::panels::opening::OpeningPanel;
+use crate::web::panels::preferences::PreferencesPanel;
 use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
 use packets::{Packets, PacketsPanel};
@@ -58,8 +58,8 @@ use send::SendPanel;
 use sound::Sound;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
 use suggest::Suggestions;
-use topics::{TopicsPanel, Tree};
-use transmit::{Transmit, TransmitPanel, TransmitSign};
+use topics::{TopicTree, TopicsPanel};
+use transmit::{Transmit, TransmitIndicator, TransmitPanel};
 
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
@@ -80,8 +80,8 @@ const HOST_ID: &str = "panels";
 pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
-        let words = format!("This panel failed ({info}). Reload the page to use it again.");
-        hail_failure(&words);
+        let text = format!("This panel crashed ({info}). Reload the page to use it again.");
+        show_failure(&text);
     }));
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
     // Nothing is shown before the style is loaded; but if it can't be loaded, the panels are shown
@@ -105,20 +105,20 @@ fn load_style(document: &Document, then: &js_sys::Function) -> Option<()> {
 fn start() {
     let panels = Panels::new();
     mount_to_body(move || view! { <Dialogs panels /> });
-    panels.suggestions.attend(panels);
+    panels.suggestions.attach(panels);
     window_event_listener_untyped(window_bus::PANELS, move |event| panels.handle_message(&window_bus::detail(&event)));
-    window_event_listener(leptos::ev::drop, move |event| panels.tape.drop_files(&event, panels));
+    window_event_listener(leptos::ev::drop, move |event| panels.log_player.drop_files(&event, panels));
     window_bus::send(window_bus::PAGE, &channel::VERSION.into());
 }
 
 /// Puts a text into every open panel by the simplest means, because the usual means have just
 /// failed.
-fn hail_failure(words: &str) {
+fn show_failure(text: &str) {
     let host = web_sys::window().and_then(|window| window.document()?.get_element_by_id(HOST_ID));
     let Some(dialogs) = host.and_then(|host| host.query_selector_all("dialog").ok()) else { return };
-    for place in 0..dialogs.length() {
-        if let Some(dialog) = dialogs.item(place) {
-            dialog.set_text_content(Some(words));
+    for index in 0..dialogs.length() {
+        if let Some(dialog) = dialogs.item(index) {
+            dialog.set_text_content(Some(text));
         }
     }
 }
@@ -126,14 +126,14 @@ fn hail_failure(words: &str) {
 /// The state that all panels share.
 #[derive(Clone, Copy)]
 struct Panels {
-    standing: RwSignal<BrokerStatus>,
-    outbox: RwSignal<Outbox>,
+    broker_status: RwSignal<BrokerStatus>,
+    publish_history: RwSignal<PublishHistory>,
     /// The app's settings, as the page uses them.
     settings: RwSignal<Settings>,
     /// How the crawl opens.
     opening: RwSignal<Opening>,
     /// The crawl's line rules.
-    mapping: RwSignal<LineRules>,
+    line_rules: RwSignal<LineRules>,
     /// The numbers of the log, while they are shown.
     stats: RwSignal<Stats>,
     /// The options that this page chose for the next connection.
@@ -142,37 +142,37 @@ struct Panels {
     filled: RwSignal<ConnectionOptions>,
     /// Whether the worker has sent its first update.
     is_informed: StoredValue<bool>,
-    line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
+    worker_port: StoredValue<Rc<RefCell<Option<WorkerPort>>>, LocalStorage>,
     inspector: Inspector,
     subscriptions: Subscriptions,
     suggestions: Suggestions,
-    lines: Lines,
+    line_rules_form: LineRulesForm,
     packets: Packets,
-    finer: NodeRef<leptos::html::Dialog>,
-    send: NodeRef<leptos::html::Dialog>,
-    replay: NodeRef<leptos::html::Dialog>,
-    preferences: NodeRef<leptos::html::Dialog>,
-    help: NodeRef<leptos::html::Dialog>,
-    director: NodeRef<leptos::html::Dialog>,
-    tape: LogPlayer,
+    connection_options_dialog: NodeRef<leptos::html::Dialog>,
+    send_dialog: NodeRef<leptos::html::Dialog>,
+    logs_dialog: NodeRef<leptos::html::Dialog>,
+    preferences_dialog: NodeRef<leptos::html::Dialog>,
+    help_dialog: NodeRef<leptos::html::Dialog>,
+    opening_dialog: NodeRef<leptos::html::Dialog>,
+    log_player: LogPlayer,
     transmit: Transmit,
-    tree: Tree,
+    topic_tree: TopicTree,
     sound: Sound,
-    copier: Copier,
-    saving: FileExport,
+    clipboard: ClipboardWriter,
+    file_export: FileExport,
     /// Whether a pull is sent with the next frame.
     is_pull_due: StoredValue<bool>,
     /// The timer that ends the wait before the next pull.
-    rest: StoredValue<Option<Timeout>, LocalStorage>,
+    next_pull: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
 /// The channel to the worker.
-struct Line {
+struct WorkerPort {
     port: MessagePort,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
 }
 
-impl Drop for Line {
+impl Drop for WorkerPort {
     fn drop(&mut self) {
         self.port.set_onmessage(None);
         self.port.close();
@@ -182,96 +182,97 @@ impl Drop for Line {
 impl Panels {
     fn new() -> Self {
         Self {
-            standing: RwSignal::default(),
-            outbox: RwSignal::default(),
+            broker_status: RwSignal::default(),
+            publish_history: RwSignal::default(),
             settings: RwSignal::default(),
             opening: RwSignal::default(),
-            mapping: RwSignal::default(),
+            line_rules: RwSignal::default(),
             stats: RwSignal::default(),
             applied: RwSignal::default(),
             filled: RwSignal::default(),
             is_informed: StoredValue::new(false),
-            line: StoredValue::new_local(Rc::default()),
+            worker_port: StoredValue::new_local(Rc::default()),
             inspector: Inspector::new(),
             subscriptions: Subscriptions::new(),
             suggestions: Suggestions::new(),
-            lines: Lines::new(),
+            line_rules_form: LineRulesForm::new(),
             packets: Packets::new(),
-            finer: NodeRef::new(),
-            send: NodeRef::new(),
-            replay: NodeRef::new(),
-            preferences: NodeRef::new(),
-            help: NodeRef::new(),
-            director: NodeRef::new(),
-            tape: LogPlayer::new(),
+            connection_options_dialog: NodeRef::new(),
+            send_dialog: NodeRef::new(),
+            logs_dialog: NodeRef::new(),
+            preferences_dialog: NodeRef::new(),
+            help_dialog: NodeRef::new(),
+            opening_dialog: NodeRef::new(),
+            log_player: LogPlayer::new(),
             transmit: Transmit::new(),
-            tree: Tree::new(),
+            topic_tree: TopicTree::new(),
             sound: Sound::new(),
-            copier: Copier::new(),
-            saving: FileExport::new(),
+            clipboard: ClipboardWriter::new(),
+            file_export: FileExport::new(),
             is_pull_due: StoredValue::new(false),
-            rest: StoredValue::new_local(None),
+            next_pull: StoredValue::new_local(None),
         }
     }
 
     /// Handles a message from the page.
-    fn handle_message(self, said: &JsValue) {
-        if let Some(port) = said.dyn_ref::<MessagePort>() {
+    fn handle_message(self, message: &JsValue) {
+        if let Some(port) = message.dyn_ref::<MessagePort>() {
             return self.connect(port.clone());
         }
-        if said.is_null() {
+        if message.is_null() {
             return self.on_worker_lost();
         }
-        if let Some(text) = said.as_string() {
+        if let Some(text) = message.as_string() {
             if text == window_bus::CONNECTING {
-                return self.tape.end_sample(self);
+                return self.log_player.end_sample(self);
             }
             if let Some(settings) = text.strip_prefix(window_bus::SETTINGS) {
                 return self.settings.set(Settings::parse(settings));
             }
             if let Some(crawl) = text.strip_prefix(window_bus::CRAWL) {
-                let link::LinkSettings { opening, mapping, .. } = link::parse(crawl, "").settings;
-                self.mapping.set(mapping);
+                let link::LinkSettings { opening, line_rules, .. } = link::parse(crawl, "").settings;
+                self.line_rules.set(line_rules);
                 return self.opening.set(opening);
             }
         }
-        match Panel::parse(said) {
-            Some(Panel::Finer) => {
+        match PanelAction::parse(message) {
+            Some(PanelAction::ConnectionOptions) => {
                 self.fill();
                 // By then the fields are drawn, and one of them gets the focus.
-                request_animation_frame(move || open_modally(self.finer));
+                request_animation_frame(move || open_modal(self.connection_options_dialog));
             }
-            Some(Panel::Send) => open_beside(self.send),
-            Some(Panel::Message(seq)) => self.open_message(seq),
-            Some(Panel::Copy(copied, seq)) => {
-                self.inspector.ask_to_copy(copied, seq);
+            Some(PanelAction::Send) => open_non_modal(self.send_dialog),
+            Some(PanelAction::Message(seq)) => self.open_message(seq),
+            Some(PanelAction::Copy(copied, seq)) => {
+                self.inspector.load_to_copy(copied, seq);
                 self.pull_with_frame();
             }
-            Some(Panel::Drop) => self.tape.hover(),
-            Some(Panel::Packets) => {
-                open_beside(self.packets.dialog);
+            Some(PanelAction::FileHover) => self.log_player.show_drop_hint(),
+            Some(PanelAction::Packets) => {
+                open_non_modal(self.packets.dialog);
                 self.pull_with_frame();
             }
-            Some(Panel::Replay) => open_beside(self.replay),
+            Some(PanelAction::Logs) => open_non_modal(self.logs_dialog),
+            Some(PanelAction::Export) => open_non_modal(self.file_export.dialog),
             // Without the panel, which would cover what there is to see.
-            Some(Panel::Sample) => self.tape.play_sample(self),
-            Some(Panel::Topics) => {
-                open_beside(self.tree.dialog);
-                self.tree.focus();
+            Some(PanelAction::PlaySample) => self.log_player.play_sample(self),
+            Some(PanelAction::Topics) => {
+                open_non_modal(self.topic_tree.dialog);
+                self.topic_tree.focus();
                 self.pull_with_frame();
             }
-            Some(Panel::Preferences) => {
-                open_modally(self.preferences);
+            Some(PanelAction::Preferences) => {
+                open_modal(self.preferences_dialog);
                 self.pull_with_frame();
             }
-            Some(Panel::Help) => open_modally(self.help),
-            Some(Panel::Subscriptions) => {
-                open_beside(self.subscriptions.dialog);
+            Some(PanelAction::Help) => open_modal(self.help_dialog),
+            Some(PanelAction::Subscriptions) => {
+                open_non_modal(self.subscriptions.dialog);
                 self.pull_with_frame();
             }
             // Next to the crawl, where its changes are shown.
-            Some(Panel::Director) => open_beside(self.director),
-            Some(Panel::Sound) => self.press_sound(),
+            Some(PanelAction::Opening) => open_non_modal(self.opening_dialog),
+            Some(PanelAction::ToggleSound) => self.press_sound(),
             None => {}
         }
     }
@@ -279,20 +280,21 @@ impl Panels {
     fn connect(self, port: MessagePort) {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| self.update(&event.data()));
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
+        self.worker_port
+            .with_value(|worker_port| *worker_port.borrow_mut() = Some(WorkerPort { port, _on_message: on_message }));
         self.pull();
     }
 
     /// Opens the inspector, or shows another message in it.
     fn open_message(self, seq: u64) {
-        open_beside(self.inspector.dialog);
+        open_non_modal(self.inspector.dialog);
         self.inspect(seq);
     }
 
     /// Opens the panel of the crawl's line rules, in place of the one for its opening.
-    fn open_lines(self) {
-        close(self.director);
-        open_beside(self.lines.dialog);
+    fn open_line_rules(self) {
+        close(self.opening_dialog);
+        open_non_modal(self.line_rules_form.dialog);
         self.pull_with_frame();
     }
 
@@ -300,21 +302,21 @@ impl Panels {
     fn press_sound(self) {
         self.sound.toggle();
         if self.sound.unavailable_reason.with_untracked(Option::is_some) {
-            open_beside(self.director);
+            open_non_modal(self.opening_dialog);
         }
     }
 
     /// Asks the page for this opening and these line rules; the page answers with the ones in
     /// force.
-    fn choose_crawl(self, opening: Opening, mapping: LineRules) {
+    fn request_crawl(self, opening: Opening, line_rules: LineRules) {
         let link =
-            link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
+            link::LinkSettings { opening, line_rules, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
         window_bus::send(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 
     /// Fetches another message.
     fn inspect(self, seq: u64) {
-        self.inspector.ask(seq);
+        self.inspector.load(seq);
         self.pull_with_frame();
     }
 
@@ -323,19 +325,19 @@ impl Panels {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
         self.send(&PanelCommand::Pull(PanelsRequest {
-            topics: self.tree.glance(),
-            message: self.inspector.glance(),
-            trace_from: is_traced.then(|| self.packets.glance()),
-            stats: is_open(self.preferences),
+            topics: self.topic_tree.request(),
+            message: self.inspector.request(),
+            trace_from: is_traced.then(|| self.packets.request()),
+            stats: is_open(self.preferences_dialog),
             subscriptions: is_open(self.subscriptions.dialog),
-            export: self.saving.ask(),
-            suggestions: self.suggestions.glance(),
-            samples: self.lines.glance(),
-            script: self.transmit.glance(),
+            export: self.file_export.request(),
+            suggestions: self.suggestions.request(),
+            samples: self.line_rules_form.request(),
+            script: self.transmit.request(),
         }));
         // Rates fall while no message arrives, and the worker only updates them when asked.
-        let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
-        self.rest.set_value(ask_again);
+        let ask_again = self.topic_tree.is_open().then(|| self.pull_after(STALE_MS));
+        self.next_pull.set_value(ask_again);
     }
 
     /// Pulls because what is on screen changed; at most once a frame.
@@ -358,7 +360,8 @@ impl Panels {
     /// may have chosen. Typed text stays.
     fn fill(self) {
         let applied = self.applied.get_untracked();
-        let more = applied.unwrap_or_else(|| self.standing.with_untracked(|standing| standing.options.clone()));
+        let more =
+            applied.unwrap_or_else(|| self.broker_status.with_untracked(|broker_status| broker_status.options.clone()));
         if self.filled.with_untracked(|filled| *filled != more) {
             self.filled.set(more);
         }
@@ -366,28 +369,28 @@ impl Panels {
 
     /// Handles the loss of the worker; another one may follow.
     fn on_worker_lost(self) {
-        self.line.with_value(|line| line.borrow_mut().take());
-        self.standing.update(|standing| {
-            let options = std::mem::take(&mut standing.options);
-            *standing = BrokerStatus { state: ConnectionState::Stopped, options, ..BrokerStatus::default() };
+        self.worker_port.with_value(|worker_port| worker_port.borrow_mut().take());
+        self.broker_status.update(|broker_status| {
+            let options = std::mem::take(&mut broker_status.options);
+            *broker_status = BrokerStatus { state: ConnectionState::Stopped, options, ..BrokerStatus::default() };
         });
-        self.tree.clear();
+        self.topic_tree.clear();
         self.inspector.on_worker_lost();
         self.packets.on_worker_lost();
         self.subscriptions.on_worker_lost();
         self.suggestions.on_worker_lost();
-        self.lines.on_worker_lost();
-        self.saving.on_worker_lost();
+        self.line_rules_form.on_worker_lost();
+        self.file_export.on_worker_lost();
         self.transmit.on_worker_lost();
-        self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
+        self.publish_history.update(|history| history.abandon("the MQTT worker crashed"));
     }
 
     fn send(self, command: &PanelCommand) {
         let Ok(bytes) = channel::encode(command) else { return };
-        self.line.with_value(|line| {
-            if let Some(line) = &*line.borrow() {
+        self.worker_port.with_value(|worker_port| {
+            if let Some(worker_port) = &*worker_port.borrow() {
                 // Fails only for what can't be cloned, and bytes can.
-                let _ = line.port.post_message_with_transferable(&bytes, &channel::transfer(&bytes));
+                let _ = worker_port.port.post_message_with_transferable(&bytes, &channel::transfer(&bytes));
             }
         });
     }
@@ -395,7 +398,7 @@ impl Panels {
     fn update(self, data: &JsValue) {
         match channel::decode::<PanelsUpdate>(data) {
             Ok(PanelsUpdate {
-                status,
+                status: broker_status,
                 published,
                 topics,
                 message,
@@ -407,8 +410,8 @@ impl Panels {
                 samples,
                 transmissions,
             }) => {
-                if self.standing.with_untracked(|old| *old != status) {
-                    self.standing.set(status);
+                if self.broker_status.with_untracked(|old| *old != broker_status) {
+                    self.broker_status.set(broker_status);
                 }
                 // The first update comes just after the first panel was opened.
                 if !self
@@ -419,34 +422,34 @@ impl Panels {
                     self.fill();
                 }
                 if let Some(topics) = topics {
-                    self.tree.show(topics);
+                    self.topic_tree.handle_update(topics);
                 }
                 if let Some(view) = subscriptions {
-                    self.subscriptions.take(view);
+                    self.subscriptions.handle_update(view);
                 }
                 if let Some(samples) = samples {
-                    self.lines.take(samples);
+                    self.line_rules_form.handle_update(samples);
                 }
                 if let Some(stats) = stats {
                     self.stats.set(stats);
                 }
                 if let Some(suggestions) = suggestions {
-                    self.suggestions.take(suggestions);
+                    self.suggestions.handle_update(suggestions);
                 }
                 if let Some(part) = message {
-                    self.inspector.take(part, self.copier);
+                    self.inspector.handle_update(part, self.clipboard);
                 }
                 if let Some(part) = export {
-                    self.saving.take(part, self);
+                    self.file_export.handle_update(part, self);
                 }
                 if let Some(part) = trace {
-                    self.packets.take(part);
+                    self.packets.handle_update(part);
                 }
                 if let Some(views) = transmissions {
-                    self.transmit.take(views);
+                    self.transmit.handle_update(views);
                 }
                 if !published.is_empty() {
-                    self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
+                    self.publish_history.update(|history| published.into_iter().for_each(|end| history.finish(end)));
                 }
             }
             // Only files of different builds can cause this, and the page has compared them.
@@ -454,10 +457,12 @@ impl Panels {
         }
         // Nobody can read numbers that change more often; a large payload is fetched without a
         // pause.
-        let is_counting = self.tree.is_open()
-            || [self.preferences, self.subscriptions.dialog, self.lines.dialog].into_iter().any(is_open);
-        if is_counting && self.inspector.glance().is_none() {
-            self.rest.set_value(Some(self.pull_after(REST_MS)));
+        let is_counting = self.topic_tree.is_open()
+            || [self.preferences_dialog, self.subscriptions.dialog, self.line_rules_form.dialog]
+                .into_iter()
+                .any(is_open);
+        if is_counting && self.inspector.request().is_none() {
+            self.next_pull.set_value(Some(self.pull_after(REST_MS)));
         } else {
             self.pull_with_frame();
         }
@@ -465,12 +470,12 @@ impl Panels {
 }
 
 /// Opens a dialog that has to be closed before anything else can be used.
-fn open_modally(dialog: NodeRef<leptos::html::Dialog>) {
+fn open_modal(dialog: NodeRef<leptos::html::Dialog>) {
     with_dialog(dialog, |dialog| dialog.show_modal());
 }
 
 /// Opens a dialog that can stay open while the page is used.
-fn open_beside(dialog: NodeRef<leptos::html::Dialog>) {
+fn open_non_modal(dialog: NodeRef<leptos::html::Dialog>) {
     with_dialog(dialog, |dialog| {
         dialog.show();
         Ok(())
@@ -493,6 +498,16 @@ fn is_open(dialog: NodeRef<leptos::html::Dialog>) -> bool {
 fn close(dialog: NodeRef<leptos::html::Dialog>) {
     if let Some(dialog) = dialog.get_untracked() {
         dialog.close();
+    }
+}
+
+/// Closes the panel in which Escape was pressed. The browser does so only for modal dialogs.
+fn close_on_escape(event: &KeyboardEvent) {
+    let target =
+        event.target().filter(|_| event.key() == "Escape").and_then(|target| target.dyn_into::<Element>().ok());
+    let dialog = target.and_then(|target| target.closest("dialog").ok()?);
+    if let Some(dialog) = dialog.filter(|dialog| !dialog.matches(":modal").unwrap_or(false)) {
+        dialog.unchecked_into::<HtmlDialogElement>().close();
     }
 }
 
@@ -519,21 +534,22 @@ fn head(id: &'static str, title: &'static str, dialog: NodeRef<leptos::html::Dia
 #[component]
 fn Dialogs(panels: Panels) -> impl IntoView {
     view! {
-        <div id=HOST_ID>
-            <FinerPanel panels />
+        <div id=HOST_ID on:keydown=move |event| close_on_escape(&event)>
+            <ConnectionOptionsPanel panels />
             <SendPanel panels />
             <PacketsPanel panels />
-            <ReplayPanel panels />
+            <LogsPanel panels />
+            <ExportPanel panels />
             <TopicsPanel panels />
             <TransmitPanel panels />
-            <TransmitSign panels />
-            <SettingsPanel panels />
+            <TransmitIndicator panels />
+            <PreferencesPanel panels />
             <SubscriptionsPanel panels />
             <HelpPanel panels />
-            <DirectorPanel panels />
-            <LinesPanel panels />
+            <OpeningPanel panels />
+            <LineRulesPanel panels />
             <InspectorPanel panels />
-            <CopyPanel copier=panels.copier />
+            <CopyPanel clipboard=panels.clipboard />
             <DropHint panels />
         </div>
     }

@@ -4,10 +4,10 @@
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, HtmlElement, KeyboardEvent};
+use web_sys::{Blob, BlobPropertyBag, HtmlElement};
 
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close, head};
+use super::{Panels, head};
 use crate::format::{grouped, size};
 use crate::packet_trace::TracePart;
 use crate::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis, TraceEntry};
@@ -21,7 +21,7 @@ const FILE: &str = "mqtt-packets.tsv";
 #[derive(Clone, Copy)]
 pub(super) struct Packets {
     pub(super) dialog: NodeRef<html::Dialog>,
-    pub(super) story: RwSignal<TraceAnalysis>,
+    pub(super) analysis: RwSignal<TraceAnalysis>,
     /// The packet whose exchange alone is shown.
     exchange: RwSignal<Option<u64>>,
     show_all: NodeRef<html::Button>,
@@ -31,15 +31,15 @@ impl Packets {
     pub(super) fn new() -> Self {
         Self {
             dialog: NodeRef::new(),
-            story: RwSignal::default(),
+            analysis: RwSignal::default(),
             exchange: RwSignal::default(),
             show_all: NodeRef::new(),
         }
     }
 
     /// Returns the number of the packet to continue from.
-    pub(super) fn glance(self) -> u64 {
-        self.story.with_untracked(TraceAnalysis::next)
+    pub(super) fn request(self) -> u64 {
+        self.analysis.with_untracked(TraceAnalysis::next)
     }
 
     /// Whether the trace is open.
@@ -66,13 +66,13 @@ impl Packets {
         });
     }
 
-    pub(super) fn take(self, part: TracePart) {
-        self.story.update(|story| story.take(part));
+    pub(super) fn handle_update(self, part: TracePart) {
+        self.analysis.update(|analysis| analysis.take(part));
     }
 
     /// Handles the loss of the worker; another one counts from 0.
     pub(super) fn on_worker_lost(self) {
-        self.story.set(TraceAnalysis::default());
+        self.analysis.set(TraceAnalysis::default());
         self.exchange.set(None);
     }
 }
@@ -83,19 +83,56 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
     let filter = RwSignal::new(Filter::default());
     let rows = VirtualRows::new(Start::Tail);
     // The numbers of the packets shown; a few tens of thousands at most.
-    let numbers = Memo::new(move |_| packets.story.with(|story| shown(story, filter.get(), packets.exchange.get())));
+    let numbers =
+        Memo::new(move |_| packets.analysis.with(|analysis| shown(analysis, filter.get(), packets.exchange.get())));
     Effect::new(move || rows.resize(numbers.with(Vec::len)));
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(packets.dialog);
+    let exchange_text = move || {
+        let entry =
+            packets.exchange.get().and_then(|number| packets.analysis.with(|analysis| analysis.entry(number).cloned()));
+        let identifier =
+            entry.and_then(|entry| entry.identifier()).map(|identifier| format!(" (packet ID {identifier})"));
+        format!("Related packets{}", identifier.unwrap_or_default())
+    };
+    let text = move || {
+        let (all, missed) =
+            packets.analysis.with(|analysis| (analysis.matching(Filter::default()).count(), analysis.missed()));
+        let shown = numbers.with(Vec::len);
+        let mut text = format!("{} of {} packets", grouped(shown as u64), grouped(all as u64));
+        if missed > 0 {
+            text.push_str(&format!("; {} older packets discarded", grouped(missed)));
         }
+        text
     };
-    let exchange_words = move || {
-        let entry = packets.exchange.get().and_then(|number| packets.story.with(|story| story.entry(number).cloned()));
-        let identifier = entry.and_then(|entry| entry.identifier()).map(|identifier| format!(" {identifier}"));
-        format!("Packets of the exchange{}", identifier.unwrap_or_default())
+    let row = move |index: usize| {
+        let entry = numbers.with(|numbers| numbers.get(index).copied());
+        let entry = entry.and_then(|number| packets.analysis.with(|analysis| analysis.entry(number).cloned()));
+        entry.map(|entry| view! { <PacketRow panels entry /> }).into_any()
     };
+    view! {
+        <dialog
+            class="panel inspector packets"
+            node_ref=packets.dialog
+            aria-labelledby="packets-title"
+        >
+            {head("packets-title", "Packets", packets.dialog)}
+            <div class="inspector-body">
+                <PacketsBar packets filter numbers />
+                <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
+                    <span>{exchange_text}</span>
+                    <button type="button" class="button" node_ref=packets.show_all on:click=move |_| packets.show_exchange(None)>
+                        "Show all packets"
+                    </button>
+                </p>
+                <VirtualList rows label="Control packets" on_key=|_| false row />
+                <p class="why packet-notes" role="status">{text}</p>
+            </div>
+        </dialog>
+    }
+}
+
+/// The filter, and the button that saves the list.
+#[component]
+fn PacketsBar(packets: Packets, filter: RwSignal<Filter>, numbers: Memo<Vec<u64>>) -> impl IntoView {
     let choose_direction = move |event: leptos::ev::Event| {
         filter.update(|filter| {
             filter.direction = match event_target_value(&event).as_str() {
@@ -109,60 +146,28 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
         let name = event_target_value(&event);
         filter.update(|filter| filter.kind = Kind::ALL.into_iter().find(|kind| kind.name() == name));
     };
-    let words = move || {
-        let (all, missed) = packets.story.with(|story| (story.matching(Filter::default()).count(), story.missed()));
-        let shown = numbers.with(Vec::len);
-        let mut words = format!("{} of {} packets", grouped(shown as u64), grouped(all as u64));
-        if missed > 0 {
-            words.push_str(&format!("; {} skipped", grouped(missed)));
-        }
-        words
-    };
-    let row = move |index: usize| {
-        let entry = numbers.with(|numbers| numbers.get(index).copied());
-        let entry = entry.and_then(|number| packets.story.with(|story| story.entry(number).cloned()));
-        entry.map(|entry| view! { <PacketRow panels entry /> }).into_any()
-    };
     let kinds =
         Kind::ALL.into_iter().map(|kind| view! { <option value=kind.name()>{kind.name()}</option> }).collect_view();
     view! {
-        <dialog
-            class="panel inspector packets"
-            node_ref=packets.dialog
-            aria-labelledby="packets-title"
-            on:keydown=on_key
-        >
-            {head("packets-title", "Packets", packets.dialog)}
-            <div class="inspector-body">
-                <div class="packets-bar">
-                    <select aria-label="Direction" on:change=choose_direction>
-                        <option value="">"Both ways"</option>
-                        <option value="received">"Received"</option>
-                        <option value="sent">"Sent"</option>
-                    </select>
-                    <select aria-label="Packet type" on:change=choose_kind>
-                        <option value="">"All types"</option>
-                        {kinds}
-                    </select>
-                    <button
-                        type="button"
-                        class="button"
-                        disabled=move || numbers.with(Vec::is_empty)
-                        on:click=move |_| save(&packets.story.with_untracked(|story| text(story, &numbers.get_untracked())))
-                    >
-                        "Save as text"
-                    </button>
-                </div>
-                <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
-                    <span>{exchange_words}</span>
-                    <button type="button" class="button" node_ref=packets.show_all on:click=move |_| packets.show_exchange(None)>
-                        "Show all packets"
-                    </button>
-                </p>
-                <VirtualList rows label="Control packets" on_key=|_| false row />
-                <p class="why packet-notes" role="status">{words}</p>
-            </div>
-        </dialog>
+        <div class="packets-bar">
+            <select aria-label="Direction" on:change=choose_direction>
+                <option value="">"All directions"</option>
+                <option value="received">"Received"</option>
+                <option value="sent">"Sent"</option>
+            </select>
+            <select aria-label="Packet type" on:change=choose_kind>
+                <option value="">"All types"</option>
+                {kinds}
+            </select>
+            <button
+                type="button"
+                class="button"
+                disabled=move || numbers.with(Vec::is_empty)
+                on:click=move |_| save(&packets.analysis.with_untracked(|analysis| to_tsv(analysis, &numbers.get_untracked())))
+            >
+                "Save as text"
+            </button>
+        </div>
     }
 }
 
@@ -185,7 +190,7 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
         }
         let show = move |_| panels.packets.show_exchange(Some(number));
         view! {
-            <button type="button" class="fold-link" title="Show the packets of this exchange alone" on:click=show>
+            <button type="button" class="fold-link" title="Show only related packets" on:click=show>
                 {identifier}
             </button>
         }
@@ -212,17 +217,17 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
 
 /// Returns the numbers of the packets to show: those that match the filter, or those of one
 /// exchange.
-fn shown(story: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
+fn shown(analysis: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
     match exchange {
-        Some(number) => story.exchange_of(number).iter().map(|entry| entry.number).collect(),
-        None => story.matching(filter).map(|entry| entry.number).collect(),
+        Some(number) => analysis.exchange_of(number).iter().map(|entry| entry.number).collect(),
+        None => analysis.matching(filter).map(|entry| entry.number).collect(),
     }
 }
 
 /// Returns the shown packets as text, one a line.
-fn text(story: &TraceAnalysis, numbers: &[u64]) -> String {
+fn to_tsv(analysis: &TraceAnalysis, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
-    let entries = numbers.iter().filter_map(|&number| story.entry(number));
+    let entries = numbers.iter().filter_map(|&number| analysis.entry(number));
     entries.fold(head, |all, entry| all + &entry.line(&local_time::date_and_time(entry.record.time)))
 }
 

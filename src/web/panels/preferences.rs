@@ -7,7 +7,7 @@ use crate::config::settings::{Column, Settings, Theme, TimeMode};
 use crate::format::{grouped, size};
 use crate::ui::forms::log_limits::{LimitField, LimitFields};
 use crate::web::local_storage;
-use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
+use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
 use crate::web::panels::{Panels, head};
 use crate::web::window_bus;
 
@@ -25,28 +25,131 @@ fn are_kept(settings: &Settings) -> bool {
 
 /// Returns the defaults of everything that is chosen here; the crawl's rules, which have a panel of
 /// their own, are kept.
-fn defaults_beside(settings: &Settings) -> Settings {
-    Settings { mapping: settings.mapping.clone(), ..Settings::default() }
+fn defaults_except_rules(settings: &Settings) -> Settings {
+    Settings { line_rules: settings.line_rules.clone(), ..Settings::default() }
 }
 
 #[component]
-pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
+pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
+    let settings = panels.settings;
+    let reset = Trigger::new();
+    let not_saved = move || {
+        (!settings.with(are_kept)).then_some(
+            "Preferences can't be saved in this browser (private window or blocked site data). They apply until the \
+             page is closed.",
+        )
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.preferences_dialog aria-labelledby="preferences-title">
+            {head("preferences-title", "Preferences", panels.preferences_dialog)}
+            <div class="panel-body">
+                <fieldset>
+                    <legend>"Appearance"</legend>
+                    <div class="fields">
+                        <Choice
+                            id="preferences-theme"
+                            label="Theme"
+                            choices=Theme::ALL.map(|theme| (theme.name(), theme_label(theme))).to_vec()
+                            chosen=Signal::derive(move || settings.with(|settings| settings.theme.name()))
+                            choose=move |name| {
+                                let theme = Theme::from_name(name).unwrap_or_default();
+                                choose(|settings| settings.theme = theme, settings);
+                            }
+                        />
+                    </div>
+                </fieldset>
+                <ConsoleFields settings />
+                <LogFields panels reset />
+            </div>
+            <footer class="panel-foot" role="none">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || settings.with(|settings| *settings == defaults_except_rules(settings))
+                    on:click=move |_| {
+                        reset.notify();
+                        choose(|settings| *settings = defaults_except_rules(settings), settings);
+                    }
+                >
+                    "Reset"
+                </button>
+                <p class="why" role="status">{not_saved}</p>
+            </footer>
+        </dialog>
+    }
+}
+
+/// What the console shows.
+#[component]
+fn ConsoleFields(settings: RwSignal<Settings>) -> impl IntoView {
+    let has_widths = move || {
+        settings.with(|settings| Column::ALL.iter().any(|&column| settings.columns.style(column).width_px.is_some()))
+    };
+    let reset_widths = move |_| {
+        choose(
+            |settings| {
+                for column in Column::ALL {
+                    settings.columns = settings.columns.resized(column, None);
+                }
+            },
+            settings,
+        );
+    };
+    view! {
+        <fieldset>
+            <legend>"Console"</legend>
+            <div class="fields">
+                <Choice
+                    id="preferences-time"
+                    label="Time column"
+                    choices=TimeMode::ALL.map(|mode| (mode.name(), time_label(mode))).to_vec()
+                    chosen=Signal::derive(move || settings.with(|settings| settings.time.name()))
+                    choose=move |name| {
+                        let mode = TimeMode::from_name(name).unwrap_or_default();
+                        choose(|settings| settings.time = mode, settings);
+                    }
+                />
+            </div>
+            <fieldset class="inner">
+                <legend>"Columns"</legend>
+                <div class="ticks">
+                    {Column::ALL.map(|column| view! { <ColumnTick column settings /> })}
+                </div>
+                <button
+                    type="button"
+                    class="button quiet add"
+                    hidden=move || !has_widths()
+                    on:click=reset_widths
+                >
+                    "Reset widths"
+                </button>
+            </fieldset>
+        </fieldset>
+    }
+}
+
+/// How much the log keeps.
+#[component]
+fn LogFields(
+    panels: Panels,
+    /// Notifies that all preferences were reset.
+    reset: Trigger,
+) -> impl IntoView {
     let settings = panels.settings;
     let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
-    // Created again when another tab, or "Defaults", chose other limits.
-    let defaults = Trigger::new();
+    // Created again when another tab, or "Reset", chose other limits.
     let log = Memo::new(move |_| settings.with(|settings| settings.log));
     let age = Memo::new(move |age: Option<&u32>| {
         let log = log.get();
-        defaults.track();
+        reset.track();
         if form.typed().0.parse() == Ok(log) {
             return age.copied().unwrap_or_default();
         }
         form.fill(log.into(), &[]);
         age.map_or(0, |age| age + 1)
     });
-    let inputs = anew(move || age.get(), move || view! { <LimitInputs form /> });
-    let limit = move || match form.typed().0.parse() {
+    let inputs = recreated(move || age.get(), move || view! { <LimitInputs form /> });
+    let set_limits = move |_| match form.typed().0.parse() {
         Ok(limits) => {
             form.set_errors(Vec::new());
             if limits != log.get_untracked() {
@@ -61,119 +164,37 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
             format!("Now: {kept} messages, {bytes} of payloads and topics.")
         })
     };
-    let refused = move || {
-        (!settings.with(are_kept)).then_some(
-            "This browser lets the page store nothing, so these choices hold until the page is closed. Private \
-             windows and blocked site data do that.",
-        )
-    };
-    let widths = move || {
-        settings.with(|settings| Column::ALL.iter().any(|&column| settings.columns.look(column).width_px.is_some()))
-    };
     view! {
-        <dialog class="panel" node_ref=panels.preferences aria-labelledby="preferences-title">
-            {head("preferences-title", "Preferences", panels.preferences)}
-            <div class="panel-body">
-                <fieldset>
-                    <legend>"Looks"</legend>
-                    <div class="fields">
-                        <Choice
-                            id="preferences-theme"
-                            label="Theme"
-                            choices=Theme::ALL.map(|theme| (theme.name(), theme_words(theme))).to_vec()
-                            chosen=Signal::derive(move || settings.with(|settings| settings.theme.name()))
-                            choose=move |name| {
-                                let theme = Theme::from_name(name).unwrap_or_default();
-                                choose(|settings| settings.theme = theme, settings);
-                            }
-                        />
-                    </div>
-                </fieldset>
-                <fieldset>
-                    <legend>"Console"</legend>
-                    <div class="fields">
-                        <Choice
-                            id="preferences-time"
-                            label="Time column"
-                            choices=TimeMode::ALL.map(|mode| (mode.name(), time_words(mode))).to_vec()
-                            chosen=Signal::derive(move || settings.with(|settings| settings.time.name()))
-                            choose=move |name| {
-                                let mode = TimeMode::from_name(name).unwrap_or_default();
-                                choose(|settings| settings.time = mode, settings);
-                            }
-                        />
-                    </div>
-                    <fieldset class="inner">
-                        <legend>"Columns"</legend>
-                        <div class="ticks">
-                            {Column::ALL.map(|column| view! { <ColumnTick column settings /> })}
-                        </div>
-                        <button
-                            type="button"
-                            class="button quiet add"
-                            hidden=move || !widths()
-                            on:click=move |_| {
-                                choose(
-                                    |settings| {
-                                        for column in Column::ALL {
-                                            settings.columns = settings.columns.resized(column, None);
-                                        }
-                                    },
-                                    settings,
-                                );
-                            }
-                        >
-                            "Widths as they were"
-                        </button>
-                    </fieldset>
-                </fieldset>
-                <fieldset on:change=move |_| limit()>
-                    <legend>"Log"</legend>
-                    {inputs}
-                    <p class="why" data-now="">{now}</p>
-                    <p class="why">
-                        "What is beyond goes at once, the oldest first, and counts as evicted. A browser has the memory \
-                         back when the page is closed."
-                    </p>
-                </fieldset>
-            </div>
-            <footer class="panel-foot" role="none">
-                <button
-                    type="button"
-                    class="button"
-                    disabled=move || settings.with(|settings| *settings == defaults_beside(settings))
-                    on:click=move |_| {
-                        defaults.notify();
-                        choose(|settings| *settings = defaults_beside(settings), settings);
-                    }
-                >
-                    "Defaults"
-                </button>
-                <p class="why" role="status">{refused}</p>
-            </footer>
-        </dialog>
+        <fieldset on:change=set_limits>
+            <legend>"Log"</legend>
+            {inputs}
+            <p class="why" data-now="">{now}</p>
+            <p class="why">
+                "When a limit is reached, the oldest messages are dropped. Memory is released when you close the page."
+            </p>
+        </fieldset>
     }
 }
 
-const fn theme_words(theme: Theme) -> &'static str {
+const fn theme_label(theme: Theme) -> &'static str {
     match theme {
         Theme::Dark => "Dark",
         Theme::Light => "Light",
-        Theme::System => "As the system",
+        Theme::System => "System",
     }
 }
 
-const fn time_words(mode: TimeMode) -> &'static str {
+const fn time_label(mode: TimeMode) -> &'static str {
     match mode {
         TimeMode::Absolute => "Time of day",
-        TimeMode::Relative => "Since the beginning",
-        TimeMode::SincePrevious => "Since the row above",
+        TimeMode::Relative => "Elapsed",
+        TimeMode::SincePrevious => "Delta",
     }
 }
 
 #[component]
 fn ColumnTick(column: Column, settings: RwSignal<Settings>) -> impl IntoView {
-    let ticked = Signal::derive(move || settings.with(|settings| settings.columns.look(column).is_shown));
+    let ticked = Signal::derive(move || settings.with(|settings| settings.columns.style(column).is_shown));
     let is_last = move || ticked.get() && settings.with(|settings| settings.columns.shown().count() == 1);
     view! {
         <Tick
@@ -181,7 +202,7 @@ fn ColumnTick(column: Column, settings: RwSignal<Settings>) -> impl IntoView {
             label=column.title()
             ticked
             on_tick=move |_| choose(|settings| settings.columns = settings.columns.toggled(column), settings)
-            unavailable_reason=Signal::derive(move || is_last().then(|| "One column has to stay.".to_owned()))
+            unavailable_reason=Signal::derive(move || is_last().then(|| "At least one column is required.".to_owned()))
         />
     }
 }
@@ -195,7 +216,7 @@ fn LimitInputs(form: Form<LimitFields, LimitField>) -> impl IntoView {
                 field=LimitField::Messages
                 of=|fields| &mut fields.messages
                 id="preferences-messages"
-                label="Most messages"
+                label="Maximum messages"
                 inputmode="numeric"
             />
             <TextBox
@@ -203,7 +224,7 @@ fn LimitInputs(form: Form<LimitFields, LimitField>) -> impl IntoView {
                 field=LimitField::Mib
                 of=|fields| &mut fields.mib
                 id="preferences-mib"
-                label="Most memory in MiB"
+                label="Maximum size (MiB)"
                 inputmode="numeric"
             />
         </div>

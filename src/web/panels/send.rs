@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::fields::{Form, MessageInputs, TextBox, anew};
+use super::fields::{Form, MessageInputs, TextBox, error_summary, recreated};
 use super::{Panels, close, head};
 use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::PublishOutcome;
@@ -15,7 +15,7 @@ use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::ui::forms::transmission;
 use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
-use crate::ui::publish_history::{Entry, Outbox};
+use crate::ui::publish_history::{Entry, PublishHistory};
 
 /// The form of a message, and the parts of it that are created again when a message is taken back
 /// into it.
@@ -47,7 +47,7 @@ impl MessageForm {
         }
     }
 
-    fn take_back(self, message: MessageFields) {
+    fn edit_again(self, message: MessageFields) {
         let user_properties = message.user_properties.clone();
         self.form.fill(message, &user_properties);
         self.age.update(|age| *age += 1);
@@ -61,30 +61,23 @@ impl MessageForm {
 #[component]
 pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     let form = MessageForm::new();
-    let inputs = anew(
+    let inputs = recreated(
         move || form.age.get(),
-        move || view! { <MessageInputs form=form.form standing=panels.standing prefix="send" noun="Message" autofocus=true /> },
+        move || view! { <MessageInputs form=form.form broker_status=panels.broker_status prefix="send" noun="Message" autofocus=true /> },
     );
-    let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
+    let state = Memo::new(move |_| panels.broker_status.with(|broker_status| broker_status.state));
     let unavailable_reason = move || unavailable_publish_reason(state.get());
     let publish = move || publish(panels, form);
-    let on_key = move |event: KeyboardEvent| match event.key().as_str() {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        "Escape" => close(panels.send),
-        "Enter" if event.ctrl_key() || event.meta_key() => {
+    let on_key = move |event: KeyboardEvent| {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
             event.prevent_default();
             publish();
         }
-        _ => {}
     };
-    let summary = move || match form.form.count_of_faults() {
-        0 => None,
-        1 => Some("Nothing was sent: one field needs your attention.".to_owned()),
-        count => Some(format!("Nothing was sent: {count} fields need your attention.")),
-    };
+    let summary = move || error_summary(form.form.error_count());
     view! {
-        <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>
-            {head("send-title", "Send a message", panels.send)}
+        <dialog class="panel" node_ref=panels.send_dialog aria-labelledby="send-title" on:keydown=on_key>
+            {head("send-title", "Send a message", panels.send_dialog)}
             <div class="panel-body">
                 <div class="actions">
                     <button
@@ -92,13 +85,13 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                         class="button"
                         aria-haspopup="dialog"
                         on:click=move |_| {
-                            close(panels.send);
+                            close(panels.send_dialog);
                             panels.transmit.open(panels);
                         }
                     >
                         "Play a script"
                     </button>
-                    <span class="why">"Many messages, one after the other, out of a file"</span>
+                    <span class="why">"Send the lines of a file, one by one"</span>
                 </div>
                 <form
                     novalidate
@@ -132,11 +125,11 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
 }
 
 fn publish(panels: Panels, form: MessageForm) {
-    if unavailable_publish_reason(panels.standing.with_untracked(|standing| standing.state)).is_some() {
+    if unavailable_publish_reason(panels.broker_status.with_untracked(|broker_status| broker_status.state)).is_some() {
         return;
     }
     if let Some((fields, request)) = form.compose() {
-        let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
+        let number = panels.publish_history.try_update(|history| history.push(&fields)).unwrap_or_default();
         panels.send(&PanelCommand::Publish { number, request });
     }
 }
@@ -145,25 +138,26 @@ fn publish(panels: Panels, form: MessageForm) {
 fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
     let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
-    let words = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
-    let is_off = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state)).is_some();
-    let wish = move |wish| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, wish));
+    let text = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
+    let is_off =
+        move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state)).is_some();
+    let send_command = move |command| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, command));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {
-            Ok((manner, cue)) => {
+            Ok((settings, message)) => {
                 every.set_errors(Vec::new());
-                wish(TransmissionCommand::Begin(manner));
-                wish(TransmissionCommand::Lines(vec![cue]));
-                wish(TransmissionCommand::LinesComplete);
-                wish(TransmissionCommand::Play);
+                send_command(TransmissionCommand::Begin(settings));
+                send_command(TransmissionCommand::Lines(vec![message]));
+                send_command(TransmissionCommand::LinesComplete);
+                send_command(TransmissionCommand::Play);
             }
             Err(faults) => every.set_errors(faults),
         }
     };
     view! {
         <details class="more repeat">
-            <summary>"Send it again and again"</summary>
+            <summary>"Repeat"</summary>
             <form
                 novalidate
                 on:submit=move |event| {
@@ -177,31 +171,31 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                         field=transmission::Field::Interval
                         of=|fields: &mut RepeatFields| &mut fields.interval
                         id="repeat-interval"
-                        label="Every"
-                        hint="500ms, 5s, 1m"
+                        label="Repeat every"
+                        hint="e.g. 500ms, 5s, 1m"
                     />
                     <TextBox
                         form=every
                         field=transmission::Field::Times
                         of=|fields: &mut RepeatFields| &mut fields.times
                         id="repeat-times"
-                        label="Times"
-                        placeholder="until stopped"
+                        label="Repeat count"
+                        placeholder="unlimited"
                         inputmode="numeric"
                     />
                 </div>
                 <div class="actions">
-                    <button type="submit" class="button" disabled=is_off>"Repeat"</button>
+                    <button type="submit" class="button" disabled=is_off>"Start repeating"</button>
                     <button
                         type="button"
                         class="button"
                         disabled=move || !is_running()
-                        on:click=move |_| wish(TransmissionCommand::Stop)
+                        on:click=move |_| send_command(TransmissionCommand::Stop)
                     >
                         "Stop repeating"
                     </button>
                 </div>
-                <p class="progress">{words}</p>
+                <p class="progress">{text}</p>
             </form>
         </details>
     }
@@ -209,15 +203,15 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
-    let tally = move || panels.outbox.with(Outbox::words);
+    let summary = move || panels.publish_history.with(PublishHistory::words);
     let waiting = move || {
-        let state = panels.standing.with(|standing| standing.state);
-        panels.outbox.with(|outbox| outbox.waiting_words(state))
+        let state = panels.broker_status.with(|broker_status| broker_status.state);
+        panels.publish_history.with(|history| history.waiting_words(state))
     };
-    let entries = move || panels.outbox.with(|outbox| outbox.entries().cloned().collect::<Vec<_>>());
+    let entries = move || panels.publish_history.with(|history| history.entries().cloned().collect::<Vec<_>>());
     view! {
         <section class="outcomes" aria-label="Messages sent">
-            <p role="status">{tally}</p>
+            <p role="status">{summary}</p>
             <p class="why">{waiting}</p>
             <ol>
                 // Keyed by the outcome too: an entry whose outcome changed is drawn again.
@@ -233,21 +227,21 @@ fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
-    let (kind, words) = match entry.outcome {
-        None => ("waiting", "waiting".to_owned()),
-        Some(PublishOutcome::Done) => ("done", "done".to_owned()),
-        Some(PublishOutcome::Failed(words)) => ("failed", format!("failed: {words}")),
-        Some(PublishOutcome::Unknown(words)) => ("unknown", format!("unknown: {words}")),
+    let (kind, text) = match entry.outcome {
+        None => ("waiting", "Waiting".to_owned()),
+        Some(PublishOutcome::Done) => ("done", "Delivered".to_owned()),
+        Some(PublishOutcome::Failed(text)) => ("failed", format!("Failed: {text}")),
+        Some(PublishOutcome::Unknown(text)) => ("unknown", format!("Unconfirmed: {text}")),
     };
     let again = entry.message.map(|message| {
-        let label = format!("Take message {} back into the form", entry.number);
+        let label = format!("Edit and resend message {}", entry.number);
         view! {
             <button
                 type="button"
                 class="button quiet"
-                title="Take it back into the form"
+                title="Edit and resend"
                 aria-label=label
-                on:click=move |_| form.take_back(message.clone())
+                on:click=move |_| form.edit_again(message.clone())
             >
                 "↺"
             </button>
@@ -255,7 +249,7 @@ fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
     });
     view! {
         <li class=kind data-number=entry.number.to_string()>
-            <span class="outcome">{words}</span>
+            <span class="outcome">{text}</span>
             <bdi class="to">{entry.topic}</bdi>
             <bdi class="what">{entry.preview}</bdi>
             {again}

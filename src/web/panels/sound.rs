@@ -18,7 +18,7 @@ const TIME_CONSTANTS: f64 = 5.0;
 #[derive(Clone, Copy)]
 pub(super) struct Sound {
     /// Whether the person wants to hear it.
-    pub(super) is_wanted: RwSignal<bool>,
+    pub(super) is_on: RwSignal<bool>,
     /// Why there can be no sound.
     pub(super) unavailable_reason: RwSignal<Option<String>>,
     pad: StoredValue<AmbientPad>,
@@ -32,7 +32,7 @@ pub(super) struct Sound {
 impl Sound {
     pub(super) fn new() -> Self {
         let sound = Self {
-            is_wanted: RwSignal::new(false),
+            is_on: RwSignal::new(false),
             unavailable_reason: RwSignal::new(None),
             pad: StoredValue::default(),
             instrument: StoredValue::new_local(None),
@@ -40,8 +40,8 @@ impl Sound {
             rest: StoredValue::new_local(None),
         };
         window_event_listener(leptos::ev::visibilitychange, move |_| {
-            let is_unseen = document().hidden();
-            sound.pad.update_value(|pad| pad.note_unseen(is_unseen));
+            let is_hidden = document().hidden();
+            sound.pad.update_value(|pad| pad.note_unseen(is_hidden));
             sound.follow();
         });
         sound
@@ -53,12 +53,12 @@ impl Sound {
             match Instrument::new() {
                 Ok(instrument) => self.instrument.set_value(Some(instrument)),
                 Err(_) => {
-                    return self.unavailable_reason.set(Some("This browser makes no sound for this page.".to_owned()));
+                    return self.unavailable_reason.set(Some("Sound is not available in this browser.".to_owned()));
                 }
             }
         }
         self.pad.update_value(AmbientPad::toggle);
-        self.is_wanted.set(self.pad.with_value(AmbientPad::is_wanted));
+        self.is_on.set(self.pad.with_value(AmbientPad::is_wanted));
         self.follow();
     }
 

@@ -1,11 +1,10 @@
-//! "Subscriptions": the subscriptions, with the broker's answer to each. They are added, changed
+//! "Edit subscriptions": the subscriptions, with the broker's answer to each. They are added, changed
 //! and ended while connected.
 
-use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
-use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
-use super::{Panels, close, head};
+use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, recreated};
+use super::{Panels, head};
 use crate::format::grouped;
 use crate::format::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
@@ -16,14 +15,14 @@ use crate::protocol::subscription::{CountSource, MessageCount, SubscriptionStatu
 use crate::ui::forms::subscription::{Field, Fields, OptionFields};
 use crate::web::window_bus;
 
-type WishForm = Form<Fields, Field>;
+type SubscriptionForm = Form<Fields, Field>;
 
 /// What is shown of the subscriptions, and the typed values.
 #[derive(Clone, Copy)]
 pub(super) struct Subscriptions {
     pub(super) dialog: NodeRef<leptos::html::Dialog>,
     view: RwSignal<SubscriptionsView>,
-    form: WishForm,
+    form: SubscriptionForm,
     /// Counts how often the form was filled again, for its inputs then have to be created again.
     filled: RwSignal<u32>,
 }
@@ -38,7 +37,7 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn take(self, view: SubscriptionsView) {
+    pub(super) fn handle_update(self, view: SubscriptionsView) {
         self.view.set(view);
     }
 
@@ -56,18 +55,10 @@ impl Subscriptions {
 #[component]
 pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let Subscriptions { dialog, view, form, filled } = panels.subscriptions;
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(dialog);
-        }
-    };
-    let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
+    let state = Memo::new(move |_| panels.broker_status.with(|broker_status| broker_status.state));
     let unavailable_reason = move || {
-        matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped).then_some(
-            "Nothing is connected. What the next connection asks for stands in the form: press Connect, and change it \
-             here from then on.",
-        )
+        matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped)
+            .then_some("Not connected. Set topics in the connection form; edit them here once connected.")
     };
     let filters =
         Memo::new(move |_| view.with(|view| view.list.iter().map(|entry| entry.filter.clone()).collect::<Vec<_>>()));
@@ -80,10 +71,10 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
         }
         Err(faults) => form.set_errors(faults),
     };
-    let inputs = anew(move || filled.get(), move || view! { <WishInputs panels form /> });
+    let inputs = recreated(move || filled.get(), move || view! { <SubscriptionInputs panels form /> });
     view! {
-        <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title" on:keydown=on_key>
-            {head("subscriptions-title", "Subscriptions", dialog)}
+        <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title">
+            {head("subscriptions-title", "Edit subscriptions", dialog)}
             <div class="panel-body">
                 <section class="subscribed">
                     <ul aria-label="Subscribed to">
@@ -92,11 +83,11 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                         </For>
                     </ul>
                     <p class="why" hidden=move || filters.with(Vec::is_empty)>
-                        "The numbers begin when a subscription joins this list. Only an identifier tells by which of \
-                         them a message came; without one, a message counts for every filter that matches its topic."
+                        "Counts start when you subscribe. Without subscription identifiers a message counts for every \
+                         matching filter."
                     </p>
                     <p class="why" hidden=move || filters.with(|filters| !filters.is_empty())>
-                        "Nothing is subscribed to, so no messages come."
+                        "No subscriptions."
                     </p>
                     <p role="status">{move || view.with(|view| view.answer.clone())}</p>
                 </section>
@@ -109,7 +100,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                         }
                     }
                 >
-                    <h3>{move || if is_known() { "Change a subscription" } else { "Add a subscription" }}</h3>
+                    <h3>{move || if is_known() { "Edit subscription" } else { "Add subscription" }}</h3>
                     {inputs}
                     <div class="panel-foot">
                         <button
@@ -118,7 +109,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                             aria-describedby="subscribe-why"
                             disabled=move || unavailable_reason().is_some()
                         >
-                            {move || if is_known() { "Change" } else { "Subscribe" }}
+                            {move || if is_known() { "Update" } else { "Subscribe" }}
                         </button>
                         <p class="why" id="subscribe-why">{unavailable_reason}</p>
                     </div>
@@ -148,7 +139,11 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
         })
     });
     let colour = move || entry.with(|entry| entry.as_ref().map(|entry| entry.colour));
-    let granted = move || entry.with(|entry| entry.as_ref().map(|entry| granted_words(&entry.granted)));
+    let granted = move || entry.with(|entry| entry.as_ref().map(|entry| status_text(&entry.granted)));
+    let details = move || {
+        let granted = entry.with(|entry| entry.as_ref().map(|entry| entry.granted.clone()));
+        request.with(|request| request.as_ref().map(|request| details(request, granted.as_ref())))
+    };
     let is_ending =
         move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == SubscriptionStatus::Ending));
     let change = move |_| {
@@ -167,17 +162,17 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
             <div>
                 <bdi>{visible_topic(&filter)}</bdi>
                 <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
-                <p class="count">{move || count.get().map(count_words)}</p>
-                <p class="why">{move || request.with(|request| request.as_ref().map(details))}</p>
+                <p class="count" title=move || count.get().map(count_source)>{move || count.get().map(count_text)}</p>
+                <p class="why">{details}</p>
             </div>
             <button
                 type="button"
                 class="button quiet"
-                aria-label=format!("Change {filter}")
+                aria-label=format!("Edit {filter}")
                 disabled=is_ending
                 on:click=change
             >
-                "Change"
+                "Edit"
             </button>
             <button
                 type="button"
@@ -192,53 +187,60 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     }
 }
 
-fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
+fn status_text(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
-        SubscriptionStatus::Asked => ("asked", "Asked for; no answer yet".to_owned()),
-        SubscriptionStatus::QoS(qos) => ("granted", format!("Granted with QoS {qos}")),
-        SubscriptionStatus::Refused(words) => ("refused", format!("Refused: {words}")),
-        SubscriptionStatus::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
+        SubscriptionStatus::Asked => ("asked", "Subscribing…".to_owned()),
+        SubscriptionStatus::QoS(qos) => ("granted", format!("QoS {qos}")),
+        SubscriptionStatus::Refused(text) => ("refused", format!("Refused: {text}")),
+        SubscriptionStatus::Ending => ("asked", "Unsubscribing…".to_owned()),
     }
 }
 
-/// Returns how many messages it brought, and what that number means.
-fn count_words(count: MessageCount) -> String {
+/// Returns how many messages arrived by it.
+fn count_text(count: MessageCount) -> String {
     let least = if count.is_least { "At least " } else { "" };
     let messages = match count.messages {
         1 => "1 message".to_owned(),
         messages => format!("{} messages", grouped(messages)),
     };
-    let what = match count.by {
-        CountSource::Topic => "on topics that it matches",
-        CountSource::Identifier => "with its identifier",
-    };
-    format!("{least}{messages} {what}")
+    format!("{least}{messages}")
 }
 
-/// Returns how it differs from a plain subscription.
-fn details(request: &SubscribeRequest) -> String {
+/// Returns how they are counted.
+const fn count_source(count: MessageCount) -> &'static str {
+    match count.by {
+        CountSource::Topic => "Counted by topic",
+        CountSource::Identifier => "Counted by subscription identifier",
+    }
+}
+
+/// Returns how it differs from a plain subscription, and from what was requested.
+fn details(request: &SubscribeRequest, granted: Option<&SubscriptionStatus>) -> String {
     let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = request.options;
-    let mut words = vec![format!("asked for QoS {qos}")];
+    let mut text = Vec::new();
+    if granted != Some(&SubscriptionStatus::QoS(qos)) {
+        text.push(format!("requested QoS {qos}"));
+    }
     if no_local {
-        words.push("not what this page sends itself".to_owned());
+        text.push("no local".to_owned());
     }
     if retain_as_published {
-        words.push("retain as published".to_owned());
+        text.push("retain as published".to_owned());
     }
     match retain_handling {
         RetainHandling::Send => {}
-        RetainHandling::SendIfNew => words.push("retained messages only if it is new".to_owned()),
-        RetainHandling::DontSend => words.push("no retained messages".to_owned()),
+        RetainHandling::SendIfNew => text.push("retained messages for new subscriptions only".to_owned()),
+        RetainHandling::DontSend => text.push("no retained messages".to_owned()),
     }
     if let Some(identifier) = request.identifier {
-        words.push(format!("identifier {identifier}"));
+        text.push(format!("identifier {identifier}"));
     }
-    words.join(", ")
+    text.join(", ")
 }
 
 /// The subscription to request: a filter, and its options.
 #[component]
-fn WishInputs(panels: Panels, form: WishForm) -> impl IntoView {
+fn SubscriptionInputs(panels: Panels, form: SubscriptionForm) -> impl IntoView {
     let qos = move || {
         let qos = form.with(|fields| fields.qos);
         QOS.into_iter().find(|(other, ..)| *other == qos).map_or("", |(_, name, _)| name)
@@ -256,8 +258,8 @@ fn WishInputs(panels: Panels, form: WishForm) -> impl IntoView {
             />
             <Choice
                 id="subscribe-qos"
-                label="Highest QoS"
-                choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+                label="Maximum QoS"
+                choices=QOS.map(|(_, name, text)| (name, text)).to_vec()
                 chosen=Signal::derive(qos)
                 choose=move |name| {
                     if let Some((qos, ..)) = QOS.into_iter().find(|(_, other, _)| *other == name) {
@@ -267,7 +269,7 @@ fn WishInputs(panels: Panels, form: WishForm) -> impl IntoView {
             />
         </div>
         <details class="more" open=form.typed().0.options != OptionFields::default()>
-            <summary>"Options of MQTT 5.0"</summary>
+            <summary>"MQTT 5.0 options"</summary>
             <div class="fields">
                 <SubscriptionOptionInputs
                     panels

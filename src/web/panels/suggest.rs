@@ -36,7 +36,7 @@ const WIDTH_PX: f64 = 540.0;
 const LIST_ID: &str = "suggestions";
 
 /// The events of the field that are handled.
-const HEARD: [&str; 4] = ["input", "keydown", "click", "focusout"];
+const FIELD_EVENTS: [&str; 4] = ["input", "keydown", "click", "focusout"];
 
 /// The handle of the suggestions.
 #[derive(Clone, Copy)]
@@ -59,16 +59,16 @@ impl Suggestions {
     }
 
     /// Handles the field from now on, including what was typed there before.
-    pub(super) fn attend(self, panels: Panels) {
+    pub(super) fn attach(self, panels: Panels) {
         let (Some(rows), Some(field)) = (element(ROWS), field()) else { return };
         mount_to(rows.clone(), move || view! { <SuggestionList suggestions=self panels /> }).forget();
-        self.stay_in_place(&rows);
+        self.keep_positioned(&rows);
         for (name, value) in [("aria-autocomplete", "list"), ("aria-controls", LIST_ID)] {
             // Attributes of these names are always accepted.
             let _ = field.set_attribute(name, value);
         }
         let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.handle_event(&event, panels));
-        for event in HEARD {
+        for event in FIELD_EVENTS {
             let options = AddEventListenerOptions::new();
             // Before the console, which listens in the same way.
             options.set_capture(true);
@@ -88,10 +88,10 @@ impl Suggestions {
 
     /// Moves the list to where there is room for it, whenever the room or the list has changed. The
     /// text about the filter moves the rows.
-    fn stay_in_place(self, rows: &HtmlElement) {
+    fn keep_positioned(self, rows: &HtmlElement) {
         let on_resize = Closure::<dyn Fn()>::new(|| {
             // These elements exist as long as the page.
-            let _ = put_in_place();
+            let _ = position_list();
         });
         if let (Ok(observer), Some(list)) =
             (ResizeObserver::new(on_resize.as_ref().unchecked_ref()), element(&format!("#{LIST_ID}")))
@@ -103,16 +103,16 @@ impl Suggestions {
     }
 
     /// Returns what the worker is asked until it answers.
-    pub(super) fn glance(self) -> Option<SuggestionQuery> {
+    pub(super) fn request(self) -> Option<SuggestionQuery> {
         self.asked.get_value()
     }
 
     /// Handles the worker's answer.
-    pub(super) fn take(self, known: SuggestionData) {
+    pub(super) fn handle_update(self, known: SuggestionData) {
         if self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask)) {
             self.asked.set_value(None);
             self.known.set_value(Some(known));
-            self.look();
+            self.refresh();
         }
     }
 
@@ -184,14 +184,14 @@ impl Suggestions {
         if !is_known {
             self.known.set_value(None);
         }
-        self.look();
+        self.refresh();
         // There may be new topics since.
         if self.asked.with_value(Option::is_some) {
             panels.pull_with_frame();
         }
     }
 
-    fn look(self) {
+    fn refresh(self) {
         let Some((line, caret)) = typed() else { return self.close() };
         let here = local_time::now();
         let shown = self.known.with_value(|known| Typing::new(&line, caret).suggestions(known.as_ref(), here));
@@ -264,7 +264,7 @@ fn field() -> Option<HtmlInputElement> {
 
 /// Puts the list below the text about the filter, or above the field if there is more room there
 /// and it is needed. It fails only if a style can't be changed.
-fn put_in_place() -> Result<(), JsValue> {
+fn position_list() -> Result<(), JsValue> {
     let (Some(list), Some(rows), Some(field)) = (element(&format!("#{LIST_ID}")), element(ROWS), field()) else {
         return Ok(());
     };
@@ -325,25 +325,25 @@ fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
             >
                 <bdi>{suggestion.term}</bdi>
                 " "
-                <span>{suggestion.words}</span>
+                <span>{suggestion.description}</span>
             </li>
         }
     };
-    let words = move || match shown.with(Vec::len) {
+    let text = move || match shown.with(Vec::len) {
         0 => String::new(),
-        1 => "1 suggestion; ↓ and Enter take it".to_owned(),
-        count => format!("{count} suggestions; ↓ and ↑ choose, Enter takes one"),
+        1 => "1 suggestion. Use ↓ to choose, Enter to accept.".to_owned(),
+        count => format!("{count} suggestions. Use ↑↓ to choose, Enter to accept."),
     };
     view! {
         <ul
             id=LIST_ID
             class="suggestions"
             role="listbox"
-            aria-label="Suggestions for the filter"
+            aria-label="Filter suggestions"
             popover="manual"
         >
             {move || shown.get().into_iter().enumerate().map(option).collect_view()}
         </ul>
-        <p class="suggestions-said" role="status">{words}</p>
+        <p class="suggestions-said" role="status">{text}</p>
     }
 }

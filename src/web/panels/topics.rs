@@ -39,10 +39,10 @@ const FIELDS_MAX: usize = 50;
 
 /// The orders that are offered, and their labels.
 const ORDERS: [(TopicsOrder, &str); 4] = [
-    (TopicsOrder::Name, "By name"),
-    (TopicsOrder::Count, "Most messages first"),
-    (TopicsOrder::Rate, "Fastest first"),
-    (TopicsOrder::Newest, "Newest first"),
+    (TopicsOrder::Name, "Name"),
+    (TopicsOrder::Count, "Message count"),
+    (TopicsOrder::Rate, "Rate"),
+    (TopicsOrder::Newest, "Most recent"),
 ];
 
 /// Sizes of a row's plot, and of the one below the tree.
@@ -51,7 +51,7 @@ const LARGE_PLOT: (f64, f64) = (320.0, 56.0);
 
 /// The tree's part of the state that all panels share.
 #[derive(Clone, Copy)]
-pub(super) struct Tree {
+pub(super) struct TopicTree {
     pub(super) dialog: NodeRef<html::Dialog>,
     scroller: NodeRef<html::Div>,
     view: RwSignal<TopicsView>,
@@ -70,7 +70,7 @@ struct Active {
     id: Option<u32>,
 }
 
-impl Tree {
+impl TopicTree {
     pub(super) fn new() -> Self {
         Self {
             dialog: NodeRef::new(),
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// Returns what is on screen.
-    pub(super) fn glance(self) -> Option<TopicsRequest> {
+    pub(super) fn request(self) -> Option<TopicsRequest> {
         let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
         let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
         let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
@@ -119,7 +119,7 @@ impl Tree {
     }
 
     /// Handles the worker's update of what is on screen.
-    pub(super) fn show(self, view: TopicsView) {
+    pub(super) fn handle_update(self, view: TopicsView) {
         if self.view.with_untracked(|old| old.age != view.age) {
             self.clear();
         }
@@ -253,19 +253,19 @@ fn value(row: &TopicRow) -> String {
     match (&row.last, row.last_time) {
         (Some(Preview::Text(text)), _) if text.is_empty() => "(empty)".to_owned(),
         (Some(Preview::Text(text) | Preview::Hex(text)), _) => text.clone(),
-        (None, Some(_)) => "(no longer kept)".to_owned(),
+        (None, Some(_)) => "(no longer stored)".to_owned(),
         (None, None) => String::new(),
     }
 }
 
-fn count_words(row: &TopicRow) -> String {
+fn count_text(row: &TopicRow) -> String {
     match row.count {
         1 => "1 message".to_owned(),
         count => format!("{} messages", grouped(count)),
     }
 }
 
-fn topics_words(row: &TopicRow) -> String {
+fn topics_text(row: &TopicRow) -> String {
     match (row.open, row.topics) {
         (None, _) => String::new(),
         (Some(_), 1) => "1 topic".to_owned(),
@@ -275,7 +275,7 @@ fn topics_words(row: &TopicRow) -> String {
 
 #[component]
 pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
-    let tree = panels.tree;
+    let tree = panels.topic_tree;
     let fit = Memo::new(move |_| tree.view.with(|view| view.rows.len()));
     let on_key = move |event: KeyboardEvent| {
         if !event.ctrl_key() && !event.alt_key() && !event.meta_key() && tree.press(&event.key()) {
@@ -284,8 +284,8 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
         }
     };
     let choose_order = move |event: leptos::ev::Event| {
-        let words = event_target_value(&event);
-        let order = ORDERS.into_iter().find(|(_, name)| *name == words).map(|(order, _)| order);
+        let text = event_target_value(&event);
+        let order = ORDERS.into_iter().find(|(_, name)| *name == text).map(|(order, _)| order);
         tree.order.set(order.unwrap_or_default());
         panels.pull_with_frame();
     };
@@ -294,11 +294,11 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
     let active = move || tree.active_row().map(|row| row_id(row.id));
     let summary = move || {
         tree.view.with(|view| match (view.topics, view.others) {
-            (0, 0) => "No message has come yet. Topics stand here as soon as one does.".to_owned(),
-            (1, 0) => "1 topic seen.".to_owned(),
-            (topics, 0) => format!("{} topics seen.", grouped(topics.into())),
+            (0, 0) => "No messages yet.".to_owned(),
+            (1, 0) => "1 topic".to_owned(),
+            (topics, 0) => format!("{} topics", grouped(topics.into())),
             (topics, others) => format!(
-                "{} topics seen; the tree holds {} levels and is full. {} messages came on other topics.",
+                "{} topics; the tree is full (maximum {} levels). {} messages arrived on other topics.",
                 grouped(topics.into()),
                 grouped(LEVELS_MAX as u64),
                 grouped(others)
@@ -311,11 +311,6 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
             node_ref=tree.dialog
             aria-labelledby="topics-title"
             on:close=move |_| panels.pull_with_frame()
-            on:keydown=move |event| {
-                if event.key() == "Escape" {
-                    close(tree.dialog);
-                }
-            }
         >
             // No landmarks: the page already has these two.
             <header role="none">
@@ -356,7 +351,7 @@ fn row_id(id: u32) -> String {
 
 #[component]
 fn Row(panels: Panels, place: usize) -> impl IntoView {
-    let tree = panels.tree;
+    let tree = panels.topic_tree;
     let row = Memo::new(move |_| tree.view.with(|view| view.rows.get(place).cloned().unwrap_or_default()));
     let row_place = move || tree.view.with_untracked(|view| view.first) + place as u64;
     let activate = move || {
@@ -411,7 +406,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             <span class="count">{move || row.with(|row| grouped(row.count))}<span class="unseen">" messages"</span></span>
             <span class="value">
                 <bdi>{move || row.with(value)}</bdi>
-                <span class="below">{move || row.with(topics_words)}</span>
+                <span class="below">{move || row.with(topics_text)}</span>
             </span>
             <svg
                 class="plot"
@@ -429,13 +424,13 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
 /// The part below the tree: the active row in detail, and its actions.
 #[component]
 fn Details(panels: Panels) -> impl IntoView {
-    let tree = panels.tree;
+    let tree = panels.topic_tree;
     let row = Memo::new(move |_| tree.active_row());
     let id = Memo::new(move |_| row.with(|row| row.as_ref().map(|row| row.id)));
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
     let numbers = Memo::new(move |_| sparkline::numbers(&with(|row| row.series.clone())));
     let points = move || numbers.with(|numbers| sparkline::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_words = move || sparkline::words(&with(|row| row.series.clone()));
+    let plot_text = move || sparkline::words(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;
@@ -447,8 +442,8 @@ fn Details(panels: Panels) -> impl IntoView {
     };
     let facts = move || {
         let parts = [
-            with(count_words),
-            with(topics_words),
+            with(count_text),
+            with(topics_text),
             with(|row| sparkline::rate(row.per_1000_s)),
             age().unwrap_or_default(),
         ];
@@ -461,22 +456,22 @@ fn Details(panels: Panels) -> impl IntoView {
             <svg
                 class="plot large"
                 role="img"
-                aria-label=move || plot_words().unwrap_or_default()
+                aria-label=move || plot_text().unwrap_or_default()
                 viewBox=format!("-2 -2 {} {}", LARGE_PLOT.0 + 4.0, LARGE_PLOT.1 + 4.0)
                 preserveAspectRatio="none"
                 style:display=move || if points().is_some() { "" } else { "none" }
             >
                 <polyline points=move || points().unwrap_or_default() />
             </svg>
-            <p class="why">{plot_words}</p>
+            <p class="why">{plot_text}</p>
             <div class="field" hidden=move || fields.with(Vec::is_empty)>
-                <label for="topic-field">"Plot the field"</label>
+                <label for="topic-field">"Plot"</label>
                 <select
                     id="topic-field"
                     on:change=move |event| {
-                        let words = event_target_value(&event);
+                        let text = event_target_value(&event);
                         let field = fields
-                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == words).cloned());
+                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == text).cloned());
                         if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
@@ -489,11 +484,11 @@ fn Details(panels: Panels) -> impl IntoView {
                         each=move || fields.get()
                         key=Clone::clone
                         children=move |field| {
-                            let words = sparkline::field_words(&field);
-                            let value = words.clone();
+                            let text = sparkline::field_words(&field);
+                            let value = text.clone();
                             view! {
                                 <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
-                                    {words}
+                                    {text}
                                 </option>
                             }
                         }
@@ -513,41 +508,41 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     // The number and topic of what was sent.
     let sent = RwSignal::new(None::<(u64, String)>);
     let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
-    let retain = disabled_reason(panels.standing, Capability::Retain);
+    let retain = disabled_reason(panels.broker_status, Capability::Retain);
     let why = Memo::new(move |_| {
-        let state = panels.standing.with(|standing| standing.state);
+        let state = panels.broker_status.with(|broker_status| broker_status.state);
         unavailable_publish_reason(state).map(str::to_owned).or_else(|| retain.get())
     });
     let ask = move |_| {
         topic.set(row.with_untracked(|row| row.as_ref().map(|row| row.topic.clone()).unwrap_or_default()));
-        super::open_modally(question);
+        super::open_modal(question);
     };
     let clear = move |_| {
         close(question);
         let topic = topic.get_untracked();
-        let qos = panels.standing.with_untracked(|standing| {
-            match unavailable_reason(standing, Capability::QoS(QoS::AtLeastOnce)) {
+        let qos = panels.broker_status.with_untracked(|broker_status| {
+            match unavailable_reason(broker_status, Capability::QoS(QoS::AtLeastOnce)) {
                 None => QoS::AtLeastOnce,
                 Some(_) => QoS::AtMostOnce,
             }
         });
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
-        let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
+        let number = panels.publish_history.try_update(|history| history.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
         panels.send(&PanelCommand::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;
-        let outcome = panels.outbox.with(|outbox| {
-            outbox.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
+        let outcome = panels.publish_history.with(|history| {
+            history.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
         });
         Some(match outcome {
-            None => format!("Clearing the retained message of {topic} …"),
-            Some(PublishOutcome::Done) => format!("The retained message of {topic} is cleared."),
-            Some(PublishOutcome::Failed(words)) => format!("The retained message of {topic} isn't cleared: {words}."),
-            Some(PublishOutcome::Unknown(words)) => {
-                format!("Whether the retained message of {topic} is cleared nobody knows: {words}.")
+            None => format!("Deleting the retained message of {topic}…"),
+            Some(PublishOutcome::Done) => format!("Deleted the retained message of {topic}."),
+            Some(PublishOutcome::Failed(text)) => format!("Couldn't delete the retained message of {topic}: {text}."),
+            Some(PublishOutcome::Unknown(text)) => {
+                format!("Couldn't confirm that the retained message of {topic} was deleted: {text}.")
             }
         })
     };
@@ -562,20 +557,20 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
                 disabled=move || why.with(Option::is_some)
                 on:click=ask
             >
-                "Clear the retained message"
+                "Delete retained message"
             </button>
             <p class="why" id="clear-why">{move || why.get().filter(|_| is_retained.get())}</p>
             <p role="status">{outcome}</p>
         </div>
         <dialog class="question" node_ref=question aria-labelledby="clear-title">
-            <h3 id="clear-title">"Clear the retained message?"</h3>
+            <h3 id="clear-title">"Delete the retained message?"</h3>
             <p>
-                "The broker forgets the message it keeps for " <bdi class="topic">{move || topic.get()}</bdi>
-                ", for everybody: an empty retained message is sent in its place."
+                "The retained message of " <bdi class="topic">{move || topic.get()}</bdi>
+                " will be removed from the broker for all clients, by publishing an empty one."
             </p>
             <div class="panel-foot">
-                <button type="button" class="button primary" on:click=clear>"Clear it"</button>
-                <button type="button" class="button" autofocus on:click=move |_| close(question)>"Keep it"</button>
+                <button type="button" class="button primary" on:click=clear>"Delete"</button>
+                <button type="button" class="button" autofocus on:click=move |_| close(question)>"Cancel"</button>
             </div>
         </dialog>
     }

@@ -6,11 +6,11 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
+use web_sys::{Blob, DragEvent, Event, File};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close, head, is_open, open_beside};
+use super::{Panels, head, is_open, open_non_modal};
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
@@ -23,12 +23,12 @@ use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
-use crate::web::panels::logs::{TapeSign, each_slice, fetch, unreadable};
+use crate::web::panels::logs::{ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";
 
-const BUSY: &str = "A script goes out just now. Stop it first; then choose another.";
+const BUSY: &str = "A script is running. Stop it first.";
 
 /// A file to read.
 enum Source {
@@ -45,7 +45,7 @@ pub(super) struct Transmit {
     /// The last state that the worker sent.
     views: RwSignal<Vec<TransmissionView>>,
     /// The result for the file.
-    words: RwSignal<String>,
+    status: RwSignal<String>,
     /// The line to begin with, counted from 0.
     from: RwSignal<usize>,
     rows: VirtualRows,
@@ -56,13 +56,13 @@ pub(super) struct Transmit {
     /// The meaning of a table's columns, as far as the person chose it.
     columns: StoredValue<ColumnChoice>,
     /// Whether the worker reports on a script other than this one.
-    is_of_another: StoredValue<bool>,
+    is_other_script: StoredValue<bool>,
     /// The plan of what is sent.
     plan: StoredValue<Option<Plan>>,
     /// The timer that sends the next slice of the script to the worker.
     feeding: StoredValue<Option<Timeout>, LocalStorage>,
     /// Whether a file is dragged over the panel.
-    is_aimed_at: RwSignal<bool>,
+    is_drag_target: RwSignal<bool>,
 }
 
 impl Transmit {
@@ -72,26 +72,26 @@ impl Transmit {
             sheet: RwSignal::default(),
             form: Form::new(PlanFields::default(), &[]),
             views: RwSignal::default(),
-            words: RwSignal::default(),
+            status: RwSignal::default(),
             from: RwSignal::default(),
             rows: VirtualRows::new(Start::Head),
             reading: StoredValue::new(0),
             file: StoredValue::new_local(None),
             columns: StoredValue::default(),
-            is_of_another: StoredValue::new(false),
+            is_other_script: StoredValue::new(false),
             plan: StoredValue::new(None),
             feeding: StoredValue::new_local(None),
-            is_aimed_at: RwSignal::new(false),
+            is_drag_target: RwSignal::new(false),
         }
     }
 
     pub(super) fn open(self, panels: Panels) {
-        open_beside(self.dialog);
+        open_non_modal(self.dialog);
         panels.pull_with_frame();
     }
 
     /// Returns the lines whose statuses are on screen.
-    pub(super) fn glance(self) -> LineRange {
+    pub(super) fn request(self) -> LineRange {
         if !is_open(self.dialog) {
             return LineRange::default();
         }
@@ -102,8 +102,8 @@ impl Transmit {
         })
     }
 
-    pub(super) fn take(self, mut views: Vec<TransmissionView>) {
-        if self.is_of_another.get_value() {
+    pub(super) fn handle_update(self, mut views: Vec<TransmissionView>) {
+        if self.is_other_script.get_value() {
             views.retain(|view| view.slot != TransmissionSlot::Script);
         }
         self.views.set(views);
@@ -113,7 +113,7 @@ impl Transmit {
     pub(super) fn on_worker_lost(self) {
         self.feeding.set_value(None);
         if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
-            self.words.set("The part of this app that speaks MQTT failed, and the transmission with it.".to_owned());
+            self.status.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
         }
         self.views.set(Vec::new());
     }
@@ -123,17 +123,17 @@ impl Transmit {
         self.views.with(|views| read(views.iter().find(|view| view.slot == slot)))
     }
 
-    fn turn(self) -> Option<TransmissionState> {
+    fn state(self) -> Option<TransmissionState> {
         self.with(TransmissionSlot::Script, |view| view.map(|view| view.state))
     }
 
     fn is_active(self) -> bool {
-        matches!(self.turn(), Some(TransmissionState::Playing | TransmissionState::Paused))
+        matches!(self.state(), Some(TransmissionState::Playing | TransmissionState::Paused))
     }
 
     /// Reads the first of these files.
-    fn choose(self, files: Option<FileList>) {
-        if let Some(file) = files.and_then(|files| files.get(0)) {
+    fn choose(self, files: Vec<File>) {
+        if let Some(file) = files.into_iter().next() {
             self.read(Source::Chosen(file));
         }
     }
@@ -146,7 +146,9 @@ impl Transmit {
                 Source::Story => match fetch(STORY).await {
                     Ok(blob) => (blob, STORY.to_owned()),
                     Err(_) if self.reading.get_value() != turn => return,
-                    Err(_) => return self.words.set("The story couldn't be loaded. Is the network there?".to_owned()),
+                    Err(_) => {
+                        return self.status.set("Couldn't load the sample script. Check your connection.".to_owned());
+                    }
                 },
                 Source::Chosen(file) => {
                     let name = file.name();
@@ -170,7 +172,7 @@ impl Transmit {
     /// Returns the number of what is read next; `None` while a script is sent.
     fn begin_reading(self) -> Option<u32> {
         if untrack(move || self.is_active()) {
-            self.words.set(BUSY.to_owned());
+            self.status.set(BUSY.to_owned());
             return None;
         }
         let turn = self.reading.get_value() + 1;
@@ -180,50 +182,50 @@ impl Transmit {
 
     async fn read_file(self, turn: u32) {
         let Some((blob, name)) = self.file.get_value() else { return };
-        self.words.set(format!("Reading {name} …"));
+        self.status.set(format!("Reading {name}…"));
         let sheet = read_sheet(&blob, &name, self.columns.get_value()).await;
         if self.reading.get_value() != turn {
             return;
         }
         match sheet {
             // A transmission was started while this file was being read.
-            Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
+            Ok(_) if untrack(move || self.is_active()) => self.status.set(BUSY.to_owned()),
             Ok(sheet) => {
-                self.words.set(sheet.words());
+                self.status.set(sheet.words());
                 self.from.set(0);
-                self.is_of_another.set_value(true);
+                self.is_other_script.set_value(true);
                 self.views.update(|views| views.retain(|view| view.slot != TransmissionSlot::Script));
                 self.rows.resize(sheet.entries().len());
                 self.rows.step(ScrollStep::Home);
                 self.sheet.set(sheet);
             }
-            Err(words) => self.words.set(words),
+            Err(text) => self.status.set(text),
         }
     }
 
     /// Handles the one button: starts, pauses or continues.
     fn press(self, panels: Panels) {
-        match untrack(move || self.turn()) {
-            Some(TransmissionState::Playing) => self.wish(panels, TransmissionCommand::Pause),
-            Some(TransmissionState::Paused) => self.wish(panels, TransmissionCommand::Play),
+        match untrack(move || self.state()) {
+            Some(TransmissionState::Playing) => self.send_command(panels, TransmissionCommand::Pause),
+            Some(TransmissionState::Paused) => self.send_command(panels, TransmissionCommand::Play),
             _ => self.begin(panels),
         }
     }
 
     fn begin(self, panels: Panels) {
-        let state = panels.standing.with_untracked(|standing| standing.state);
+        let state = panels.broker_status.with_untracked(|broker_status| broker_status.state);
         if unavailable_publish_reason(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
             return;
         }
         match self.form.typed().0.parse() {
             Ok(plan) => {
                 self.form.set_errors(Vec::new());
-                self.wish(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
+                self.send_command(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
-                self.is_of_another.set_value(false);
+                self.is_other_script.set_value(false);
                 self.from.set(0);
                 self.feed(panels, 0);
-                self.wish(panels, TransmissionCommand::Play);
+                self.send_command(panels, TransmissionCommand::Play);
             }
             Err(faults) => self.form.set_errors(faults),
         }
@@ -236,11 +238,11 @@ impl Transmit {
             Some(self.sheet.with_untracked(|sheet| plan.slice(sheet, from)))
         });
         let Some((lines, next)) = slice else { return };
-        self.wish(panels, TransmissionCommand::Lines(lines));
+        self.send_command(panels, TransmissionCommand::Lines(lines));
         let feeding = match next {
             Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
             None => {
-                self.wish(panels, TransmissionCommand::LinesComplete);
+                self.send_command(panels, TransmissionCommand::LinesComplete);
                 None
             }
         };
@@ -249,20 +251,20 @@ impl Transmit {
 
     fn stop(self, panels: Panels) {
         self.feeding.set_value(None);
-        self.wish(panels, TransmissionCommand::Stop);
+        self.send_command(panels, TransmissionCommand::Stop);
     }
 
     /// Goes to a line, counted from 0; if nothing is being sent, it becomes the line to begin with.
     fn seek(self, line: usize, panels: Panels) {
         if untrack(move || self.is_active()) {
-            self.wish(panels, TransmissionCommand::Seek(line as u64));
+            self.send_command(panels, TransmissionCommand::Seek(line as u64));
         } else {
             self.from.set(line);
         }
     }
 
-    fn wish(self, panels: Panels, wish: TransmissionCommand) {
-        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
+    fn send_command(self, panels: Panels, command: TransmissionCommand) {
+        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, command));
     }
 
     /// Index of the line that was sent last, or of the one to begin with.
@@ -272,7 +274,7 @@ impl Transmit {
         told.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
     }
 
-    fn mark(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
+    fn status(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
         self.with(TransmissionSlot::Script, |view| {
             let view = view?;
             let mark = *view.statuses.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
@@ -317,30 +319,17 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         }
         at
     });
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(transmit.dialog);
-        }
-    };
-    let is_active = Memo::new(move |_| transmit.is_active());
-    // The same file can be chosen again only after the input has forgotten it.
-    let choose = move |event: Event| {
-        let input: HtmlInputElement = event_target(&event);
-        transmit.choose(input.files());
-        input.set_value("");
-    };
     // What is dropped here is a script, and not a log to import.
     let over = move |event: DragEvent| {
         event.prevent_default();
         event.stop_propagation();
-        transmit.is_aimed_at.set(true);
+        transmit.is_drag_target.set(true);
     };
     let drop = move |event: DragEvent| {
         event.prevent_default();
         event.stop_propagation();
-        transmit.is_aimed_at.set(false);
-        transmit.choose(event.data_transfer().and_then(|data| data.files()));
+        transmit.is_drag_target.set(false);
+        transmit.choose(dropped_files(&event));
     };
     let row = move |index: usize| {
         let entry = transmit.sheet.with(|sheet| sheet.entries().get(index).cloned());
@@ -349,41 +338,17 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     view! {
         <dialog
             class="panel transmit"
-            class:aimed-at=move || transmit.is_aimed_at.get()
+            class:aimed-at=move || transmit.is_drag_target.get()
             node_ref=transmit.dialog
             aria-labelledby="transmit-title"
-            on:keydown=on_key
             on:dragover=over
-            on:dragleave=move |_| transmit.is_aimed_at.set(false)
+            on:dragleave=move |_| transmit.is_drag_target.set(false)
             on:drop=drop
         >
             {head("transmit-title", "Play a script", transmit.dialog)}
             <div class="panel-body">
-                <section class="replay" hidden=is_active>
-                    <p class="why">
-                        "Lines of dialogue go out one by one, each as a message. Drop a script here or choose one: a table \
-                         (CSV, TSV), JSON, subtitles, a screenplay, a saved chat, rows as in the tutorial, or text like \
-                         CHARACTER: Spoken text."
-                    </p>
-                    <div class="actions">
-                        <label class="button file">
-                            "Choose a script"
-                            <input
-                                type="file"
-                                accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
-                                on:change=choose
-                            />
-                        </label>
-                        <button
-                            type="button"
-                            class="button"
-                            on:click=move |_| transmit.read(Source::Story)
-                        >
-                            "Take the sample"
-                        </button>
-                    </div>
-                </section>
-                <p role="status" class="of-files">{move || transmit.words.get()}</p>
+                <FileSection panels />
+                <p role="status" class="of-files">{move || transmit.status.get()}</p>
                 <ColumnInputs panels />
                 <PlanInputs panels />
                 <div class="script" hidden=move || transmit.sheet.with(|sheet| sheet.entries().is_empty())>
@@ -392,6 +357,39 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
             </div>
             <Player panels />
         </dialog>
+    }
+}
+
+/// The choice of a file.
+#[component]
+fn FileSection(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let is_active = Memo::new(move |_| transmit.is_active());
+    view! {
+        <section class="replay" hidden=is_active>
+            <p class="why">
+                "Sends each line of a script as a message. Choose a file or drop it here: CSV or TSV, JSON, \
+                 subtitles, a screenplay, a saved chat, rows like \"1\" \"CHARACTER\" \"Spoken text\", or text like \
+                 CHARACTER: Spoken text."
+            </p>
+            <div class="actions">
+                <label class="button file">
+                    "Choose file…"
+                    <input
+                        type="file"
+                        accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
+                        on:change=move |event| transmit.choose(take_files(&event))
+                    />
+                </label>
+                <button
+                    type="button"
+                    class="button"
+                    on:click=move |_| transmit.read(Source::Story)
+                >
+                    "Use sample"
+                </button>
+            </div>
+        </section>
     }
 }
 
@@ -418,7 +416,7 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
         <section aria-label="Columns of the table" hidden=is_hidden>
             <div class="fields">
                 <div class="field">
-                    <label for="transmit-speaker">"Column that speaks"</label>
+                    <label for="transmit-speaker">"Speaker column"</label>
                     <select
                         id="transmit-speaker"
                         on:change=move |event| {
@@ -426,11 +424,11 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
                             transmit.choose_columns(|choice| choice.speaker = Some(column));
                         }
                     >
-                        {move || options("Nobody", |columns| columns.speaker)}
+                        {move || options("None", |columns| columns.speaker)}
                     </select>
                 </div>
                 <div class="field">
-                    <label for="transmit-words">"Column that is said"</label>
+                    <label for="transmit-words">"Text column"</label>
                     <select
                         id="transmit-words"
                         on:change=move |event| {
@@ -444,7 +442,7 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
             </div>
             <Tick
                 id="transmit-header"
-                label="The first row names the columns"
+                label="First row is a header"
                 ticked=Signal::derive(move || columns.with(|columns| columns.as_ref().is_some_and(|columns| columns.has_header)))
                 on_tick=move |ticked| {
                     transmit.choose_columns(|choice| {
@@ -460,18 +458,16 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
 fn PlanInputs(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let form = transmit.form;
-    let standing = panels.standing;
+    let broker_status = panels.broker_status;
     // While something is being sent, everything but the loop is fixed.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.words());
-    let retain = disabled_reason(standing, Capability::Retain);
+    let retain = disabled_reason(broker_status, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
-    let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
     let lowered = move || {
-        let words = standing.with(|standing| unavailable_reason(standing, Capability::QoS(qos())))?;
-        Some(format!("{words} The lines go out with what it takes."))
+        let text = broker_status.with(|broker_status| unavailable_reason(broker_status, Capability::QoS(qos())))?;
+        Some(format!("{text} Lines are sent with the maximum."))
     };
-    let formats = vec![("json", "JSON"), ("text", "CHARACTER: words")];
     view! {
         <form novalidate on:submit=move |event| event.prevent_default()>
             <p class="why" hidden=move || !is_settled()>{settled}</p>
@@ -481,44 +477,22 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     field=Field::Topic
                     of=|fields: &mut PlanFields| &mut fields.topic
                     id="transmit-topic"
-                    label="Topic of the lines"
-                    hint="{speaker} in it is who speaks, {line} the line's number."
+                    label="Script topic"
+                    hint="{speaker} = speaker name, {line} = line number."
                 />
                 <TextBox
                     form
                     field=Field::Interval
                     of=|fields: &mut PlanFields| &mut fields.interval
                     id="transmit-interval"
-                    label="From line to line"
-                    hint="500ms, 1s, 1.5s, 2m; 0s is as fast as the broker takes them."
+                    label="Interval"
+                    hint="e.g. 500ms, 1s, 1.5s, 2m; 0s = as fast as possible."
                 />
-                <Choice
-                    id="transmit-qos"
-                    label="QoS of the lines"
-                    choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
-                    chosen=Signal::derive(qos_name)
-                    choose=move |name| {
-                        let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
-                        form.change(Field::Choices, |fields| fields.qos = qos);
-                    }
-                />
-                <Choice
-                    id="transmit-payload"
-                    label="Payload"
-                    choices=formats
-                    chosen=Signal::derive(move || match form.with(|fields| fields.payload) {
-                        PayloadFormat::Json => "json",
-                        PayloadFormat::Text => "text",
-                    })
-                    choose=move |name| {
-                        let payload = if name == "text" { PayloadFormat::Text } else { PayloadFormat::Json };
-                        form.change(Field::Choices, |fields| fields.payload = payload);
-                    }
-                />
+                <EncodingInputs form />
                 <p class="why wide" hidden=move || lowered().is_none()>{lowered}</p>
                 <Tick
                     id="transmit-retain"
-                    label="Lines are retained"
+                    label="Retain lines"
                     ticked=Signal::derive(move || form.with(|fields| fields.retain))
                     on_tick=move |ticked| form.change(Field::Choices, |fields| fields.retain = ticked)
                     unavailable_reason=retain
@@ -527,17 +501,50 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
             <div>
                 <Tick
                     id="transmit-loop"
-                    label="Begin again after the last line"
+                    label="Loop"
                     ticked=Signal::derive(move || form.with(|fields| fields.repeats))
                     on_tick=move |ticked| {
                         form.change(Field::Choices, |fields| fields.repeats = ticked);
                         if untrack(move || transmit.is_active()) {
-                            transmit.wish(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
+                            transmit.send_command(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
                         }
                     }
                 />
             </div>
         </form>
+    }
+}
+
+/// The quality of service and the payload's format.
+#[component]
+fn EncodingInputs(form: Form<PlanFields, Field>) -> impl IntoView {
+    let qos = move || form.with(|fields| fields.qos);
+    let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
+    let formats = vec![("json", "JSON"), ("text", "CHARACTER: text")];
+    view! {
+        <Choice
+            id="transmit-qos"
+            label="Script QoS"
+            choices=QOS.map(|(_, name, text)| (name, text)).to_vec()
+            chosen=Signal::derive(qos_name)
+            choose=move |name| {
+                let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
+                form.change(Field::Choices, |fields| fields.qos = qos);
+            }
+        />
+        <Choice
+            id="transmit-payload"
+            label="Payload"
+            choices=formats
+            chosen=Signal::derive(move || match form.with(|fields| fields.payload) {
+                PayloadFormat::Json => "json",
+                PayloadFormat::Text => "text",
+            })
+            choose=move |name| {
+                let payload = if name == "text" { PayloadFormat::Text } else { PayloadFormat::Json };
+                form.change(Field::Choices, |fields| fields.payload = payload);
+            }
+        />
     }
 }
 
@@ -547,34 +554,34 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
-            let words = skipped(&fault);
+            let text = skipped(&fault);
             return view! {
-                <div class="sheet-row script-row failed" title=words.clone()>
+                <div class="sheet-row script-row failed" title=text.clone()>
                     <span class="mark" aria-hidden="true">"✗"</span>
-                    <span class="what">{words.clone()}</span>
+                    <span class="what">{text.clone()}</span>
                 </div>
             }
             .into_any();
         }
     };
-    let mark = Memo::new(move |_| transmit.mark(index));
+    let mark = Memo::new(move |_| transmit.status(index));
     let state = move || {
         mark.with(|mark| match mark {
             None | Some((LineStatus::Unsent, _)) => ("", "", ""),
-            Some((LineStatus::Waiting, _)) => ("waiting", "…", "sent, not acknowledged yet"),
-            Some((LineStatus::Done, _)) => ("done", "✓", "done"),
+            Some((LineStatus::Waiting, _)) => ("waiting", "…", "sent, not yet acknowledged"),
+            Some((LineStatus::Done, _)) => ("done", "✓", "acknowledged"),
             Some((LineStatus::Failed(_), _)) => ("failed", "✗", "failed"),
         })
     };
     let failure = move || {
         mark.with(|mark| match mark {
-            Some((_, Some(PublishOutcome::Failed(words)))) => format!("failed: {words} · "),
-            Some((_, Some(PublishOutcome::Unknown(words)))) => format!("unknown: {words} · "),
+            Some((_, Some(PublishOutcome::Failed(text)))) => format!("failed: {text} · "),
+            Some((_, Some(PublishOutcome::Unknown(text)))) => format!("unconfirmed: {text} · "),
             _ => String::new(),
         })
     };
-    let words = PayloadFormat::Text.encode(&spoken.line);
-    let words = String::from_utf8_lossy(&words).into_owned();
+    let text = PayloadFormat::Text.encode(&spoken.line);
+    let text = String::from_utf8_lossy(&text).into_owned();
     let topic = {
         let line = spoken.line.clone();
         move || transmit.form.with(|fields| topic_of(&fields.topic, &line, index as u64 + 1))
@@ -594,12 +601,12 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
             <span
                 class="mark"
                 role=move || (!state().2.is_empty()).then_some("img")
-                aria-label=move || Some(state().2).filter(|words| !words.is_empty())
+                aria-label=move || Some(state().2).filter(|text| !text.is_empty())
             >
                 {move || state().1}
             </span>
             <span class="at">{grouped(index as u64 + 1)}</span>
-            <span class="what"><span class="failure">{failure}</span>{words}</span>
+            <span class="what"><span class="failure">{failure}</span>{text}</span>
         </div>
     }
     .into_any()
@@ -609,19 +616,19 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
 fn Player(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
-    let is_playing = move || transmit.turn() == Some(TransmissionState::Playing);
-    let why = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state));
+    let is_playing = move || transmit.state() == Some(TransmissionState::Playing);
+    let why = move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
     // The line that the handle shows while it is dragged.
     let aim = RwSignal::new(None::<usize>);
     let at = move || aim.get().unwrap_or_else(|| transmit.at()) + 1;
     // While lines are being sent, the progress already shows the place.
     let begins = move || {
-        let is_said = aim.with(Option::is_none) && transmit.is_active();
-        (lines.get() > 0 && !is_said)
+        let is_in_progress = aim.with(Option::is_none) && transmit.is_active();
+        (lines.get() > 0 && !is_in_progress)
             .then(|| format!("Line {} of {}", grouped(at() as u64), grouped(lines.get() as u64)))
     };
-    let words = move || {
+    let text = move || {
         let repeat = transmit.form.with(PlanFields::repeat);
         let plan = transmit.plan.get_value();
         transmit.with(TransmissionSlot::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
@@ -657,11 +664,13 @@ fn Player(panels: Panels) -> impl IntoView {
                 <button
                     type="button"
                     class="button primary"
+                    // "Pause" alone is the crawl's button.
+                    aria-label=move || is_playing().then_some("Pause script")
                     aria-describedby="transmit-why"
                     disabled=is_off
                     on:click=move |_| transmit.press(panels)
                 >
-                    {move || if is_playing() { "Rest" } else { "Play" }}
+                    {move || if is_playing() { "Pause" } else { "Play" }}
                 </button>
                 <button
                     type="button"
@@ -673,10 +682,10 @@ fn Player(panels: Panels) -> impl IntoView {
                 </button>
                 <span class="progress">{begins}</span>
                 <button type="button" class="button quiet" hidden=move || first_failed().is_none() on:click=show_failed>
-                    "First that failed"
+                    "Go to first failure"
                 </button>
             </div>
-            <p class="progress outcome">{words}</p>
+            <p class="progress outcome">{text}</p>
             <p class="why" id="transmit-why">{why}</p>
         </div>
     }
@@ -684,37 +693,37 @@ fn Player(panels: Panels) -> impl IntoView {
 
 /// Shows that something is sent or played, anywhere on the page.
 #[component]
-pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
+pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let sign = move |slot: TransmissionSlot| {
         let is_shown = move || transmit.with(slot, |view| view.is_some_and(is_active));
-        let words = move || {
+        let text = move || {
             transmit.with(slot, |view| {
                 let Some(view) = view else { return String::new() };
                 match slot {
                     TransmissionSlot::Script => place_words(view, transmit.sheet.with(Sheet::len)),
-                    TransmissionSlot::Message => format!("A message repeats: {}", outcome_words(view)),
+                    TransmissionSlot::Message => format!("Repeating a message: {}", outcome_words(view)),
                 }
             })
         };
         let open = move |_| match slot {
             TransmissionSlot::Script => transmit.open(panels),
-            TransmissionSlot::Message => open_beside(panels.send),
+            TransmissionSlot::Message => open_non_modal(panels.send_dialog),
         };
         view! {
             <p hidden=move || !is_shown()>
-                <button type="button" class="button quiet" on:click=open>{words}</button>
+                <button type="button" class="button quiet" on:click=open>{text}</button>
                 <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>
         }
     };
-    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.tape.is_under_way();
+    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.log_player.is_under_way();
     view! {
         <section class="transmit-sign" aria-label="In progress" hidden=move || !is_shown()>
             {TransmissionSlot::ALL.map(sign).collect_view()}
-            <TapeSign panels />
+            <ReplayIndicator panels />
         </section>
     }
 }

@@ -61,7 +61,7 @@ impl VirtualRows {
         });
         if self.start == Start::Tail {
             // Once the spacer has its new height.
-            request_animation_frame(move || self.settle_bar());
+            request_animation_frame(move || self.sync_scroll_bar());
         }
     }
 
@@ -73,13 +73,13 @@ impl VirtualRows {
     /// Moves by a key.
     pub(super) fn step(self, step: ScrollStep) {
         self.scroll.update(|scroll| scroll.step(step));
-        self.settle_bar();
+        self.sync_scroll_bar();
     }
 
     /// Scrolls a row to the middle, unless it is visible.
     pub(super) fn center(self, row: usize) {
         self.scroll.update(|scroll| scroll.center(row as u64));
-        self.settle_bar();
+        self.sync_scroll_bar();
     }
 
     /// Scrolls just far enough for a row next to those on screen to be visible.
@@ -97,7 +97,7 @@ impl VirtualRows {
         }
     }
 
-    fn settle_bar(self) {
+    fn sync_scroll_bar(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
         let scroll_px = self.scroll.with_untracked(Scroll::scroll_px);
         if (scroll_px - f64::from(scroller.scroll_top())).abs() > 1.0 {
@@ -201,7 +201,7 @@ pub(super) fn VirtualList(
             style=format!("--row-px:{}px", ROW_PX as u32)
             node_ref=rows.scroller
             on:scroll=move |_| rows.scrolled()
-            on:scrollend=move |_| rows.settle_bar()
+            on:scrollend=move |_| rows.sync_scroll_bar()
             on:keydown=on_keydown
         >
             <div class="rows-spacer" style:height=move || format!("{}px", spacer_px.get())>

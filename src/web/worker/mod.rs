@@ -5,7 +5,6 @@
 //! because the timers of a hidden page are throttled to one a minute, which would break keep alive,
 //! and because a socket on the page's thread costs the page its frames.
 
-mod log_export;
 mod panels_port;
 #[cfg(feature = "app")]
 pub mod session_store;
@@ -29,7 +28,6 @@ use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::time::Instant;
 use crate::web::channel;
 use crate::web::channel::FromWorker;
-use crate::web::worker::log_export::LogExport;
 use crate::web::worker::panels_port::PanelsPort;
 use crate::web::worker::session_store::{Store, StoreResult};
 use crate::web::worker::socket::{Socket, SocketEvent};
@@ -71,7 +69,6 @@ pub fn run() {
             socket: None,
             frame: Vec::new(),
             timer: None,
-            export: None,
             panels: None,
         })
     });
@@ -99,8 +96,6 @@ struct Driver {
     /// Each frame is copied into this buffer, once.
     frame: Vec<u8>,
     timer: Option<(Instant, Timeout)>,
-    /// The export in progress, and the timer of its next slice.
-    export: Option<(LogExport, Timeout)>,
     panels: Option<PanelsPort>,
 }
 
@@ -128,14 +123,7 @@ impl Driver {
                 };
                 self.panels = Some(PanelsPort::open(port.clone(), on_message));
             }
-            None => self.page_command(data),
-        }
-    }
-
-    fn page_command(&mut self, data: &JsValue) {
-        match channel::decode(data) {
-            Ok(PageCommand::Export) => self.start_export(),
-            command => self.command(command),
+            None => self.command(channel::decode::<PageCommand>(data)),
         }
     }
 
@@ -301,32 +289,6 @@ impl Driver {
             if let Some(tabs) = &self.tabs {
                 tabs.send(&message);
             }
-        }
-    }
-
-    fn start_export(&mut self) {
-        // Two at once would give the same file twice.
-        if self.export.is_none() {
-            self.export = Some((LogExport::new(), self.export_timer()));
-        }
-    }
-
-    fn export_timer(&self) -> Timeout {
-        let this = self.this.clone();
-        Timeout::new(0, move || {
-            if let Some(driver) = this.upgrade() {
-                driver.borrow_mut().export_slice();
-            }
-        })
-    }
-
-    fn export_slice(&mut self) {
-        let Some((mut export, _)) = self.export.take() else { return };
-        if export.add_slice(&self.engine) {
-            self.export = Some((export, self.export_timer()));
-        } else if let Some(blob) = export.finish() {
-            // Fails only if the page is gone.
-            let _ = self.scope.post_message(&blob);
         }
     }
 }

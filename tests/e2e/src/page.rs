@@ -431,6 +431,15 @@ impl Page {
         button.click().await.with_context(|| format!("pressing {name}"))
     }
 
+    /// Saves all messages as NDJSON, and returns the file.
+    pub async fn export(&self) -> Result<String> {
+        // WebDriver can't use the browser's own dialog.
+        self.run("window.showSaveFilePicker = undefined;").await?;
+        self.press("Export").await?;
+        self.press("Save as NDJSON").await?;
+        self.downloaded().await
+    }
+
     /// Returns the element of an expression, as soon as there is one.
     pub async fn element(&self, expression: &str) -> Result<Element> {
         self.wait_for(&format!("{expression} on the page"), &format!("Boolean({expression})"), PATIENCE).await?;

@@ -29,7 +29,7 @@ use crate::protocol::rows::{ListMode, Pull};
 use crate::protocol::update::Stats;
 use crate::ui::console::view_model::{ConsoleModel, RowChurn, ScrollStep, TimeFormatter, Toward};
 use crate::web::dom::follow;
-use crate::web::window_bus::{Copied, Panel};
+use crate::web::window_bus::{Copied, PanelAction};
 
 /// Height of a row; the style sheet takes it from here.
 const ROW_PX: f64 = 24.0;
@@ -73,14 +73,12 @@ pub enum ConsoleEvent {
     Rows,
     /// Filter by this text.
     Filter(String),
-    /// Save the messages that are kept.
-    Export,
     /// Clear the messages that are kept.
     Clear,
     /// Use these columns from now on.
     Columns(Columns),
     /// Open a panel.
-    Open(Panel),
+    Open(PanelAction),
     /// Load the suggestions, because the filter has the focus.
     Suggestions,
     /// Show the line of this message in the crawl.
@@ -96,8 +94,6 @@ pub struct ConsoleStatus {
     pub state: ConnectionState,
     /// What is wrong with the filter.
     pub filter_error: Option<String>,
-    /// Whether an export is in progress.
-    pub is_exporting: bool,
 }
 
 /// The console's handle.
@@ -139,7 +135,6 @@ struct RenderedStatus {
     /// The text that is shown if there are no rows, and whether a sample may be played.
     empty: Option<(&'static str, bool)>,
     has_messages: bool,
-    is_exporting: bool,
 }
 
 /// The elements of the markup, and the listeners on them.
@@ -347,7 +342,7 @@ impl Console {
                 element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| ConsoleEvent::Suggestions)
             }
             "dblclick" => {
-                seq_of(event).map(|seq| ConsoleEvent::Open(Panel::Message(seq))).or_else(|| self.reset(event))
+                seq_of(event).map(|seq| ConsoleEvent::Open(PanelAction::Message(seq))).or_else(|| self.reset(event))
             }
             _ => self.0.borrow().parts.as_ref().map(|parts| ConsoleEvent::Filter(parts.input.value())),
         };
@@ -442,13 +437,18 @@ impl Console {
                     "C" => Copied::Payload,
                     _ => Copied::Publish,
                 };
-                return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(Panel::Copy(copied, seq)));
+                return self
+                    .0
+                    .borrow()
+                    .reader
+                    .focused_row()
+                    .map(|seq| ConsoleEvent::Open(PanelAction::Copy(copied, seq)));
             }
             "Escape" => self.act(ConsoleModel::deselect),
             "Enter" => {
                 // Otherwise the key would press the button that gets the focus.
                 event.prevent_default();
-                return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(Panel::Message(seq)));
+                return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(PanelAction::Message(seq)));
             }
             key => self.step(ScrollStep::from_key(key).filter(|_| !event.shift_key())?),
         }
@@ -460,11 +460,11 @@ impl Console {
     fn handle_click(&self, event: &Event) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         match target.get_attribute("data-act").as_deref() {
-            Some("topics") => return Some(ConsoleEvent::Open(Panel::Topics)),
-            Some("export") => return Some(ConsoleEvent::Export),
+            Some("topics") => return Some(ConsoleEvent::Open(PanelAction::Topics)),
+            Some("export") => return Some(ConsoleEvent::Open(PanelAction::Export)),
             Some("clear") => return Some(ConsoleEvent::Clear),
-            Some("logs") => return Some(ConsoleEvent::Open(Panel::Replay)),
-            Some("sample") => return Some(ConsoleEvent::Open(Panel::Sample)),
+            Some("logs") => return Some(ConsoleEvent::Open(PanelAction::Logs)),
+            Some("sample") => return Some(ConsoleEvent::Open(PanelAction::PlaySample)),
             Some("hold") => self.act(|reader| if reader.is_held() { reader.resume() } else { reader.hold() }),
             Some("all") => self.act(ConsoleModel::list_others),
             Some("next") => self.seek(Toward::Newer),
@@ -481,7 +481,7 @@ impl Console {
                     // Never fails for an element in the document.
                     let _ = table.focus_with_options(&options);
                 }
-                return (target.class_name() == "open").then_some(ConsoleEvent::Open(Panel::Message(seq)));
+                return (target.class_name() == "open").then_some(ConsoleEvent::Open(PanelAction::Message(seq)));
             }
         }
         None
@@ -594,7 +594,6 @@ impl Inner {
             rank: reader.rows().rank,
             empty: (reader.rows().total == 0).then(|| words_of_nothing(facts, reader.unseen())),
             has_messages: facts.stats.kept > 0,
-            is_exporting: facts.is_exporting,
         };
         if *said == Some(now) {
             return;
@@ -602,7 +601,7 @@ impl Inner {
         *said = Some(now);
         parts.set("[data-act=hold]", "aria-pressed", now.is_held);
         parts.set("[data-act=all]", "aria-pressed", now.lists_all);
-        parts.set("[data-act=export]", "disabled", !now.has_messages || now.is_exporting);
+        parts.set("[data-act=export]", "disabled", !now.has_messages);
         parts.set("[data-act=clear]", "disabled", !now.has_messages);
         let (empty, may_play) = now.empty.unwrap_or_default();
         parts.set(".console-empty", "hidden", now.empty.is_none());
@@ -637,14 +636,14 @@ impl Inner {
         {
             words.set_node_value(Some(since));
         }
-        let hidden = Column::ALL.into_iter().filter(|column| !self.columns.look(*column).is_shown);
+        let hidden = Column::ALL.into_iter().filter(|column| !self.columns.style(*column).is_shown);
         let hidden: Vec<_> = hidden.map(Column::name).collect();
         // Our own attributes and properties are always accepted.
         let _ = parts.table.set_attribute("data-hidden", &hidden.join(" "));
         for column in Column::ALL {
             let name = format!("--{}-px", column.name());
             let style = parts.table.style();
-            let _ = match self.columns.look(column).width_px {
+            let _ = match self.columns.style(column).width_px {
                 Some(px) => style.set_property(&name, &format!("{px}px")),
                 None => style.remove_property(&name).map(drop),
             };

@@ -7,7 +7,7 @@ use crate::crawl::ROW_EM;
 use crate::crawl::layout::Toward;
 use crate::web::page::crawl::stage::Stage;
 use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput, kiosk};
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 /// A finger that moved less than this, in CSS pixels, has clicked.
 const DRAG_FROM_PX: i32 = 6;
@@ -101,7 +101,7 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
             kiosk::toggle_full_screen(section);
             return None;
         }
-        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(Panel::Sound)),
+        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(PanelAction::ToggleSound)),
         // The browser's own keys scroll plain text.
         "Escape" => CrawlInput::Skip,
         _ if handle.is_plain() => return None,

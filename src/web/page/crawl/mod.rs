@@ -31,7 +31,7 @@ use crate::crawl::opening::{Opening, Scene};
 use crate::time::Instant;
 use crate::web::clock::Clock;
 use crate::web::page::crawl::stage::{Elements, Stage};
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 /// The page's access to the crawl.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ pub enum CrawlEvent {
     /// The line of this message was chosen.
     Reveal(u64),
     /// This panel is to be opened.
-    Open(Panel),
+    Open(PanelAction),
     /// The person chose this speed, in percent.
     Speed(u32),
 }

@@ -21,7 +21,7 @@ use crate::web::page::crawl::kiosk;
 use crate::web::page::crawl::kiosk::WakeLockGuard;
 use crate::web::page::crawl::stage::Elements;
 use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput};
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 /// The media query for the system's setting that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
@@ -235,7 +235,9 @@ impl Listener {
         if let Ok(Some(button)) = target.closest("button") {
             match pressed(&button) {
                 Some(wish) => self.pass_on(self.handle.wish(wish)),
-                None if button.class_list().contains("direct") => self.pass_on(Some(CrawlEvent::Open(Panel::Director))),
+                None if button.class_list().contains("direct") => {
+                    self.pass_on(Some(CrawlEvent::Open(PanelAction::Opening)));
+                }
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {

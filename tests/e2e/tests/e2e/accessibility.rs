@@ -185,7 +185,7 @@ async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
             page.wait_for("the crawl", "!isVisible(crawl().querySelector('.skip'))", PATIENCE).await?;
             check_tabs(page, &format!("connected, {theme}")).await?;
             page.press("Director").await?;
-            page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
+            page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
             check_tabs(page, &format!("Director, {theme}")).await?;
             page.press("Close").await?;
             page.press("Plain text").await?;
@@ -206,9 +206,16 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
             page.wait_for_stat("received", 1, PATIENCE).await?;
-            for panel in
-                ["Send a message", "Packets", "Topics", "Logs", "Preferences", "Keyboard", "Change subscriptions"]
-            {
+            for panel in [
+                "Send a message",
+                "Packets",
+                "Topics",
+                "Export",
+                "Logs",
+                "Preferences",
+                "Keyboard",
+                "Change subscriptions",
+            ] {
                 page.press(panel).await?;
                 page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
                 check_rules(page, &format!("{panel}, {theme}")).await?;
@@ -216,16 +223,16 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
                 page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
             }
             page.press("Director").await?;
-            page.wait_for("the Director", "Boolean(field('Quiet pad'))", PATIENCE).await?;
+            page.wait_for("the Director", "Boolean(field('Ambient sound'))", PATIENCE).await?;
             check_rules(page, &format!("Director, {theme}")).await?;
             // With a rule, one that is being changed, and errors.
-            page.press("Lines").await?;
-            page.fill("For topics", "StarWars").await?;
-            page.choose("Words", "sentence").await?;
-            page.fill("What is said", "it is {t}").await?;
+            page.press("Line rules").await?;
+            page.fill("Match topics", "StarWars").await?;
+            page.choose("Text", "sentence").await?;
+            page.fill("Text template", "it is {t}").await?;
             page.press("Add").await?;
-            page.press("Change rule 1").await?;
-            page.fill("What is said", "it is {").await?;
+            page.press("Edit rule 1").await?;
+            page.fill("Text template", "it is {").await?;
             page.press("Save").await?;
             page.wait_for_words("isn't closed").await?;
             // The rule was stored, together with the settings.
@@ -253,7 +260,7 @@ async fn suggestions_break_no_rule_and_leave_the_filter_its_name() -> Result<()>
             page.wait_for("a suggestion", "field('Filter').hasAttribute('aria-activedescendant')", PATIENCE).await?;
             check(page, "field('Filter')", &["searchbox"], "Filter").await?;
             let list = "document.getElementById('suggestions')";
-            check(page, list, &["listbox"], "Suggestions for the filter").await?;
+            check(page, list, &["listbox"], "Filter suggestions").await?;
             page.wait_for_words("9 suggestions").await?;
             check_rules(page, &format!("suggestions, {theme}")).await?;
         }

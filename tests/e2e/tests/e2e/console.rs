@@ -111,8 +111,7 @@ async fn an_export_holds_every_message_as_it_came() -> Result<()> {
             broker.publish(Version::V5, "StarWars", payload).await?;
         }
         page.wait_for_stat("received", 3, PATIENCE).await?;
-        page.press("Export").await?;
-        let export = page.downloaded().await?;
+        let export = page.export().await?;
         let lines: Vec<Value> = export
             .lines()
             .map(|line| serde_json::from_str(line).with_context(|| format!("a line of the export: {line}")))

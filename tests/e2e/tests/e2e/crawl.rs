@@ -283,9 +283,9 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         let in_link = |percent: &str| format!("new URLSearchParams(location.hash.slice(1)).get('speed') === {percent}");
         page.wait_for("the speed in the link", &in_link("'75'"), PATIENCE).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "field('Speed in percent')?.value === '75'", PATIENCE).await?;
+        page.wait_for("the panel", "field('Speed (%)')?.value === '75'", PATIENCE).await?;
         key(page, "ArrowUp").await?;
-        page.wait_for("the speed there", "field('Speed in percent')?.value === '100'", PATIENCE).await?;
+        page.wait_for("the speed there", "field('Speed (%)')?.value === '100'", PATIENCE).await?;
         page.wait_for("a link without the usual", &in_link("null"), PATIENCE).await?;
         page.press("Close").await?;
 

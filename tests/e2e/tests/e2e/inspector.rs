@@ -137,13 +137,13 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         choose(page, "Text").await?;
         check_equal("broken text", rows(page).await?, vec![r"caf\xC3 \xFFNUL".to_owned()])?;
         choose(page, "JSON").await?;
-        page.wait_for_words("This isn't JSON: at byte 3, this is no UTF-8").await?;
+        page.wait_for_words("Not valid JSON: invalid UTF-8 at byte 3").await?;
 
         // The choice applies to the topic; another message of it opens with it.
         choose(page, "Base64").await?;
         inspect(page, 1).await?;
         check_equal("the view", view(page).await?.as_str(), "Packet")?;
-        page.press("Later message").await?;
+        page.press("Next message").await?;
         wait_for_message(page, 2).await?;
         check_equal("the view", view(page).await?.as_str(), "Base64")?;
 
@@ -156,7 +156,7 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
         page.element("console_()").await?.send_keys(ENTER).await?;
         wait_for_message(page, 5).await?;
-        page.press("Later message").await?;
+        page.press("Next message").await?;
         page.wait_for_words("Message 6 hasn't arrived yet").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for("the focus", "console_().contains(document.activeElement)", PATIENCE).await
@@ -189,7 +189,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; };").await?;
 
         inspect(page, 1).await?;
-        page.press("Copy row").await?;
+        page.press("Copy as NDJSON").await?;
         let row = copied(page).await?;
         ensure!(
             row.starts_with(r#"{"seq":1,"time":""#) && row.ends_with(r#""properties":{"content_type":"x y"}}"#),
@@ -318,7 +318,7 @@ async fn packets_are_traced_and_a_delivery_is_told() -> Result<()> {
             "[...{packets}.querySelectorAll('.sheet-row')].find((row) => row.innerText.includes('PUBREC')).querySelector('.id button')"
         );
         page.element(&identifier).await?.click().await?;
-        page.wait_for_words("Packets of the exchange 1").await?;
+        page.wait_for_words("Related packets .packet ID 1.").await?;
         let kinds = format!("[...{packets}.querySelectorAll('.sheet-row .kind')].map((kind) => kind.innerText).join(' ')");
         page.wait_for("four packets", &format!("{kinds} === 'PUBLISH PUBREC PUBREL PUBCOMP'"), PATIENCE).await?;
         page.screenshot("exchange").await?;

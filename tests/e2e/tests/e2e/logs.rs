@@ -47,15 +47,14 @@ async fn an_import_is_exported_byte_for_byte() -> Result<()> {
     in_browser("import", async |page| {
         page.open(&station.page_url()).await?;
         page.press("Logs").await?;
-        page.wait_for("the panel", "field('Import a log')", PATIENCE).await?;
-        choose_file(page, "Import a log", &path).await?;
-        page.wait_for_words("100,000 messages of log.ndjson are in the console now").await?;
-        page.wait_for_words("One line is no message and was left out. Line 100001").await?;
+        page.wait_for("the panel", "field('Import…')", PATIENCE).await?;
+        choose_file(page, "Import…", &path).await?;
+        page.wait_for_words("Imported 100,000 messages from log.ndjson").await?;
+        page.wait_for_words("1 invalid line skipped. Line 100001").await?;
         page.wait_for_stat("kept", MESSAGES, PATIENCE).await?;
         page.check_accounts().await?;
         page.press_keys(ESCAPE).await?;
-        page.press("Export").await?;
-        let again = page.downloaded().await?;
+        let again = page.export().await?;
         ensure!(again == exported, "what was exported differs from what was imported");
         Ok(())
     })
@@ -79,11 +78,11 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
 
         // Paused, one line per click.
         page.press("Logs").await?;
-        page.press("Rest").await?;
+        page.press("Pause replay").await?;
         let before = page.stat("received").await?;
-        page.press("Next line").await?;
+        page.press("Step").await?;
         page.wait_for_stat("received", before + 1, PATIENCE).await?;
-        page.press("Next line").await?;
+        page.press("Step").await?;
         page.wait_for_stat("received", before + 2, PATIENCE).await?;
         page.check_accounts().await?;
 
@@ -140,7 +139,7 @@ async fn the_sample_ends_when_one_connects() -> Result<()> {
         broker.publish(Version::V5, "StarWars", "ADA: First of all").await?;
         page.wait_for_row("First of all").await?;
         page.press("Logs").await?;
-        page.wait_for("the panel", "field('Import a log')", PATIENCE).await?;
+        page.wait_for("the panel", "field('Import…')", PATIENCE).await?;
         page.press("Close").await?;
         check_equal("messages", page.stat("received").await?, 1)
     })
@@ -176,7 +175,7 @@ async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()
         let lines: Vec<&str> = export.split_inclusive('\n').take(6).collect();
         let (one, other) = (lines[..4].concat(), lines[4..].concat());
         drop_files(page, &[("one.ndjson", &one)]).await?;
-        page.wait_for_words("4 messages of one.ndjson are in the console now").await?;
+        page.wait_for_words("Imported 4 messages from one.ndjson").await?;
         let files = [
             ("picture.png", "\u{89}PNG\r\n\u{1a}\n"),
             ("table.csv", "time,seq\r\n2026,1\r\n"),
@@ -184,10 +183,10 @@ async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()
             ("other.ndjson", &other),
         ];
         drop_files(page, &files).await?;
-        page.wait_for_words("picture.png holds no message. It is no log that was exported as NDJSON").await?;
-        page.wait_for_words("table.csv holds no message. It is no log that was exported as NDJSON. Line 1").await?;
+        page.wait_for_words("picture.png contains no messages. Not an exported NDJSON log").await?;
+        page.wait_for_words("table.csv contains no messages. Not an exported NDJSON log. Line 1").await?;
         page.wait_for_words("empty.ndjson holds no message").await?;
-        page.wait_for_words("2 messages of other.ndjson are in the console now").await?;
+        page.wait_for_words("Imported 2 messages from other.ndjson").await?;
         page.wait_for_stat("kept", 6, PATIENCE).await?;
         page.screenshot("dropped").await?;
         page.check_accounts().await?;
@@ -222,8 +221,10 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         drop_files(page, &[("log.ndjson", &log)]).await?;
         page.wait_for_stat("kept", 3, PATIENCE).await?;
         page.run("window.showSaveFilePicker = undefined;").await?;
+        page.press_keys(ESCAPE).await?;
+        page.press("Export").await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("3 messages are in mqtt-crawl-.*csv").await?;
+        page.wait_for_words("Saved 3 messages to mqtt-crawl-.*csv").await?;
         let head = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";
         let rows = [
             "2026-11-21 10:00:00.121,1,\"a\",1,false,false,\"'=1+1\",text,4,\r\n",
@@ -250,7 +251,7 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         page.choose("Messages", "matching").await?;
         page.press("Save as CSV").await?;
         page.wait_for("the file", "window.isWritten === true", PATIENCE).await?;
-        page.wait_for_words("2 messages are in mqtt-crawl-.*csv").await?;
+        page.wait_for_words("Saved 2 messages to mqtt-crawl-.*csv").await?;
         check_equal("the file", page.evaluate::<String>(written).await?, format!("{head}{}{}", rows[0], rows[2]))?;
         page.run("window.written = []; window.isWritten = false;").await?;
         page.press("Save as NDJSON").await?;
@@ -263,14 +264,14 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         // The browser's dialog is dismissed; the disk is full.
         page.run("window.showSaveFilePicker = async () => { throw new DOMException('', 'AbortError'); };").await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("Nothing was saved").await?;
+        page.wait_for_words("Save cancelled").await?;
         page.run(
             "window.showSaveFilePicker = async () => ({ createWritable: async () => ({
                 write: async () => { throw new Error('full'); }, close: async () => {} }) });",
         )
         .await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("couldn't be written. Is there room on the disk").await
+        page.wait_for_words("Couldn't write mqtt-crawl-.*csv. Check free disk space").await
     })
     .await
 }

@@ -40,8 +40,8 @@ const TOLD: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Director").await?;
-    page.press("Lines").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Lines'))", PATIENCE).await
+    page.press("Line rules").await?;
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Line rules'))", PATIENCE).await
 }
 
 /// Waits until the preview shows a message with this line.
@@ -130,7 +130,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         open_panel(page).await?;
         // Before any message arrived there are examples, also for the topics that are typed.
         wait_for_preview(page, "chat/harbour PIP: Good evening", "PIP: Good evening").await?;
-        page.fill("For topics", "+/temperature").await?;
+        page.fill("Match topics", "+/temperature").await?;
         wait_for_preview(page, "greenhouse/temperature 21.4", "greenhouse temperature: 21.4").await?;
 
         publisher.publish(Version::V5, "shed/temperature", READING).await?;
@@ -142,15 +142,15 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
 
         // Errors are at their fields, and nothing is accepted.
         page.choose("Speaker", "level").await?;
-        page.fill("Level of the speaker", "0").await?;
-        page.choose("Words", "sentence").await?;
-        page.fill("What is said", "it is {value").await?;
+        page.fill("Speaker level", "0").await?;
+        page.choose("Text", "sentence").await?;
+        page.fill("Text template", "it is {value").await?;
         page.press("Add").await?;
         page.wait_for_words("1 for the first level").await?;
         page.wait_for_words("isn't closed").await?;
         check_equal("the rules", rules_in_link(page).await?, vec![])?;
-        page.fill("Level of the speaker", "1").await?;
-        page.fill("What is said", "it is {value} {unit} here").await?;
+        page.fill("Speaker level", "1").await?;
+        page.fill("Text template", "it is {value} {unit} here").await?;
         wait_for_preview(page, &sample, "shed: it is 21.40 °C here").await?;
         page.screenshot("lines-panel").await?;
         page.press("Add").await?;
@@ -159,22 +159,22 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         page.wait_for_line("it is 21.40 °C here").await?;
 
         // Everything else is hidden; then nothing is, because that rule is the first.
-        page.fill("For topics", "#").await?;
-        page.tick("Not in the crawl").await?;
-        wait_for_preview(page, "debug/heap 41 pages free", "Not in the crawl").await?;
+        page.fill("Match topics", "#").await?;
+        page.tick("Hide from crawl").await?;
+        wait_for_preview(page, "debug/heap 41 pages free", "Hidden from the crawl").await?;
         page.press("Add").await?;
         wait_for_rules(page, &["+/temperature", "#"]).await?;
         wait_for_preview(page, &sample, "shed: it is 21.40 °C here").await?;
         page.press("Move rule 2 up").await?;
         wait_for_rules(page, &["#", "+/temperature"]).await?;
-        wait_for_preview(page, &sample, "Not in the crawl").await?;
+        wait_for_preview(page, &sample, "Hidden from the crawl").await?;
         let focus = "document.activeElement.getAttribute('aria-label')";
         page.wait_for("the focus on the button that moved", &format!("{focus} === 'Move rule 1 down'"), PATIENCE)
             .await?;
 
-        page.press("Change rule 1").await?;
-        check_equal("the topics", page.value("For topics").await?, "#".to_owned())?;
-        page.fill("For topics", "debug/#").await?;
+        page.press("Edit rule 1").await?;
+        check_equal("the topics", page.value("Match topics").await?, "#".to_owned())?;
+        page.fill("Match topics", "debug/#").await?;
         page.press("Save").await?;
         wait_for_rules(page, &["debug/#", "+/temperature"]).await?;
         publisher.publish(Version::V5, "debug/heap", "40 pages free").await?;

@@ -297,9 +297,9 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         ensure!(page.evaluate::<bool>("document.activeElement === field('Title')").await?, "the field lost the focus");
         page.fill("Episode", "").await?;
         page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", PATIENCE).await?;
-        page.fill("Card", "Once, upriver").await?;
+        page.fill("Opening card", "Once, upriver").await?;
         page.tick("Stars").await?;
-        page.choose("Speed in percent", "130").await?;
+        page.choose("Speed (%)", "130").await?;
         page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", PATIENCE).await?;
         page.wait_for("no stars", "crawl().dataset.stars === 'false'", PATIENCE).await?;
         check_equal(
@@ -310,15 +310,15 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         check_equal("violations", page.violations().await?, Vec::<String>::new())?;
         page.screenshot("director").await?;
 
-        page.press("Play the opening again").await?;
+        page.press("Replay opening").await?;
         wait_for_scene(page, "card").await?;
         let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
         check_equal("the card", words, "Once, upriver".to_owned())?;
         // Typed text is shown even while it plays.
-        page.fill("Card", "Twice, upriver").await?;
+        page.fill("Opening card", "Twice, upriver").await?;
         page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", PATIENCE).await?;
 
-        page.press("Defaults").await?;
+        page.press("Reset").await?;
         page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
         check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
 
@@ -336,7 +336,7 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         page.wait_for("a link with it", link, PATIENCE).await?;
         page.choose("Opening", "off").await?;
         page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", PATIENCE).await?;
-        page.press("Defaults").await?;
+        page.press("Reset").await?;
         page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
         check_equal("the mode", page.value("Opening").await?, "yield".to_owned())
     })

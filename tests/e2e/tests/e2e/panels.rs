@@ -50,12 +50,12 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered").await?;
 
         // In hex, retained, by keyboard.
-        page.choose("Message payload: written as", "Hex").await?;
+        page.choose("Message payload: format", "Hex").await?;
         page.fill("Message payload", "c3 A9 21").await?;
-        page.tick("Message is retained").await?;
+        page.tick("Retain message").await?;
         page.fill("Message topic", "deck/hex").await?;
         page.press_keys(CONTROL_ENTER).await?;
         let line = "got 2 0 deck/hex é!";
@@ -70,8 +70,8 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         page.press("Send").await?;
         page.wait_for_words(r"hex digit is missing").await?;
         page.wait_for_words(r"can't hold \+ or #").await?;
-        page.wait_for_words("2 fields need your attention").await?;
-        wait_for_tally(page, "4 sent: 4 done.").await?;
+        page.wait_for_words("fix the 2 highlighted fields").await?;
+        wait_for_tally(page, "4 sent, 4 delivered").await?;
 
         let listed = outcomes(page).await?;
         check_equal("how many are listed", listed.len(), 4)?;
@@ -97,15 +97,14 @@ async fn properties_arrive() -> Result<()> {
         page.fill("Message content type", "text/plain").await?;
         page.fill("Message response topic", "deck/answers").await?;
         page.fill("Message correlation data", "c-1").await?;
-        page.press("Add a user property").await?;
+        page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent: 1 done.").await?;
+        wait_for_tally(page, "1 sent, 1 delivered").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
-        page.press("Export").await?;
-        let export = page.downloaded().await?;
+        let export = page.export().await?;
         for words in ["text/plain", "deck/answers", "ship", "Evening Star"] {
             ensure!(export.contains(words), "no {words} in {export}");
         }
@@ -136,11 +135,11 @@ async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent: 3 waiting.").await?;
+        wait_for_tally(page, "3 sent, 3 waiting").await?;
         page.wait_for_words("Up to 10,000 messages wait here .*; 3 wait").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -177,28 +176,31 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
         check_equal("which levels are off", disabled, vec![false, true, true])?;
-        ensure!(page.evaluate::<bool>("field('Message is retained').disabled").await?, "retain can be chosen");
-        ensure!(page.evaluate::<String>(&why("Message is retained")).await?.contains("no retained"), "no reason");
+        ensure!(page.evaluate::<bool>("field('Retain message').disabled").await?, "retain can be chosen");
+        ensure!(
+            page.evaluate::<String>(&why("Retain message")).await?.contains("doesn't support retained"),
+            "no reason"
+        );
         page.press("Close").await?;
 
         page.press("Settings").await?;
         open(page, "More settings").await?;
         for (name, reason) in [
-            ("Keep alive in seconds", "42 s are in force"),
-            ("Subscription identifier", "no subscription identifiers"),
-            ("Will is retained", "no retained"),
+            ("Keep alive (s)", "42 s (set by the broker)"),
+            ("Subscription identifier", "doesn't support subscription identifiers"),
+            ("Retain will", "doesn't support retained"),
         ] {
             ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
             let said: String = page.evaluate(&why(name)).await?;
             ensure!(said.contains(reason), "{name}: {said}");
         }
-        let terms: String = page.evaluate("named('section', 'What this broker allows').innerText").await?;
+        let terms: String = page.evaluate("named('section', 'Broker capabilities').innerText").await?;
         let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
         for line in [
             "Keep alive 42 s",
-            "Highest QoS to publish with 0",
+            "Maximum QoS 0",
             "Retained messages no",
-            "Filters with + and # yes",
+            "Wildcard subscriptions yes",
             "Subscription identifiers no",
             "User property deck: <b>7</b>",
         ] {
@@ -220,29 +222,29 @@ async fn finer_settings_reach_connect() -> Result<()> {
         page.press("Settings").await?;
         open(page, "More settings").await?;
 
-        page.fill("Keep alive in seconds", "70000").await?;
+        page.fill("Keep alive (s)", "70000").await?;
         page.press("Apply").await?;
         page.wait_for_words("from 0 to 65535").await?;
         page.wait_for_words("Nothing was applied").await?;
 
-        page.fill("Keep alive in seconds", "77").await?;
+        page.fill("Keep alive (s)", "77").await?;
         page.fill("Receive Maximum", "5").await?;
         page.choose("Session", "later").await?;
-        page.fill("Kept for", "2").await?;
+        page.fill("Keep for", "2").await?;
         page.choose("Unit", "hours").await?;
         page.wait_for_words("client identifier is kept in this page").await?;
-        page.press("Add a user property").await?;
+        page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
-        page.tick("Leave a will").await?;
+        page.tick("Last will").await?;
         page.fill("Will topic", "deck/gone").await?;
         page.fill("Will payload", "farewell").await?;
         page.choose("Will QoS", "1").await?;
-        page.tick("Will is retained").await?;
-        page.fill("Will delay in seconds", "9").await?;
+        page.tick("Retain will").await?;
+        page.fill("Will delay (s)", "9").await?;
         page.press("Apply").await?;
         page.wait_for_words("takes effect with the next connection").await?;
-        page.press("Connect again").await?;
+        page.press("Reconnect now").await?;
 
         let look = || {
             let connect = peer.connects().pop();
@@ -270,7 +272,7 @@ async fn a_panel_gives_the_focus_back() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panel-focus", async |page| {
         page.open(&station.page_url()).await?;
-        for (name, first) in [("Send a message", "Message topic"), ("More settings", "Keep alive in seconds")] {
+        for (name, first) in [("Send a message", "Message topic"), ("More settings", "Keep alive (s)")] {
             open(page, name).await?;
             let dialog = page.element(&format!("named('dialog[open]', '{name}')")).await?;
             let (role, found) = page.role_and_name(&dialog).await?;
@@ -301,10 +303,10 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.open(&link(&station.page_url(), &keys)).await?;
         open(page, "More settings").await?;
         page.choose("Session", "later").await?;
-        page.fill("Kept for", "90").await?;
+        page.fill("Keep for", "90").await?;
         page.choose("Unit", "minutes").await?;
-        page.fill("Keep alive in seconds", "25").await?;
-        page.press("Add a user property").await?;
+        page.fill("Keep alive (s)", "25").await?;
+        page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.press("Apply").await?;
         page.wait_for_words("takes effect").await?;
@@ -321,7 +323,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting").await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
@@ -333,8 +335,8 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
         open(page, "More settings").await?;
-        page.wait_for("what was chosen", "field('Kept for').value === '90'", PATIENCE).await?;
-        for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive in seconds", "25")] {
+        page.wait_for("what was chosen", "field('Keep for').value === '90'", PATIENCE).await?;
+        for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive (s)", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
         }
         check_equal("user property", page.value("User property 1: name").await?, "ship".to_owned())
@@ -371,7 +373,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         page.keep_workers().await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
         open(page, "More settings").await?;
-        page.fill("Keep alive in seconds", "25").await?;
+        page.fill("Keep alive (s)", "25").await?;
         page.press("Apply").await?;
         page.wait_for_words("takes effect").await?;
         page.press_keys(ESCAPE).await?;
@@ -380,15 +382,15 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting").await?;
 
         page.fail_worker("out of fuel").await?;
         page.wait_for_words("was started again").await?;
-        wait_for_tally(page, "1 sent: 1 unknown.").await?;
+        wait_for_tally(page, "1 sent, 1 unconfirmed").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent: 1 done, 1 unknown.").await?;
+        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed").await?;
 
         let connects = peer.connects();
         check_equal("how often it connected", connects.len(), 2)?;
@@ -409,10 +411,10 @@ async fn defaults_take_the_place_of_what_was_typed() -> Result<()> {
         page.press("More settings").await?;
         page.wait_for("the panel", "Boolean(named('dialog[open]', 'More settings'))", PATIENCE).await?;
         for seconds in ["77", "no number"] {
-            page.fill("Keep alive in seconds", seconds).await?;
+            page.fill("Keep alive (s)", seconds).await?;
             page.press("Apply").await?;
-            page.press("Defaults").await?;
-            check_equal("keep alive", page.value("Keep alive in seconds").await?, "30".to_owned())?;
+            page.press("Reset").await?;
+            check_equal("keep alive", page.value("Keep alive (s)").await?, "30".to_owned())?;
         }
         Ok(())
     })

@@ -69,7 +69,7 @@ async fn choices_survive_a_reload_and_hold_no_secret() -> Result<()> {
         for (column, is_shown) in [("Time", true), ("Seq", true), ("Size", false)] {
             check_equal(column, page.evaluate::<bool>(&format!("field('{column}').checked")).await?, is_shown)?;
         }
-        page.press("Defaults").await?;
+        page.press("Reset").await?;
         wait_for_looks(page, "dark", false).await?;
         check_equal("what is stored", stored(page).await?, r#"{"mqtt-crawl":""}"#.to_owned())
     })
@@ -118,10 +118,10 @@ async fn smaller_limits_evict_and_all_adds_up() -> Result<()> {
         open_dialog(page, "Preferences").await?;
         page.wait_for_text("Now: 1,500 messages").await?;
 
-        page.fill("Most messages", &format!("999{TAB}")).await?;
+        page.fill("Maximum messages", &format!("999{TAB}")).await?;
         page.wait_for_text("from 1000 to 10000000").await?;
         check_equal("kept with a bad limit", page.stat("kept").await?, 1_500)?;
-        page.fill("Most messages", &format!("1000{TAB}")).await?;
+        page.fill("Maximum messages", &format!("1000{TAB}")).await?;
         page.wait_for_stat("kept", 1_000, PATIENCE).await?;
         check_equal("evicted", page.stat("evicted").await?, 500)?;
         page.wait_for_text("Now: 1,000 messages").await?;

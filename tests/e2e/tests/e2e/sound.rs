@@ -58,11 +58,11 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         page.open(&link(&station.page_url(), &[("view", "crawl"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
-        ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "it was on by itself");
+        page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
+        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "it was on by itself");
         check_silence(page).await?;
 
-        page.tick("Quiet pad").await?;
+        page.tick("Ambient sound").await?;
         wait_for_state(page, "running").await?;
         page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
         page.screenshot("sound-director").await?;
@@ -72,7 +72,7 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         page.run("document.activeElement.blur();").await?;
         page.press_keys("m").await?;
         wait_for_state(page, "suspended").await?;
-        ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "the panel says that it sounds");
+        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "the panel says that it sounds");
 
         // A hidden page is silent.
         page.press_keys("m").await?;
@@ -122,8 +122,11 @@ async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press_keys("m").await?;
         page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
-        page.wait_for_text("This browser makes no sound for this page.").await?;
-        ensure!(page.evaluate::<bool>("field('Quiet pad').disabled && !field('Quiet pad').checked").await?, "it is on");
+        page.wait_for_text("Sound is not available in this browser.").await?;
+        ensure!(
+            page.evaluate::<bool>("field('Ambient sound').disabled && !field('Ambient sound').checked").await?,
+            "it is on"
+        );
         Ok(())
     })
     .await

@@ -11,7 +11,7 @@ use serde_json::json;
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Change subscriptions").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Subscriptions'))", PATIENCE).await
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Edit subscriptions'))", PATIENCE).await
 }
 
 /// Returns the topics of the address bar.
@@ -30,7 +30,12 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.open(&link(&station.page_url(), &[("broker", broker), ("topic", "first"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        page.wait_for_text("Granted with QoS 0").await?;
+        page.wait_for(
+            "the broker's answer",
+            "document.querySelector('.granted-words')?.innerText === 'QoS 0'",
+            PATIENCE,
+        )
+        .await?;
         // None of its messages arrives before it is subscribed to.
         publisher.publish(Version::V5, "second/a", "too early").await?;
         publisher.publish(Version::V5, "first", "one").await?;
@@ -39,7 +44,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.press("Subscribe").await?;
         page.wait_for_words("empty").await?;
         page.fill("Topic filter", "second/+").await?;
-        page.choose("Highest QoS", "2").await?;
+        page.choose("Maximum QoS", "2").await?;
         page.press("Subscribe").await?;
         page.wait_for_words("Subscribed to “second/\\+” .QoS 2").await?;
         check_equal("the box after", page.value("Topic filter").await?, String::new())?;
@@ -51,12 +56,12 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("the form", typed(page).await?, both)?;
 
         // Subscribed again with another QoS.
-        page.press("Change second/+").await?;
+        page.press("Edit second/+").await?;
         check_equal("the filter", page.value("Topic filter").await?, "second/+".to_owned())?;
-        check_equal("its QoS", page.value("Highest QoS").await?, "2".to_owned())?;
-        page.choose("Highest QoS", "1").await?;
-        page.press("Change").await?;
-        page.wait_for_words("Subscribed to “second/\\+” .QoS 1").await?;
+        check_equal("its QoS", page.value("Maximum QoS").await?, "2".to_owned())?;
+        page.choose("Maximum QoS", "1").await?;
+        page.press("Update").await?;
+        page.wait_for_words("The broker grants “second/\\+” with QoS 1").await?;
         page.screenshot(name).await?;
 
         page.press("Remove first").await?;
@@ -142,10 +147,16 @@ async fn a_refusal_is_shown() -> Result<()> {
         let status: String = page.evaluate("document.querySelector('.subscriptions').innerText").await?;
         check_equal("in the status", status.contains("refused"), true)?;
         page.screenshot("subscriptions-refused").await?;
-        let dialog = page.element(&format!("named('dialog', {})", json!("Subscriptions"))).await?;
+        let dialog = page.element(&format!("named('dialog', {})", json!("Edit subscriptions"))).await?;
         check_equal("role", page.role_and_name(&dialog).await?.0, "dialog".to_owned())
     })
     .await
+}
+
+/// Waits for the message counts of the subscriptions.
+async fn wait_for_counts(page: &Page, expected: &str) -> Result<()> {
+    let counts = "[...document.querySelectorAll('.subscribed .count')].map((count) => count.innerText).join()";
+    page.wait_for("the counts", &format!("{counts} === '{expected}'"), PATIENCE).await
 }
 
 #[tokio::test]
@@ -157,10 +168,10 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "first/#"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        page.wait_for_text("0 messages on topics that it matches").await?;
+        wait_for_counts(page, "0 messages").await?;
         let publisher = Login::anonymous(mosquitto.mqtt_port());
         publisher.publish(Version::V5, "first/a", "one").await?;
-        page.wait_for_text("1 message on topics that it matches").await?;
+        wait_for_counts(page, "1 message").await?;
 
         page.run("document.querySelector('dialog[open] details.more').open = true;").await?;
         page.fill("Topic filter", "second").await?;
@@ -169,16 +180,18 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         page.press("Subscribe").await?;
         page.wait_for_words("Subscribed to “second”").await?;
         publisher.publish(Version::V5, "second", "two").await?;
-        page.wait_for_text("1 message with its identifier").await?;
+        wait_for_counts(page, "1 message,1 message").await?;
         publisher.publish(Version::V5, "first/b", "three").await?;
-        page.wait_for_text("2 messages on topics that it matches").await?;
+        wait_for_counts(page, "2 messages,1 message").await?;
+        let sources = "[...document.querySelectorAll('.subscribed .count')].map((count) => count.title).join()";
+        let expected = "Counted by topic,Counted by subscription identifier".to_owned();
+        check_equal("how they are counted", page.evaluate(sources).await?, expected)?;
         // Messages that the log drops were received all the same.
         page.press_keys(ESCAPE).await?;
         page.press("Clear").await?;
         page.wait_for_stat("cleared", 3, PATIENCE).await?;
         open_panel(page).await?;
-        page.wait_for_text("2 messages on topics that it matches").await?;
-        page.wait_for_text("1 message with its identifier").await
+        wait_for_counts(page, "2 messages,1 message").await
     })
     .await
 }

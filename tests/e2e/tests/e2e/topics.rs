@@ -75,7 +75,7 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
         page.wait_for_text("lie between 18.5 and 19.0; the newest is 18.5").await?;
-        page.choose("Plot the field", "climate.humidity").await?;
+        page.choose("Plot", "climate.humidity").await?;
         page.wait_for_text("lie between 40 and 44; the newest is 44").await?;
 
         // By mouse, with a space in the name; markup is text.
@@ -92,9 +92,9 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         // In another order: "house" has more messages than "a b".
         let firsts = "[...document.querySelectorAll('[role=treeitem][aria-level=\"1\"]')].map((row) => row.dataset.topic).join()";
         page.wait_for("by name", &format!("{firsts} === 'a b,house'"), PATIENCE).await?;
-        page.choose("Order", "Most messages first").await?;
+        page.choose("Order", "Message count").await?;
         page.wait_for("by count", &format!("{firsts} === 'house,a b'"), PATIENCE).await?;
-        page.choose("Order", "Newest first").await?;
+        page.choose("Order", "Most recent").await?;
         page.wait_for("the newest first", &format!("{firsts} === 'a b,house'"), PATIENCE).await?;
 
         // Cleared, the tree starts again.
@@ -129,17 +129,17 @@ async fn a_retained_message_is_cleared_when_it_is_confirmed() -> Result<()> {
         page.press_keys(&ARROW_RIGHT.to_string()).await?;
         ensure!(text(page, "house/door").await?.contains("retained"), "the mark is missing");
 
-        let question = "named('dialog[open]', 'Clear the retained message?')";
-        page.press("Clear the retained message").await?;
+        let question = "named('dialog[open]', 'Delete the retained message?')";
+        page.press("Delete retained message").await?;
         page.wait_for("the question", &format!("{question}.innerText.includes('house/door')"), PATIENCE).await?;
         page.screenshot("clear-retained").await?;
-        page.press("Keep it").await?;
+        page.press("Cancel").await?;
         page.wait_for("no question", &format!("!{question}"), PATIENCE).await?;
         ensure!(text(page, "house/door").await?.contains("retained"), "it went although it was to stay");
 
-        page.press("Clear the retained message").await?;
-        page.press("Clear it").await?;
-        page.wait_for_words("The retained message of house/door is cleared").await?;
+        page.press("Delete retained message").await?;
+        page.press("Delete").await?;
+        page.wait_for_words("Deleted the retained message of house/door").await?;
         wait_for_count(page, "house/door", 2).await?;
         let text = text(page, "house/door").await?;
         ensure!(!text.contains("retained") && text.contains("(empty)"), "the mark is still there: {text}");

@@ -33,7 +33,7 @@ async fn open_panel(page: &Page) -> Result<()> {
 }
 
 async fn choose_script(page: &Page, path: &Path) -> Result<()> {
-    let input = page.element("field('Choose a script')").await?;
+    let input = page.element("field('Choose file…')").await?;
     Ok(input.send_keys(&path.display().to_string()).await?)
 }
 
@@ -93,7 +93,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         ensure!(faults[1].starts_with("Skipped: line 5, column "), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
         check_equal("elements made of a script", made, 0)?;
-        page.fill("From line to line", "1,5s").await?;
+        page.fill("Interval", "1,5s").await?;
         page.press("Play").await?;
         page.wait_for_words("Write a number and ms, s, m or h").await?;
 
@@ -101,7 +101,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
         page.wait_for_state("connected").await?;
         page.go_to(&transmits).await?;
-        page.fill("From line to line", "200ms").await?;
+        page.fill("Interval", "200ms").await?;
         page.screenshot(&format!("{name}-script")).await?;
         page.press("Play").await?;
         page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)
@@ -113,8 +113,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.screenshot(&format!("{name}-sign")).await?;
         page.go_to(&watches).await?;
         page.wait_for_stat("received", LINES, PATIENCE).await?;
-        page.press("Export").await?;
-        let export = page.downloaded().await?;
+        let export = page.export().await?;
         let texts: Result<Vec<String>> = export
             .lines()
             .map(|line| {
@@ -129,7 +128,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.go_to(&transmits).await?;
         page.wait_for("no sign", "!button('Stop')", PATIENCE).await?;
         open_panel(page).await?;
-        wait_for_progress(page, "Every line had its turn · 40 sent, 40 done").await?;
+        wait_for_progress(page, "Finished · 40 sent, 40 acknowledged").await?;
         let all_done = "document.querySelectorAll('[data-mark=done]').length > 5
             && document.querySelectorAll('[data-mark=done]').length === document.querySelectorAll('[data-line]').length";
         page.wait_for("every line on screen to be marked as done", all_done, PATIENCE).await
@@ -160,7 +159,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
     let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %U").await?;
     in_browser("transmit-hidden", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
-        page.fill("From line to line", "100ms").await?;
+        page.fill("Interval", "100ms").await?;
         // The page's own timers are throttled, otherwise this proves nothing.
         page.run(
             "window.__gaps = []; let last = performance.now(); setInterval(() => {
@@ -181,7 +180,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
         let took = times[LINES - 1] - times[0];
         println!("{LINES} lines, 100 ms apart, in {bursts} bursts over {took:.1} s");
         ensure!(bursts > 2 * took.ceil() as usize, "{bursts} bursts in {took:.1} s");
-        wait_for_progress(page, "120 sent, 120 done").await
+        wait_for_progress(page, "120 sent, 120 acknowledged").await
     })
     .await
 }
@@ -196,36 +195,36 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
     let last = || heard(&subscriber.output()).pop().unwrap_or_default();
     in_browser("transmit-seek", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
-        page.fill("Topic of the lines", "say/{speaker}/{line}").await?;
-        page.fill("From line to line", "1h").await?;
+        page.fill("Script topic", "say/{speaker}/{line}").await?;
+        page.fill("Interval", "1h").await?;
         page.choose("Payload", "text").await?;
         page.press("Play").await?;
         eventually("line 1", async || Ok((last() == "say/ADA/1 ADA: Line 1, <i>aye</i>").then_some(()))).await?;
         // The form folds when the script plays, which moves the lines.
-        page.wait_for("a script that plays", "button('Rest')", PATIENCE).await?;
+        page.wait_for("a script that plays", "button('Pause script')", PATIENCE).await?;
         // A click on a line, and the handle.
         page.element("document.querySelector('.script-row[data-line=\"4\"]')").await?.click().await?;
         eventually("line 4", async || Ok(last().starts_with("say/BEN/4 ").then_some(()))).await?;
-        page.press("Rest").await?;
+        page.press("Pause script").await?;
         seek(page, 29).await?;
-        wait_for_progress(page, "Line 29 of 30, at rest · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
         check_equal("what went out at rest", heard(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
-        page.tick("Begin again after the last line").await?;
+        page.tick("Loop").await?;
         seek(page, 30).await?;
         eventually("line 30", async || Ok(last().starts_with("say/BEN/30 ").then_some(()))).await?;
-        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 done").await?;
+        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 acknowledged").await?;
         page.press("Stop").await?;
         wait_for_progress(page, "Stopped at line 30 of 30").await?;
 
         // From a line on, in a loop.
-        page.fill("From line to line", "20ms").await?;
+        page.fill("Interval", "20ms").await?;
         seek(page, 28).await?;
         page.press("Play").await?;
         eventually("a second round", async || Ok((heard(&subscriber.output()).len() > 40).then_some(()))).await?;
         page.press("Stop").await?;
-        page.wait_for("an end", "!button('Rest')", PATIENCE).await?;
+        page.wait_for("an end", "!button('Pause script')", PATIENCE).await?;
         let numbers: Vec<String> = heard(&subscriber.output())[4..]
             .iter()
             .filter_map(|line| Some(line.split_once(' ')?.0.rsplit_once('/')?.1.to_owned()))
@@ -246,16 +245,16 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
     let path = script(&folder, 4)?;
     in_browser("transmit-refused", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
-        page.fill("Topic of the lines", "say/{speaker}").await?;
-        page.fill("From line to line", "10ms").await?;
+        page.fill("Script topic", "say/{speaker}").await?;
+        page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "4 sent, 2 done, 2 failed").await?;
+        wait_for_progress(page, "4 sent, 2 acknowledged, 2 failed").await?;
         check_equal("lines that failed", marked(page, "failed").await?, vec![2, 4])?;
         check_equal("lines that arrived", marked(page, "done").await?, vec![1, 3])?;
         let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
         ensure!(row.contains("rejected by the broker") && row.contains("BEN: Line 2"), "{row}");
         page.screenshot("transmit-refused").await?;
-        page.press("First that failed").await?;
+        page.press("Go to first failure").await?;
 
         // Another script, of which nothing was sent yet.
         choose_script(page, &script(&folder, 6)?).await?;
@@ -265,7 +264,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.run("button('Send a message').click();").await?;
         page.fill("Message topic", "say/ADA").await?;
         page.run("button('Send').click();").await?;
-        page.wait_for_words("1 sent: 1 done").await?;
+        page.wait_for_words("1 sent, 1 delivered").await?;
         check_equal("lines that arrived", marked(page, "done").await?, Vec::new())?;
         check_equal("lines that failed", marked(page, "failed").await?, Vec::new())
     })
@@ -291,15 +290,15 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
         .await?;
         page.wait_for_words("talk.txt: 3 of 3 rows read.").await?;
         ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
-        page.fill("From line to line", "1s").await?;
+        page.fill("Interval", "1s").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "1 sent, 1 done").await?;
+        wait_for_progress(page, "1 sent, 1 acknowledged").await?;
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
         let watcher = subscriber.subscribe_telling("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
-        wait_for_progress(page, "3 sent, 3 done").await?;
+        wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
         eventually("the rest", async || Ok((heard(&watcher.output()) == expected).then_some(()))).await?;
         page.wait_for_stat("received", 3, PATIENCE).await?;
@@ -332,23 +331,23 @@ async fn what_was_sent_is_taken_back_and_repeated() -> Result<()> {
         page.fill("Message payload", "second").await?;
         page.press("Send").await?;
         eventually("the second", async || Ok((got("1 text/y deck/a second") == 1).then_some(()))).await?;
-        page.press("Take message 1 back into the form").await?;
+        page.press("Edit and resend message 1").await?;
         check_equal("the payload", page.value("Message payload").await?, "first".to_owned())?;
         check_equal("the content type", page.value("Message content type").await?, "text/x".to_owned())?;
         page.press("Send").await?;
         eventually("the first again", async || Ok((got("1 text/x deck/a first") == 2).then_some(()))).await?;
 
         page.run("document.querySelector('.repeat').open = true;").await?;
-        page.fill("Every", "1ms").await?;
+        page.fill("Repeat every", "1ms").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("10 ms is the shortest").await?;
-        page.fill("Every", "20ms").await?;
-        page.fill("Times", "5").await?;
+        page.wait_for_words("Minimum 10 ms").await?;
+        page.fill("Repeat every", "20ms").await?;
+        page.fill("Repeat count", "5").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("It went out as often as it should: 5 sent, 5 done.").await?;
+        page.wait_for_words("Repeat finished: 5 sent, 5 acknowledged.").await?;
         check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
-        page.fill("Times", "").await?;
+        page.fill("Repeat count", "").await?;
         page.press("Repeat").await?;
         eventually("more", async || Ok((got("1 text/x deck/a first") > 12).then_some(()))).await?;
         page.press_keys(ESCAPE).await?;
@@ -375,7 +374,7 @@ async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
             open_with(page, &station, &station.ws_url("/mqtt"), &path).await?;
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("a script, {theme}")).await?;
-            page.fill("From line to line", "200ms").await?;
+            page.fill("Interval", "200ms").await?;
             page.press("Play").await?;
             wait_for_progress(page, "Line 1").await?;
             check_rules(page, &format!("a script that goes out, {theme}")).await?;
@@ -406,20 +405,20 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        ensure!(!page.evaluate::<bool>("isVisible(field('Column that speaks'))").await?, "asked without a table");
+        ensure!(!page.evaluate::<bool>("isVisible(field('Speaker column'))").await?, "asked without a table");
         choose_script(page, &path).await?;
         page.wait_for_words("Couldn't read story.csv. ").await?;
         page.wait_for_words("The columns are id, foo, bar.").await?;
         check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
-        page.choose("Column that is said", "bar").await?;
+        page.choose("Text column", "bar").await?;
         page.wait_for_words("No column is known to name a speaker.").await?;
         page.screenshot("transmit-columns").await?;
-        page.choose("Column that speaks", "foo").await?;
+        page.choose("Speaker column", "foo").await?;
         page.wait_for_words("story.csv: 2 of 3 rows read, 1 left out. line 4, column ").await?;
-        check_equal("the column that is said", page.value("Column that is said").await?, "bar".to_owned())?;
-        page.fill("From line to line", "10ms").await?;
+        check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
+        page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "Every line had its turn · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;
         let expected = [("PIP", "Spät"), ("ADA", "Two")]
             .map(|(who, text)| format!("{{\"character\":\"{who}\",\"text\":\"{text}\"}}"));
         eventually("both lines", async || Ok((heard(&subscriber.output()) == expected).then_some(()))).await
