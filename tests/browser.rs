@@ -105,7 +105,7 @@ fn update() -> Update {
 }
 
 #[wasm_bindgen_test]
-fn what_is_posted_is_what_arrives() {
+fn posted_values_round_trip() {
     let message = FromWorker::Update(Box::new(update()));
     let posted = channel::encode(&message).expect("encodes");
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
@@ -212,7 +212,7 @@ fn what_is_posted_is_what_arrives() {
 }
 
 #[wasm_bindgen_test]
-fn what_is_not_ours_is_an_error() {
+fn foreign_values_are_rejected() {
     for strange in
         [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
     {
@@ -247,7 +247,7 @@ fn numbers_are_written_as_css_reads_them() {
 // URLs
 
 #[wasm_bindgen_test]
-fn what_we_take_the_browser_takes_alike() {
+fn accepted_urls_are_accepted_by_the_browser() {
     for text in [
         "ws://127.0.0.1:8080/mqtt",
         "wss://broker.example",
@@ -363,7 +363,7 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
 }
 
 #[wasm_bindgen_test]
-async fn finer_settings_are_told_as_often_as_it_takes() {
+async fn connection_options_are_sent_until_acknowledged() {
     let panels = PanelsLink::default();
     let (link, heard) = link_to(&echo());
     panels.refine(&link);
@@ -528,7 +528,7 @@ async fn few_elements_in_order_with_text_as_text() {
 }
 
 #[wasm_bindgen_test]
-async fn scrolling_up_stays_and_end_goes_back() {
+async fn scrolling_up_unfollows_and_end_follows_again() {
     let mut stage = Stage::new().await;
     stage.log(10_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 100_000).await;
@@ -619,7 +619,7 @@ async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
 }
 
 #[wasm_bindgen_test]
-async fn an_empty_list_says_why() {
+async fn empty_list_explains_itself() {
     let mut stage = Stage::new().await;
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
@@ -643,7 +643,7 @@ async fn an_empty_list_says_why() {
 }
 
 #[wasm_bindgen_test]
-async fn marks_come_and_go_and_are_text() {
+async fn highlights_follow_the_filter_and_are_text() {
     let mut stage = Stage::new().await;
     stage.log(3, 0);
     let mut marked = answer(&stage.console, &stage.stats);
@@ -667,7 +667,7 @@ async fn marks_come_and_go_and_are_text() {
 }
 
 #[wasm_bindgen_test]
-async fn a_new_log_begins_anew() {
+async fn new_log_resets_the_console() {
     let mut stage = Stage::new().await;
     stage.log(5_000, 0);
     stage.console.restart();
@@ -733,7 +733,7 @@ fn topics(root: &HtmlElement) -> Vec<(String, String)> {
 }
 
 #[wasm_bindgen_test]
-async fn another_link_fills_the_form_anew() {
+async fn another_link_refills_the_form() {
     let (form, root) = form("#topic=a&topic=b&user=ann").await;
     let pair = |label: &str, value: &str| (label.to_owned(), value.to_owned());
     assert_eq!(topics(&root), [pair("Topic", "a"), pair("Topic 2", "b")]);
@@ -746,7 +746,7 @@ async fn another_link_fills_the_form_anew() {
 }
 
 #[wasm_bindgen_test]
-async fn a_fault_stands_beside_its_field() {
+async fn errors_are_shown_at_their_field() {
     let (form, root) = form("#broker=mqtt://far.example&topic=ok&topic=a/%23/b").await;
     assert!(form.request().is_none());
     frames(2).await;

@@ -559,7 +559,7 @@ proptest! {
 
     /// Packets that client and server write alike are decoded unchanged.
     #[test]
-    fn acknowledgements_come_back(
+    fn acknowledgements_round_trip(
         packet_id in packet_id(),
         reason in any::<u8>().prop_map(ReasonCode),
         version in version(),
@@ -587,7 +587,7 @@ proptest! {
     }
 
     #[test]
-    fn disconnect_and_auth_come_back(
+    fn disconnect_and_auth_round_trip(
         reason in any::<u8>().prop_map(ReasonCode),
         reauthenticate in any::<bool>(),
         session_expiry_s in any::<Option<u32>>(),
@@ -631,7 +631,7 @@ proptest! {
 }
 
 #[test]
-fn ping_and_goodbye() {
+fn ping_and_disconnect_round_trip() {
     for version in [Version::V311, Version::V5] {
         assert_eq!(encoded(&Outgoing::PingReq, version), [0xC0, 0x00]);
         let normal = Disconnect::new(ReasonCode::SUCCESS);

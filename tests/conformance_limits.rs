@@ -28,7 +28,7 @@ fn online(options: Options, connack: &str) -> Bench {
 
 // covers: [MQTT-3.2.2-4]
 #[test]
-fn a_session_we_know_nothing_of_closes_the_connection() {
+fn unknown_session_present_closes_the_connection() {
     let mut bench = Bench::new(Options { clean_start: false, ..lasting() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -39,7 +39,7 @@ fn a_session_we_know_nothing_of_closes_the_connection() {
 
 // covers: [MQTT-3.2.2-11]
 #[test]
-fn a_lower_maximum_qos_holds_for_repetitions_too() {
+fn lower_maximum_qos_applies_to_retransmissions() {
     // In the ordinary case it holds already.
     let mut bench = online(v5(), "2005 00 00 02 24 01");
     let token = bench.publish(QoS::ExactlyOnce, "1");
@@ -57,7 +57,7 @@ fn a_lower_maximum_qos_holds_for_repetitions_too() {
 
 // covers: [MQTT-3.2.2-14]
 #[test]
-fn retain_not_available_holds_for_repetitions_too() {
+fn retain_not_available_applies_to_retransmissions() {
     let retained = Message { topic: "t".to_owned(), qos: QoS::AtLeastOnce, retain: true, ..Message::default() };
     let mut bench = online(v5(), "2005 00 00 02 25 00");
     bench.session.publish(retained.clone(), bench.now).expect("taken on");
@@ -72,7 +72,7 @@ fn retain_not_available_holds_for_repetitions_too() {
 
 // covers: [MQTT-3.2.2-17], [MQTT-3.2.2-18], [MQTT-3.3.2-9]
 #[test]
-fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
+fn topic_aliases_stay_within_the_servers_maximum() {
     // CONNACK, then the bytes of four messages on two topics.
     let in_full = "3004 0001 74 00 3004 0001 74 00 3004 0001 75 00 3004 0001 75 00";
     for (connack, expected) in [
@@ -138,7 +138,7 @@ fn a_pubrel_does_not_wait_for_the_quota() {
 
 // covers: [MQTT-4.3.3-6]
 #[test]
-fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
+fn publish_acknowledged_before_its_retransmission_is_not_resent() {
     let mut bench = Bench::online(lasting());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
@@ -155,7 +155,7 @@ fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
 
 // covers: [MQTT-4.9.0-1]
 #[test]
-fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
+fn earlier_connections_do_not_consume_receive_maximum() {
     let mut bench = Bench::online(Options { receive_maximum: 1, ..lasting() });
     bench.serve("3406 0001 74 0001 00");
     bench.lose_and_return("2003010000");
@@ -169,7 +169,7 @@ fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
 }
 
 #[test]
-fn a_filter_too_long_for_the_server_is_told() {
+fn filter_too_long_for_the_server_is_reported() {
     // Maximum Packet Size 16.
     let mut bench = online(v5(), "2008 00 00 05 27 00000010");
     let long = "a/topic/filter/of/some/length";
@@ -181,7 +181,7 @@ fn a_filter_too_long_for_the_server_is_told() {
 }
 
 #[test]
-fn filters_that_do_not_fit_together_go_out_one_by_one() {
+fn filters_exceeding_the_packet_limit_are_sent_separately() {
     let mut bench = Bench::new(v5());
     bench.subscribe("filter/1", QoS::AtMostOnce);
     bench.subscribe("filter/2", QoS::AtMostOnce);
@@ -195,7 +195,7 @@ fn filters_that_do_not_fit_together_go_out_one_by_one() {
 }
 
 #[test]
-fn no_local_on_a_shared_subscription_is_told() {
+fn no_local_on_a_shared_subscription_is_rejected() {
     let mut bench = Bench::online(v5());
     let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
     let filter = TopicFilter::parse("$share/g/a").expect("a filter");
@@ -234,7 +234,7 @@ fn a_repetition_too_large_for_the_server_has_an_outcome() {
 }
 
 #[test]
-fn what_may_have_arrived_is_no_failure_when_it_cannot_be_sent_again() {
+fn unresendable_publish_has_an_unknown_outcome() {
     // (the answer to the second CONNECT: the session is kept, or lost)
     for connack in ["2008 01 00 05 27 00000008", "2008 00 00 05 27 00000008"] {
         let mut bench = Bench::online(lasting());

@@ -62,7 +62,7 @@ fn connect_flags(connect: &str) -> &str {
 // covers: [MQTT-3.1.0-1], [3.1.1 MQTT-3.1.0-1]
 // covers: [MQTT-3.1.0-2], [3.1.1 MQTT-3.1.0-2]
 #[test]
-fn connect_goes_first_alone_and_once() {
+fn connect_is_sent_first_and_once() {
     for (version, options) in versions() {
         let mut bench = Bench::new(options);
         bench.publish(QoS::AtLeastOnce, "early");
@@ -143,7 +143,7 @@ fn a_clean_session_of_3_1_1_cannot_be_present() {
 // covers: [3.1.1 MQTT-2.3.1-3], [3.1.1 MQTT-3.3.1-1], [3.1.1 MQTT-3.3.1-3]
 // covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1], [3.1.1 MQTT-4.3.3-2]
 #[test]
-fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
+fn session_of_3_1_1_that_is_not_clean_is_resumed() {
     let mut bench = Bench::online(lasting(v311()));
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
@@ -166,7 +166,7 @@ fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
 
 // covers: [MQTT-3.14.0-1], [MQTT-3.2.0-1]
 #[test]
-fn a_goodbye_before_connack_is_out_of_place() {
+fn disconnect_before_connack_is_a_violation() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -178,7 +178,7 @@ fn a_goodbye_before_connack_is_out_of_place() {
 
 // covers: [MQTT-3.1.2-20], [3.1.1 MQTT-3.1.2-23]
 #[test]
-fn one_who_only_listens_sends_pings_all_the_same() {
+fn subscriber_without_publishes_sends_pings() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let keep_alive = Duration::from_secs(30);
@@ -292,7 +292,7 @@ fn after_puback_the_same_identifier_is_a_new_message() {
 
 // covers: [MQTT-4.6.0-2], [MQTT-4.6.0-3], [3.1.1 MQTT-4.6.0-2], [3.1.1 MQTT-4.6.0-3]
 #[test]
-fn acknowledgements_go_out_in_the_order_of_the_messages() {
+fn acknowledgements_are_sent_in_message_order() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let messages = [("32", "0003"), ("34", "0001"), ("32", "0002"), ("34", "0009"), ("32", "0001")];
@@ -304,7 +304,7 @@ fn acknowledgements_go_out_in_the_order_of_the_messages() {
 
 // covers: [MQTT-4.5.0-2], [3.1.1 MQTT-4.5.0-2]
 #[test]
-fn a_message_nobody_asked_for_is_acknowledged() {
+fn unsubscribed_message_is_acknowledged() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.subscribe("other", QoS::ExactlyOnce);
@@ -383,7 +383,7 @@ fn a_breach_of_5_0_gets_its_reason_code_and_a_closed_connection() {
 
 // covers: [MQTT-1.5.4-1], [MQTT-1.5.4-2], [MQTT-3.3.1-2], [MQTT-3.3.2-2]
 #[test]
-fn a_fault_of_5_0_that_leaves_no_doubt_is_told_and_the_connection_stays() {
+fn unambiguous_deviation_of_5_0_is_reported_and_tolerated() {
     for (packet, deviation, delivered) in [
         ("3006 0002 c328 00 78", Deviation::TopicNotUtf8, None),
         ("3005 0000 00 7878", Deviation::EmptyTopic, None),
@@ -486,7 +486,7 @@ fn each_qos_of_5_0_is_sent_in_its_form() {
 
 // covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
 #[test]
-fn pubrels_go_out_in_the_order_of_the_pubrecs() {
+fn pubrels_are_sent_in_pubrec_order() {
     for (_, options) in versions() {
         let mut bench = Bench::online(options);
         for payload in ["1", "2", "3"] {
@@ -583,7 +583,7 @@ fn one_at_a_time() -> Bench {
 
 // covers: [MQTT-4.9.0-1], [MQTT-4.9.0-2]
 #[test]
-fn the_send_quota_comes_back_with_the_last_acknowledgement() {
+fn send_quota_is_restored_by_the_last_acknowledgement() {
     let mut bench = one_at_a_time();
     for (qos, payload) in [(QoS::ExactlyOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::ExactlyOnce, "3")] {
         bench.publish(qos, payload);
@@ -607,7 +607,7 @@ fn the_send_quota_comes_back_with_the_last_acknowledgement() {
 
 // covers: [MQTT-4.9.0-3], [MQTT-3.10.1-1]
 #[test]
-fn a_quota_of_zero_holds_back_messages_only() {
+fn send_quota_of_zero_blocks_only_publishes() {
     let mut bench = one_at_a_time();
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");

@@ -114,7 +114,7 @@ fn press(key: &str) {
 }
 
 #[wasm_bindgen_test]
-async fn before_the_first_connection_the_title_stands_still() {
+async fn title_is_static_before_the_first_connection() {
     let pane = open(Opening::default());
     until("the poster", || pane.all(".block").len() == 3).await;
     let top_px = || pane.all(".title")[0].get_bounding_client_rect().top();

@@ -177,7 +177,7 @@ fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
 }
 
 #[test]
-fn a_second_tab_stops_with_words_and_the_first_goes_on() {
+fn second_tab_stops_with_a_message() {
     let mut browser = Browser::settled(&[1, 2]);
     browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
@@ -204,7 +204,7 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
 }
 
 #[test]
-fn an_identifier_that_the_broker_draws_is_nobody_elses() {
+fn assigned_identifier_is_unique_to_the_tab() {
     let mut browser = Browser::settled(&[1, 2]);
     for tab in 0..2 {
         browser.command(tab, PageCommand::Connect(request("")));
@@ -234,7 +234,7 @@ fn one_of_several_simultaneous_tabs_connects() {
 }
 
 #[test]
-fn a_tab_that_let_go_is_in_nobodys_way() {
+fn released_session_blocks_no_tab() {
     let mut browser = Browser::settled(&[1, 2]);
     browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
@@ -286,7 +286,7 @@ fn without_another_tab_there_is_nothing_to_take_over() {
 /// A tab in the background is frozen and can't answer; when it runs again, its connection is gone and another tab has
 /// the session.
 #[test]
-fn a_frozen_tab_gives_way_when_it_thaws() {
+fn frozen_tab_yields_on_resume() {
     for words_come_first in [true, false] {
         let mut browser = Browser::settled(&[1, 2]);
         browser.command(0, PageCommand::Connect(request("x")));
@@ -559,7 +559,7 @@ fn a_write_that_never_ends_is_given_up() {
 /// An entry that was left behind would make the next page take new messages for old ones, once the broker reuses their
 /// packet identifiers.
 #[test]
-fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
+fn session_that_cannot_be_saved_is_deleted() {
     let mut page = Page::new(START);
     page.command(lasting());
     page.connect(None);
@@ -575,7 +575,7 @@ fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
 /// Pressing Connect again, with other topics for example, keeps the session, even if an earlier page made it
 /// persistent.
 #[test]
-fn the_same_session_again_goes_on_from_memory() {
+fn same_session_is_resumed_from_memory() {
     let mut page = Page::new(START);
     page.command(lasting());
     page.connect(None);

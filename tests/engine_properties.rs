@@ -38,7 +38,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_the_numbers_add_up_and_each_publish_has_one_outcome(
+    fn counters_are_consistent_and_each_publish_has_one_outcome(
         script in prop::collection::vec(any::<(u8, u8)>(), 1..250),
         has_store in any::<bool>(),
     ) {
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn each_message_is_told_or_passed_over_or_waits(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
+    fn each_message_is_shown_skipped_or_pending(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
         let mut world = World::new(false);
         // Received when the crawl started again, and shown or skipped since.
         let (mut begin, mut told, mut last) = (0, 0, 0);
@@ -67,7 +67,7 @@ proptest! {
                 prop_assert!(update.lines.is_empty() && update.stats.untold == 0);
             }
             for line in &update.lines {
-                told += if let CrawlItem::Passed { count, .. } = line { *count } else { 1 };
+                told += if let CrawlItem::Skipped { count, .. } = line { *count } else { 1 };
                 prop_assert!(seq_of(line) > last, "{:?}", update.lines);
                 last = seq_of(line);
             }
@@ -619,7 +619,7 @@ fn add_up(stats: &Stats) {
 
 fn seq_of(told: &CrawlItem) -> u64 {
     match told {
-        CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. } => *seq,
+        CrawlItem::Line { seq, .. } | CrawlItem::Skipped { seq, .. } => *seq,
     }
 }
 

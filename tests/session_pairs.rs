@@ -294,7 +294,7 @@ fn an_auth_of_any_reason_ends_in_words() {
 
 // Maximum Packet Size 3: not even a PUBREL can be sent.
 #[test]
-fn a_resumed_session_that_can_say_nothing_is_lost_once() {
+fn silent_resumed_session_is_lost_once() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     for id in ["0001", "0002"] {
         bench.publish(QoS::ExactlyOnce, "x");
@@ -318,7 +318,7 @@ fn a_resumed_session_that_can_say_nothing_is_lost_once() {
 
 // Found by the fuzzer: the second restart had lost the version.
 #[test]
-fn what_was_saved_is_what_is_restored() {
+fn saved_session_round_trips() {
     let lasting = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };
     let mut bench = greeting(lasting.clone());
     bench.serve("20020001");

@@ -22,7 +22,7 @@ fn each_key_has_one_meaning_in_a_place() {
 }
 
 #[test]
-fn lists_move_by_the_keys_that_are_told() {
+fn list_keys_match_the_shortcuts() {
     let moves = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
     for place in [ShortcutSection::Console, ShortcutSection::Rows, ShortcutSection::Topics] {
         for key in moves {

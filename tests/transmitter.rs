@@ -213,7 +213,7 @@ fn numbers(lines: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 #[test]
-fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
+fn thousand_lines_have_no_drift() {
     for lag in [ms(0), ms(3), ms(900)] {
         let mut rig = Rig { lag, ..Rig::new() }.connect();
         rig.play(TransmissionSettings { interval_us: 333_333, ..manner() }, 1_000);
@@ -236,7 +236,7 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
 }
 
 #[test]
-fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
+fn pausing_and_seeking_keep_the_pace() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 30);
     rig.run_until(ms(1_300));
@@ -268,7 +268,7 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
 }
 
 #[test]
-fn a_loop_goes_on_until_it_is_told_to_end() {
+fn loop_continues_until_stopped() {
     let mut rig = Rig::new().connect();
     rig.play(TransmissionSettings { repeat: Repeat::UntilStopped, first: 2, ..manner() }, 4);
     rig.run_until(ms(7_000));
@@ -291,7 +291,7 @@ fn a_loop_goes_on_until_it_is_told_to_end() {
 }
 
 #[test]
-fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged() {
+fn transmission_resumes_at_the_first_unacknowledged_line() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 6);
     rig.run_until(ms(1_500));
@@ -311,7 +311,7 @@ fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged()
 }
 
 #[test]
-fn a_connection_that_is_made_anew_by_hand_repeats_what_was_not_acknowledged() {
+fn manual_reconnect_repeats_unacknowledged_lines() {
     for (qos, texts, failed) in [
         (QoS::AtLeastOnce, vec!["0", "1", "0", "1", "2"], 2),
         // Sent again it could arrive twice.
@@ -356,7 +356,7 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
 }
 
 #[test]
-fn lines_go_out_with_no_more_than_the_broker_takes() {
+fn line_qos_is_limited_by_the_broker() {
     // Maximum QoS 0.
     let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 0]), ..Rig::new() }.connect();
     rig.play(TransmissionSettings { qos: QoS::ExactlyOnce, ..manner() }, 3);
@@ -367,7 +367,7 @@ fn lines_go_out_with_no_more_than_the_broker_takes() {
 }
 
 #[test]
-fn a_line_that_is_refused_says_why_and_the_others_go_on() {
+fn refused_line_is_reported_and_others_continue() {
     // Not authorized.
     let mut rig = Rig { ack: Some(0x87), ..Rig::new() }.connect();
     rig.play(manner(), 4);
@@ -390,7 +390,7 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
 }
 
 #[test]
-fn a_script_that_comes_in_slices_is_told_as_a_whole() {
+fn script_in_slices_is_reported_as_a_whole() {
     let mut rig = Rig::new().connect();
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(cues(0..2)));
@@ -425,7 +425,7 @@ fn another_script_takes_the_place_of_the_last() {
 }
 
 #[test]
-fn a_message_repeats_beside_a_script() {
+fn message_repeats_while_a_script_plays() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 3);
     let repeated = TransmissionSettings { interval_us: 400_000, repeat: Repeat::Rounds(3), ..manner() };
@@ -474,7 +474,7 @@ fn a_slow_network_is_not_given_ever_more() {
 }
 
 #[test]
-fn lines_wait_while_a_lasting_session_is_saved() {
+fn lines_wait_while_a_persistent_session_is_saved() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut rig = Rig::new();
         rig.engine.use_store();

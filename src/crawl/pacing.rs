@@ -228,7 +228,7 @@ impl Pacing {
     }
 
     /// Selects the next faster speed.
-    pub fn hurry(&mut self) {
+    pub fn speed_up(&mut self) {
         self.speed = (self.speed + 1).min(SPEEDS_PERCENT.len() - 1);
     }
 
@@ -298,7 +298,7 @@ impl Pacing {
         let line_em = self.line_em(self.size, column_em);
         let waiting_em = waiting.set_em + lines * line_em;
         let ease_em = WAITING_EASE_LINES * line_em;
-        // A single line needs no haste: it enters at the film's speed.
+        // A single line needs no higher speed: it enters at the film's speed.
         let stream_em_per_s = self.arrivals_per_s * line_em * (waiting_em / ease_em).min(1.0);
         let needed_em_per_s = stream_em_per_s + (waiting_em - ease_em).max(0.0) / CATCH_UP_S;
         let person = self.person();

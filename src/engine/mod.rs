@@ -324,12 +324,12 @@ impl Engine {
             }
             PageCommand::SetLineRules(mapping) => self.map(Rc::new(mapping)),
             PageCommand::ShowInCrawl(seq) => {
-                self.feed.push(seq);
+                self.feed.show_first(seq);
                 self.page_dirty = true;
             }
             PageCommand::Pull(pull) => {
                 let asks_anew = pull != Pull { crawl: pull.crawl, ..self.last_pull };
-                self.page_dirty |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
+                self.page_dirty |= asks_anew || (pull.crawl.lines > 0 && self.feed.pending() > 0);
                 self.pull = Some(pull);
             }
             PageCommand::Export => {}
@@ -706,7 +706,7 @@ impl Engine {
     /// Sets the line rules, which also decide the speakers.
     fn map(&mut self, mapping: Rc<LineRules>) {
         self.page_dirty = true;
-        self.feed.map(Rc::clone(&mapping), &self.log);
+        self.feed.set_rules(Rc::clone(&mapping), &self.log);
         if self.matches.query().uses_speaker() {
             self.set_filter(self.matches.query().clone().with_rules(&mapping));
         }
@@ -732,7 +732,7 @@ impl Engine {
     /// Handles the session's events after every change, and updates the page's state.
     fn settle(&mut self, now: Instant) {
         self.settled_at = now;
-        self.feed.look(&self.log);
+        self.feed.scan(&self.log);
         while let Some(event) = self.session.poll_event() {
             // Outcomes are sent only to the panels, in `published`.
             self.page_dirty |= !matches!(event, Event::Published { .. });
@@ -877,7 +877,7 @@ impl Engine {
             evicted: self.log.evicted(),
             cleared: self.log.cleared(),
             matching: self.matches.len(),
-            untold: self.feed.untold(),
+            untold: self.feed.pending(),
             reconnects: self.reconnects,
             kept_bytes: self.log.kept_bytes(),
         }

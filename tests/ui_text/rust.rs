@@ -450,7 +450,9 @@ fn starts_lowercase(text: &str) -> bool {
 /// Whether a literal has the shape of a text: several words, or one capitalized word.
 fn reads_as_text(text: &str) -> bool {
     let words = without_placeholders(text);
-    let is_markup = text.trim_start().starts_with(['<', '.', '#', '[', '@', '&', '/', '-']) || text.contains(";base64");
+    let is_class = text.starts_with('.') && !text.starts_with("..");
+    let is_markup =
+        text.trim_start().starts_with(['<', '#', '[', '@', '&', '/', '-']) || is_class || text.contains(";base64");
     let is_style = text.contains("px ") || text.contains("em, ") || text.ends_with("px") || text.contains("var(--");
     if is_markup || is_style {
         return false;

@@ -190,7 +190,7 @@ impl CrawlHandle {
             match wish {
                 CrawlInput::Pause => crawl.teller.toggle_pause(),
                 CrawlInput::Plain => crawl.show_plain(!crawl.teller.is_plain()),
-                CrawlInput::Hurry => crawl.teller.hurry(),
+                CrawlInput::Hurry => crawl.teller.speed_up(),
                 CrawlInput::SlowDown => crawl.teller.slow_down(),
                 CrawlInput::GoLive => crawl.teller.go_live(sight, actions),
                 CrawlInput::Skip => crawl.teller.skip_opening(),
@@ -224,7 +224,7 @@ impl CrawlHandle {
     fn note_visibility(&self) {
         self.act(|crawl, _| {
             let unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
-            crawl.teller.note_unseen(unseen);
+            crawl.teller.set_hidden(unseen);
         });
     }
 
@@ -253,7 +253,7 @@ impl CrawlHandle {
             if let Some(stage) = &crawl.stage {
                 stage.show_opening(&opening);
             }
-            crawl.teller.open_with(opening);
+            crawl.teller.set_opening(opening);
         });
     }
 

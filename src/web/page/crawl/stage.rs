@@ -442,7 +442,7 @@ fn set_top(element: &HtmlElement, top_em: f64) {
 fn write(document: &Document, entry: &BlockContent, typeset: &TypesetBlock) -> Result<HtmlElement, JsValue> {
     let class = match entry {
         BlockContent::Item(CrawlItem::Line { .. }) => "block line",
-        BlockContent::Item(CrawlItem::Passed { .. }) => "block line passed",
+        BlockContent::Item(CrawlItem::Skipped { .. }) => "block line passed",
         BlockContent::Episode(_) => "block episode",
         BlockContent::Title(_) => "block title",
         BlockContent::Intro(_) => "block intro",
