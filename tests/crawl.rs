@@ -240,14 +240,14 @@ impl Screen {
                 self.entries.insert(key, entry.clone());
                 self.tops.insert(key, top_em);
             }
-            Action::Rate(rate) => {
+            Action::SetRate(rate) => {
                 assert!((rate / self.rate - 1.0).abs() < 0.12 || self.jumps, "a visible jolt: {rate}");
                 self.fastest = self.fastest.max(rate);
                 self.rate_changes += 1;
                 self.rate = rate;
             }
-            Action::Move(motion) => self.motion = motion,
-            Action::Transcribe(entry) => self.shown.push(entry),
+            Action::SetMotion(motion) => self.motion = motion,
+            Action::AddToTranscript(entry) => self.shown.push(entry),
         }
     }
 
@@ -282,7 +282,7 @@ fn eight_hours_without_a_jump() {
     assert!(screen.rebases > 10, "{} rebases", screen.rebases);
     assert!(screen.most_blocks < BLOCKS_MAX / 2, "{} blocks", screen.most_blocks);
     assert_eq!((screen.controller.waiting(), screen.controller.lag()), (0, None));
-    assert!(screen.tops.is_empty() && screen.motion == Motion::Held, "an empty plane rests");
+    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused, "an empty plane rests");
 }
 
 #[test]
@@ -507,7 +507,7 @@ fn clearing_leaves_nothing_behind() {
     screen.request(|controller, _, actions| controller.clear(actions));
     screen.jumps = false;
     screen.live(10, |_| 0);
-    assert!(screen.tops.is_empty() && screen.motion == Motion::Held);
+    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused);
     screen.live(10, |second| u64::from(second == 5));
     assert_eq!(screen.tops.len(), 1);
     assert_eq!(screen.motion, Motion::Moving);
@@ -524,7 +524,7 @@ fn scrolling_back_and_forward_restores_the_offset() {
         let before = screen.heights_em();
         let from_em = screen.offset_em;
         screen.jumps = true;
-        screen.request(|controller, input, actions| controller.travel(input, -ROW_EM, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, -ROW_EM, actions));
         screen.jumps = false;
         let _ = from_em;
         for (key, height_em) in screen.heights_em() {
@@ -539,14 +539,14 @@ fn scrolling_back_and_forward_restores_the_offset() {
     let last = *seen.last().expect("lines");
     assert!(seen.into_iter().eq(1..=last), "none is left out");
     assert!(screen.height_of(1).is_some_and(|height_em| height_em < 0.0), "the first stays in view");
-    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Held, 0));
+    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
     assert!(screen.controller.lag() > Some(30), "{:?}", screen.controller.lag());
 
     // And forward, until it continues by itself.
     let shown = screen.shown.len();
     screen.jumps = true;
     for _ in 0..400 {
-        screen.request(|controller, input, actions| controller.travel(input, ROW_EM, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, ROW_EM, actions));
         screen.tick();
         if screen.motion == Motion::Moving {
             break;
@@ -568,8 +568,8 @@ fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
     let mut screen = Screen::new();
     screen.live(300, |second| u64::from(second % 7 == 0));
     screen.jumps = true;
-    screen.request(|controller, input, actions| controller.travel(input, -100.0, actions));
-    assert_eq!(screen.motion, Motion::Held);
+    screen.request(|controller, input, actions| controller.scroll_by(input, -100.0, actions));
+    assert_eq!(screen.motion, Motion::Paused);
     screen.jumps = false;
     // Space: resumes from here, through what was shown before, and faster.
     screen.request(|controller, _, _| controller.toggle_pause());
@@ -597,7 +597,7 @@ fn remembered_lines_are_bounded() {
     assert!(screen.shown.len() > PASSED_MAX + 500);
     screen.jumps = true;
     for _ in 0..3_000 {
-        screen.request(|controller, input, actions| controller.travel(input, -4.0, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, -4.0, actions));
     }
     let oldest = screen.entries.values().filter_map(BlockContent::seq).min().expect("lines");
     let newest = screen.shown.iter().filter_map(BlockContent::seq).max().expect("lines");
@@ -624,7 +624,7 @@ fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
     for seq in [3, 20, 5, 1] {
         assert!(screen.request(|controller, input, actions| controller.reveal(input, seq, actions)));
         assert!(readable(&screen, seq), "{seq}: {:?}", screen.height_of(seq));
-        assert_eq!(screen.motion, Motion::Held);
+        assert_eq!(screen.motion, Motion::Paused);
     }
     assert!(!screen.request(|controller, input, actions| controller.reveal(input, 9_999, actions)));
     // From line to line.
@@ -654,7 +654,7 @@ fn forgotten_line_is_shown_again_on_request() {
         screen.jumps = true;
         screen.request(|controller, input, actions| match is_paused {
             true => controller.toggle_pause(),
-            false => controller.travel(input, -40.0, actions),
+            false => controller.scroll_by(input, -40.0, actions),
         });
         screen.show(seq);
         let shown = screen.shown.len();
@@ -770,7 +770,7 @@ fn hidden_page_stops_and_resumes_with_new_lines() {
     let mut screen = Screen::new();
     screen.live(30, |second| u64::from(second % 7 == 0));
     screen.request(|controller, _, _| controller.set_hidden(true));
-    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Held, 0));
+    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
     screen.arrive_many(5_000);
     // The machine was suspended: no tick at all.
     screen.now_ms += 8 * 3_600_000;
@@ -811,7 +811,7 @@ fn idle_screen() -> Screen {
     screen.controller = CrawlController::new();
     screen.jumps = true;
     screen.live(2, |_| 0);
-    assert_eq!((screen.controller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Held));
+    assert_eq!((screen.controller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Paused));
     assert!(screen.heights_em().values().all(|height_em| *height_em < 0.0), "above the edge");
     screen
 }
@@ -974,7 +974,7 @@ fn transcript_takes_lines_at_any_scroll_position() {
             screen.arrive_many(4);
             (0..ticks).for_each(|_| screen.tick());
             screen.jumps = true;
-            screen.request(|controller, input, actions| controller.travel(input, back_em, actions));
+            screen.request(|controller, input, actions| controller.scroll_by(input, back_em, actions));
             screen.request(|controller, _, _| controller.show_plain(true));
             screen.arrive_many(2);
             screen.live(3, |_| 0);
@@ -1013,7 +1013,7 @@ fn the_opening_can_be_paused() {
     assert_eq!(screen.controller.scene(), Scene::Logo);
     screen.request(|controller, _, _| controller.toggle_pause());
     screen.live(60, |_| 0);
-    assert_eq!((screen.controller.scene(), screen.motion), (Scene::Logo, Motion::Held));
+    assert_eq!((screen.controller.scene(), screen.motion), (Scene::Logo, Motion::Paused));
     screen.request(|controller, _, _| controller.toggle_pause());
     screen.live(5, |_| 0);
     assert_eq!((screen.controller.scene(), screen.motion), (Scene::Rise, Motion::Moving));

@@ -122,7 +122,7 @@ fn listed(text: &str) -> String {
     let inner = text.trim_matches(' ');
     let start = text.len() - text.trim_start_matches(' ').len();
     let end = text.len() - start - inner.len();
-    let inner = inner.replace('\n', "\n    ").replace('\t', " ").replace('\u{a0}', " ");
+    let inner = inner.replace('\n', "\n    ").replace(['\t', '\u{a0}'], " ");
     format!("{}{inner}{}", "␣".repeat(start), "␣".repeat(end))
 }
 

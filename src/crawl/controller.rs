@@ -212,7 +212,7 @@ impl CrawlController {
     pub fn set_opening(&mut self, opening: Opening) {
         // A speed chosen by key is kept when only words change.
         if opening.speed_percent != self.opening.speed_percent {
-            self.plane.pacing_mut().choose(opening.speed_percent);
+            self.plane.pacing_mut().set_speed(opening.speed_percent);
         }
         self.plane.pacing_mut().set_pace(opening.pace);
         self.opening = opening;
@@ -273,9 +273,9 @@ impl CrawlController {
 
     /// Moves the plane by this distance, forward where it is positive. Going back holds the plane
     /// until the end is reached again.
-    pub fn travel(&mut self, input: TickInput, by_em: f64, actions: &mut Vec<Action>) {
+    pub fn scroll_by(&mut self, input: TickInput, by_em: f64, actions: &mut Vec<Action>) {
         if self.can_scroll() {
-            self.plane.travel(self.viewport(input), by_em, actions);
+            self.plane.scroll_by(self.viewport(input), by_em, actions);
             self.note_scroll(by_em < 0.0);
         }
     }
@@ -338,7 +338,7 @@ impl CrawlController {
         let motion = self.desired_motion();
         if motion != self.motion {
             self.motion = motion;
-            actions.push(Action::Move(motion));
+            actions.push(Action::SetMotion(motion));
         }
     }
 
@@ -371,8 +371,8 @@ impl CrawlController {
         if self.hold == PauseState::Paused {
             return;
         }
-        actions.extend(self.plane.unqueue().map(Action::Transcribe));
-        actions.extend(self.incoming.drain(..).map(|item| Action::Transcribe(BlockContent::Item(item))));
+        actions.extend(self.plane.unqueue().map(Action::AddToTranscript));
+        actions.extend(self.incoming.drain(..).map(|item| Action::AddToTranscript(BlockContent::Item(item))));
     }
 
     /// Advances the opening. When the plane is to move, the opening's words are queued on it.
@@ -415,7 +415,7 @@ impl CrawlController {
         if self.is_plain {
             Motion::None
         } else if !self.scene().shows_lines() || self.is_held() || self.is_hidden || self.plane.is_empty() {
-            Motion::Held
+            Motion::Paused
         } else {
             Motion::Moving
         }

@@ -273,12 +273,12 @@ impl CrawlLayout {
         self.fill(now, typesetter, actions);
         let waiting = self.waiting(viewport.unmeasured_lines);
         if let Some(rate) = self.pacing.update(now, waiting, viewport.arrived_lines, self.stage.column_em) {
-            actions.push(Action::Rate(rate));
+            actions.push(Action::SetRate(rate));
         }
     }
 
     /// Moves by this distance, forward where it is positive, as far as there is something to see.
-    pub fn travel(&mut self, viewport: Viewport, by_em: f64, actions: &mut Vec<Action>) {
+    pub fn scroll_by(&mut self, viewport: Viewport, by_em: f64, actions: &mut Vec<Action>) {
         self.update_viewport(viewport);
         let first_em = match self.first() {
             // The oldest block stays in view.
@@ -380,7 +380,7 @@ impl CrawlLayout {
                 }
                 let alone = self.shown_from == place;
                 let Item { entry, size, gap_em, .. } = &mut self.items[place];
-                actions.push(Action::Transcribe(entry.clone()));
+                actions.push(Action::AddToTranscript(entry.clone()));
                 *gap_em = gap_after(entry).unwrap_or_else(|| {
                     *size = self.pacing.size_next(now, alone);
                     Pacing::gap_em(*size)

@@ -148,7 +148,7 @@ pub fn set_entry(
     TypesetBlock::Rows(match entry {
         BlockContent::Item(CrawlItem::Line { line, .. }) => set(&line.character, &line.text, size, own_em, body),
         BlockContent::Item(CrawlItem::Skipped { count, .. }) => {
-            centred(set("", &passed_words(*count), size, own_em, body))
+            centred(set("", &skip_notice(*count), size, own_em, body))
         }
         BlockContent::Intro(words) => set("", &truncate::shorten(words), 1.0, column.width_em, body),
         BlockContent::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
@@ -166,7 +166,7 @@ fn centred(mut setting: LineLayout) -> LineLayout {
 }
 
 /// Returns the text of a note about skipped messages.
-pub fn passed_words(count: u64) -> String {
+pub fn skip_notice(count: u64) -> String {
     match count {
         1 => "(1 message skipped)".to_owned(),
         _ => format!("({} messages skipped)", grouped(count)),
@@ -741,8 +741,8 @@ mod tests {
 
     #[test]
     fn passed_over() {
-        assert_eq!(passed_words(1), "(1 message skipped)");
-        assert_eq!(passed_words(1_234_567), "(1,234,567 messages skipped)");
+        assert_eq!(skip_notice(1), "(1 message skipped)");
+        assert_eq!(skip_notice(1_234_567), "(1,234,567 messages skipped)");
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl Template {
             match part {
                 Ok(Part::Text(text)) => rendered.push_str(text),
                 Ok(Part::Placeholder(placeholder, written)) => {
-                    rendered.push_str(&message.find(placeholder).ok_or(written)?)
+                    rendered.push_str(&message.find(placeholder).ok_or(written)?);
                 }
                 // Parsing has excluded this.
                 Err(_) => {}

@@ -52,7 +52,7 @@ pub(crate) const HIDDEN_MACROS: [&str; 16] = [
 ];
 
 /// Methods and functions whose arguments are names, selectors, patterns or messages for developers.
-pub(crate) const HIDDEN_METHODS: [&str; 22] = [
+pub(crate) const HIDDEN_METHODS: [&str; 23] = [
     "add_event_listener_with_callback",
     "class",
     "closest",
@@ -68,6 +68,7 @@ pub(crate) const HIDDEN_METHODS: [&str; 22] = [
     "query_selector_all",
     "remove_attribute",
     "remove_property",
+    "rsplit_once",
     "set_class_name",
     "set_property",
     "split",
@@ -205,17 +206,23 @@ impl RustTexts {
                     let is_followed = |token: &&TokenTree| matches!(token, TokenTree::Literal(_));
                     let text =
                         tokens[index..].iter().take_while(is_followed).take(if is_view { usize::MAX } else { 1 });
-                    self.token_text(&text.map(string_of_token).collect::<String>(), attribute_before(before), is_view);
+                    self.token_text(
+                        &text.map(string_of_token).collect::<String>(),
+                        attribute_before(before).as_deref(),
+                        is_view,
+                    );
                 }
-                TokenTree::Group(group) if !is_hidden_call(before) => self.group(group, attribute_before(before)),
+                TokenTree::Group(group) if !is_hidden_call(before) => {
+                    self.group(group, attribute_before(before).as_deref());
+                }
                 TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) => {}
             }
         }
     }
 
     /// Adds a text among tokens, as the value of this attribute or else between two tags.
-    fn token_text(&mut self, text: &str, attribute: Option<String>, is_view: bool) {
-        match attribute.as_deref() {
+    fn token_text(&mut self, text: &str, attribute: Option<&str>, is_view: bool) {
+        match attribute {
             Some(name) if VISIBLE_ATTRIBUTES.contains(&name) => self.shown(text),
             Some(name) if is_view && (HIDDEN_ATTRIBUTES.contains(&name) || starts_lowercase(text)) => {}
             None if is_view => self.shown(text),
@@ -224,8 +231,8 @@ impl RustTexts {
     }
 
     /// Collects texts in brackets among tokens.
-    fn group(&mut self, group: &proc_macro2::Group, attribute: Option<String>) {
-        let is_named = |names: &[&str]| attribute.as_deref().is_some_and(|name| names.contains(&name));
+    fn group(&mut self, group: &proc_macro2::Group, attribute: Option<&str>) {
+        let is_named = |names: &[&str]| attribute.is_some_and(|name| names.contains(&name));
         if is_named(&HIDDEN_ATTRIBUTES) {
             return;
         }
@@ -330,7 +337,10 @@ impl<'ast> Visit<'ast> for RustTexts {
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         let name = call.method.to_string();
         if HIDDEN_METHODS.contains(&name.as_str()) {
-            self.visit_expr(&call.receiver);
+            // A list of names that one is looked for in.
+            if !matches!(*call.receiver, syn::Expr::Array(_)) {
+                self.visit_expr(&call.receiver);
+            }
         } else if name.starts_with("set_attribute") {
             self.visit_expr(&call.receiver);
             let name = call.args.first().and_then(string_of).unwrap_or_default();

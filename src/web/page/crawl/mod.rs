@@ -194,10 +194,10 @@ impl CrawlHandle {
                 CrawlInput::SlowDown => crawl.teller.slow_down(),
                 CrawlInput::GoLive => crawl.teller.go_live(sight, actions),
                 CrawlInput::Skip => crawl.teller.skip_opening(),
-                CrawlInput::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
+                CrawlInput::Travel(by_em) => crawl.teller.scroll_by(sight, by_em, actions),
                 CrawlInput::Page(by_stages) => {
                     let stage_em = crawl.stage.as_ref().map_or(0.0, Stage::page_em);
-                    crawl.teller.travel(sight, by_stages * stage_em, actions);
+                    crawl.teller.scroll_by(sight, by_stages * stage_em, actions);
                 }
                 CrawlInput::Step(toward) => {
                     let neighbour = crawl.teller.step(sight, crawl.chosen, toward, actions)?;
@@ -344,9 +344,9 @@ impl Crawl {
                         stage.place(key, entry, &block.typeset, top_em);
                     }
                 }
-                Action::Rate(rate) => stage.change_rate(rate),
-                Action::Move(motion) => stage.change_motion(motion),
-                Action::Transcribe(entry) => stage.transcript.add(entry),
+                Action::SetRate(rate) => stage.change_rate(rate),
+                Action::SetMotion(motion) => stage.change_motion(motion),
+                Action::AddToTranscript(entry) => stage.transcript.add(entry),
             }
         }
         stage.mark(self.chosen);

@@ -115,7 +115,7 @@ fn paragraph(document: &Document, entry: &BlockContent) -> Option<Element> {
         BlockContent::Item(CrawlItem::Skipped { seq, count }) => {
             paragraph.set_class_name("passed");
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
-            paragraph.set_text_content(Some(&typeset::passed_words(*count)));
+            paragraph.set_text_content(Some(&typeset::skip_notice(*count)));
         }
         BlockContent::Episode(words) | BlockContent::Title(words) | BlockContent::Intro(words) => {
             paragraph.set_class_name(match entry {
