@@ -285,47 +285,47 @@ fn websocket_constructor_errors_are_described() {
 
 /// Collects what a page receives from a worker that runs this script.
 fn listen(script: &str) -> Rc<RefCell<Vec<WorkerEvent>>> {
-    let (link, heard) = link_to(script);
+    let (link, events) = link_to(script);
     // It lives as long as the page, as in the app.
     std::mem::forget(link);
-    heard
+    events
 }
 
 fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
     let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let ear = Rc::clone(&heard);
+    let events = Rc::new(RefCell::new(Vec::new()));
+    let ear = Rc::clone(&events);
     let link = WorkerLink::start(Box::leak(url.into_boxed_str()), Array::new(), clock(), move |word| {
         ear.borrow_mut().push(word);
     });
-    (link, heard)
+    (link, events)
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_that_keeps_dying_is_given_up() {
-    let heard = listen("throw new Error('out of fuel')");
-    until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
-    let heard = heard.borrow();
-    assert_eq!(heard.len(), 4, "{heard:?}");
-    for word in &heard[..3] {
+    let events = listen("throw new Error('out of fuel')");
+    until("given up", || matches!(events.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
+    let events = events.borrow();
+    assert_eq!(events.len(), 4, "{events:?}");
+    for word in &events[..3] {
         assert!(matches!(word, WorkerEvent::Replaced { words } if words.contains("out of fuel")), "{word:?}");
     }
-    assert!(matches!(&heard[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{heard:?}");
+    assert!(matches!(&events[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{events:?}");
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_of_another_build_is_noticed() {
-    let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
-    until("noticed", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
+    let events = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
+    until("noticed", || !events.borrow().is_empty()).await;
+    assert!(matches!(&events.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
 }
 
 #[wasm_bindgen_test]
 async fn an_export_arrives_as_the_blob_it_is() {
-    let heard = listen("postMessage(new Blob(['{}']))");
-    until("arrived", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
+    let events = listen("postMessage(new Blob(['{}']))");
+    until("arrived", || !events.borrow().is_empty()).await;
+    assert!(matches!(&events.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
 }
 
 /// Announces that it listens, and echoes every command as a blob and on every line.
@@ -345,9 +345,9 @@ fn echo() -> String {
 
 #[wasm_bindgen_test]
 async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
-    let (link, heard) = link_to(&echo());
+    let (link, events) = link_to(&echo());
     assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
-    until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
+    until("ready", || matches!(events.borrow().last(), Some(WorkerEvent::Ready))).await;
     let port = link.open_port().expect("a line");
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
@@ -359,13 +359,13 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
         .expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
     assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(PanelsRequest::default())));
-    assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
+    assert_eq!(events.borrow().len(), 1, "the page gets no event for it");
 }
 
 #[wasm_bindgen_test]
 async fn connection_options_are_sent_until_acknowledged() {
     let panels = PanelsLink::default();
-    let (link, heard) = link_to(&echo());
+    let (link, events) = link_to(&echo());
     panels.refine(&link);
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
@@ -373,12 +373,12 @@ async fn connection_options_are_sent_until_acknowledged() {
     // Sent to this worker, and to one that replaces it.
     panels.refine(&link);
     panels.refine(&link);
-    until("echoed", || heard.borrow().len() == 3).await;
-    let heard = heard.borrow();
-    assert!(matches!(&heard[0], WorkerEvent::Ready), "{heard:?}");
+    until("echoed", || events.borrow().len() == 3).await;
+    let events = events.borrow();
+    assert!(matches!(&events[0], WorkerEvent::Ready), "{events:?}");
     assert!(
-        heard[1..].iter().all(|word| matches!(word, WorkerEvent::Export(blob) if blob.size() == bytes)),
-        "{heard:?}"
+        events[1..].iter().all(|word| matches!(word, WorkerEvent::Export(blob) if blob.size() == bytes)),
+        "{events:?}"
     );
 }
 
@@ -535,7 +535,7 @@ async fn scrolling_up_unfollows_and_end_follows_again() {
     assert!(stage.console.is_following());
 
     stage.scroller().set_scroll_top(5_000 * 24);
-    until("the move is heard", || !stage.console.is_following()).await;
+    until("the move is noticed", || !stage.console.is_following()).await;
     assert!(*stage.moves.borrow() > 0, "other rows are asked for");
     stage.show();
     assert_eq!(stage.visible().first(), Some(&5_001));
@@ -565,12 +565,12 @@ async fn a_million_rows_scroll_to_both_ends() {
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
     assert_eq!(stage.visible().last(), Some(&1_000_000));
     stage.scroller().set_scroll_top(0);
-    until("the move is heard", || !stage.console.is_following()).await;
+    until("the move is noticed", || !stage.console.is_following()).await;
     stage.show();
     assert_eq!(stage.visible().first(), Some(&1));
     let middle = stage.scroller().scroll_height() / 2;
     stage.scroller().set_scroll_top(middle);
-    until("the move is heard", || !matches!(stage.console.pull().window, Window::At { first: 1, .. })).await;
+    until("the move is noticed", || !matches!(stage.console.pull().window, Window::At { first: 1, .. })).await;
     frames(2).await;
     stage.show();
     let first = stage.visible()[0];
@@ -585,7 +585,7 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
     let move_to = async |to_px: i32| {
         let before = stage.console.pull().window;
         stage.scroller().set_scroll_top(to_px);
-        until("the move is heard", || stage.console.pull().window != before).await;
+        until("the move is noticed", || stage.console.pull().window != before).await;
         stage.show();
     };
     // The bar settles 160 ms after a move that was handled; this one is handled with the next frame.

@@ -11,7 +11,7 @@ use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
 use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, Options, PublishError, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
-fn lasting() -> Options {
+fn persistent() -> Options {
     Options { session_expiry_s: 60, ..v5() }
 }
 
@@ -29,7 +29,7 @@ fn online(options: Options, connack: &str) -> Bench {
 // covers: [MQTT-3.2.2-4]
 #[test]
 fn unknown_session_present_closes_the_connection() {
-    let mut bench = Bench::new(Options { clean_start: false, ..lasting() });
+    let mut bench = Bench::new(Options { clean_start: false, ..persistent() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
     bench.actions();
@@ -48,7 +48,7 @@ fn lower_maximum_qos_applies_to_retransmissions() {
         matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Impossible(_) }] if of == token)
     );
 
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::ExactlyOnce, "1");
     bench.lose_and_return("2005 01 00 02 24 01");
     let sent = bench.actions().concat();
@@ -63,7 +63,7 @@ fn retain_not_available_applies_to_retransmissions() {
     bench.session.publish(retained.clone(), bench.now).expect("taken on");
     assert!(bench.actions().is_empty());
 
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.session.publish(retained, bench.now).expect("taken on");
     bench.lose_and_return("2005 01 00 02 25 00");
     let sent = bench.actions().concat();
@@ -105,7 +105,7 @@ fn topic_aliases_stay_within_the_servers_maximum() {
 #[test]
 fn a_repeated_pubrel_gives_no_quota_back() {
     // Receive Maximum 2.
-    let mut bench = online(lasting(), "2006 00 00 03 21 0002");
+    let mut bench = online(persistent(), "2006 00 00 03 21 0002");
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.publish(QoS::AtLeastOnce, "3");
@@ -124,7 +124,7 @@ fn a_repeated_pubrel_gives_no_quota_back() {
 // covers: [MQTT-3.3.4-8]
 #[test]
 fn a_pubrel_does_not_wait_for_the_quota() {
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.publish(QoS::ExactlyOnce, "3");
@@ -139,7 +139,7 @@ fn a_pubrel_does_not_wait_for_the_quota() {
 // covers: [MQTT-4.3.3-6]
 #[test]
 fn publish_acknowledged_before_its_retransmission_is_not_resent() {
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.actions();
@@ -156,7 +156,7 @@ fn publish_acknowledged_before_its_retransmission_is_not_resent() {
 // covers: [MQTT-4.9.0-1]
 #[test]
 fn earlier_connections_do_not_consume_receive_maximum() {
-    let mut bench = Bench::online(Options { receive_maximum: 1, ..lasting() });
+    let mut bench = Bench::online(Options { receive_maximum: 1, ..persistent() });
     bench.serve("3406 0001 74 0001 00");
     bench.lose_and_return("2003010000");
     bench.actions();
@@ -217,7 +217,7 @@ fn a_maximum_packet_size_that_allows_nothing_ends_the_connection_in_words() {
 
 #[test]
 fn a_repetition_too_large_for_the_server_has_an_outcome() {
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "more than eight bytes");
     bench.actions();
     bench.session.handle_close(CloseInfo::default(), bench.now);
@@ -237,7 +237,7 @@ fn a_repetition_too_large_for_the_server_has_an_outcome() {
 fn unresendable_publish_has_an_unknown_outcome() {
     // (the answer to the second CONNECT: the session is kept, or lost)
     for connack in ["2008 01 00 05 27 00000008", "2008 00 00 05 27 00000008"] {
-        let mut bench = Bench::online(lasting());
+        let mut bench = Bench::online(persistent());
         let sent = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
         bench.session.handle_close(CloseInfo::default(), bench.now);
         let waiting = bench.publish(QoS::AtLeastOnce, "more than eight bytes");

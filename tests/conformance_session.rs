@@ -24,7 +24,7 @@ fn message(version: Version, header: &str, id: &str, payload: &str) -> String {
 }
 
 /// Returns options for a session that outlives its connection.
-fn lasting(options: Options) -> Options {
+fn persistent(options: Options) -> Options {
     Options { session_expiry_s: 60, ..options }
 }
 
@@ -88,7 +88,7 @@ fn connect_is_sent_first_and_once() {
 #[test]
 fn the_client_identifier_stays() {
     for (_, options) in versions() {
-        let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..lasting(options) });
+        let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..persistent(options) });
         for _ in 0..3 {
             let connect = lose(&mut bench);
             assert!(connect.ends_with(&format!("0004{}", hex(b"same"))), "{connect}");
@@ -99,7 +99,7 @@ fn the_client_identifier_stays() {
 // covers: [MQTT-3.1.3-6], [MQTT-3.1.3-7], [MQTT-3.2.2-16]
 #[test]
 fn an_assigned_client_identifier_is_used_from_then_on() {
-    let mut bench = Bench::new(Options { client_id: String::new(), ..lasting(v5()) });
+    let mut bench = Bench::new(Options { client_id: String::new(), ..persistent(v5()) });
     bench.session.connect(bench.now);
     bench.actions();
     bench.session.handle_open(bench.now);
@@ -144,7 +144,7 @@ fn a_clean_session_of_3_1_1_cannot_be_present() {
 // covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1], [3.1.1 MQTT-4.3.3-2]
 #[test]
 fn session_of_3_1_1_that_is_not_clean_is_resumed() {
-    let mut bench = Bench::online(lasting(v311()));
+    let mut bench = Bench::online(persistent(v311()));
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.publish(QoS::ExactlyOnce, "3");
@@ -397,8 +397,8 @@ fn unambiguous_deviation_of_5_0_is_reported_and_tolerated() {
         assert!(bench.actions().is_empty(), "{packet}");
         assert!(bench.delivered.0.iter().eq(delivered.iter().chain(&delivered)), "{packet}: {:?}", bench.delivered.0);
         let events = bench.events();
-        let [Event::Deviated { deviation: told, .. }] = &events[..] else { panic!("{packet}: {events:?}") };
-        assert_eq!(*told, deviation, "told once");
+        let [Event::Deviated { deviation: reported, .. }] = &events[..] else { panic!("{packet}: {events:?}") };
+        assert_eq!(*reported, deviation, "reported once");
     }
 }
 
@@ -544,7 +544,7 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
 // covers: [MQTT-4.4.0-2]
 #[test]
 fn a_refused_publish_is_not_sent_again() {
-    let mut bench = Bench::online(lasting(v5()));
+    let mut bench = Bench::online(persistent(v5()));
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.serve("4003000187 5003000297");
@@ -557,7 +557,7 @@ fn a_refused_publish_is_not_sent_again() {
 // covers: [MQTT-4.3.3-7]
 #[test]
 fn a_message_that_was_sent_does_not_expire() {
-    let mut bench = Bench::online(Options { keep_alive_s: 0, ..lasting(v5()) });
+    let mut bench = Bench::online(Options { keep_alive_s: 0, ..persistent(v5()) });
     // Message expiry interval: 1 s.
     let properties = unhex("02 00000001");
     let message = Message { topic: "t".to_owned(), qos: QoS::ExactlyOnce, properties, ..Message::default() };

@@ -241,18 +241,18 @@ fn unpolled_page_is_not_queued_for_and_loses_nothing() {
 #[test]
 fn every_line_is_shown_once_and_in_order() {
     let mut bench = Bench::online();
-    let mut told = Vec::new();
+    let mut items = Vec::new();
     for n in 1..=100 {
         bench.message("t", &n.to_string());
         if n % 10 == 0 {
             while let Some(update) = bench.pull(0, 3) {
-                told.extend(update.lines);
+                items.extend(update.lines);
             }
         }
     }
-    let seqs: Vec<_> = told
+    let seqs: Vec<_> = items
         .iter()
-        .map(|told| match told {
+        .map(|item| match item {
             CrawlItem::Line { seq, .. } => *seq,
             CrawlItem::Skipped { .. } => panic!("nothing was to be passed over"),
         })
@@ -743,7 +743,7 @@ fn subscribe(filter: &str, qos: QoS) -> PanelCommand {
 #[test]
 fn subscriptions_change_while_connected() {
     let mut bench = Bench::online();
-    let view = bench.subscriptions().expect("the first is always told");
+    let view = bench.subscriptions().expect("the first is always sent");
     assert_eq!(list(&view), ["0 StarWars QoS 0"]);
     assert_eq!(bench.subscriptions(), None, "nothing new");
 
@@ -820,7 +820,7 @@ fn a_subscription_is_asked_for_again_with_other_options() {
 fn counts(bench: &mut Bench) -> Vec<(u64, CountSource, bool)> {
     // Like the panels when they open the list again.
     bench.panels();
-    let view = bench.subscriptions().expect("the first is always told");
+    let view = bench.subscriptions().expect("the first is always sent");
     view.counts.iter().map(|count| (count.messages, count.by, count.is_least)).collect()
 }
 
@@ -930,11 +930,11 @@ fn possibly_low_counts_are_marked() {
 #[test]
 fn counts_are_updated_with_messages() {
     let mut bench = Bench::online();
-    assert!(bench.subscriptions().is_some(), "the first is always told");
+    assert!(bench.subscriptions().is_some(), "the first is always sent");
     assert_eq!(bench.subscriptions(), None, "nothing new");
     bench.message("StarWars", "x");
-    let told = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
-    assert_eq!(told.counts[0].messages, 1);
+    let view = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
+    assert_eq!(view.counts[0].messages, 1);
 }
 
 #[test]
@@ -1102,7 +1102,7 @@ fn panels_receive_only_changes() {
     assert_eq!(states(bench.panels()), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
     assert_eq!(bench.published(), [Published { number: 1, outcome: PublishOutcome::Done }]);
-    assert_eq!(states(bench.panels()), None, "each outcome is told once");
+    assert_eq!(states(bench.panels()), None, "each outcome is reported once");
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let standing = bench.panels().expect("something new").standing;
     assert_eq!((standing.state, standing.version, standing.server), (ConnectionState::Reconnecting, None, None));
@@ -1170,7 +1170,7 @@ fn jwt_in_the_password_field_is_described_and_expires() {
     bench.now = due;
     bench.engine.handle_timeout(due);
     assert!(bench.update().token.expect("a token").has_expired);
-    assert_eq!(bench.engine.poll_timeout(), None, "told once");
+    assert_eq!(bench.engine.poll_timeout(), None, "reported once");
 }
 
 #[test]
@@ -1252,7 +1252,7 @@ fn panels_receive_a_message_in_parts() {
     let payload = "x".repeat(2_500_000);
     bench.message("deck/large", &payload);
     assert_eq!(bench.panels(), None, "nobody looks at it");
-    let mut told = String::new();
+    let mut fetched = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
         let glance = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
         bench.command(PanelCommand::Pull(glance));
@@ -1261,10 +1261,10 @@ fn panels_receive_a_message_in_parts() {
         let found = part.found.expect("it is kept");
         assert_eq!((found.topic.as_str(), found.payload_bytes, found.from_byte), ("deck/large", 2_500_000, from_byte));
         assert_eq!(found.payload.len(), bytes);
-        told.push_str(std::str::from_utf8(&found.payload).expect("text"));
+        fetched.push_str(std::str::from_utf8(&found.payload).expect("text"));
         assert_eq!(bench.engine.poll_panels(), None, "one answer a pull");
     }
-    assert_eq!(told, payload);
+    assert_eq!(fetched, payload);
 
     bench.command(PageCommand::Clear);
     bench.command(PanelCommand::Pull(PanelsRequest {
@@ -1445,28 +1445,28 @@ fn map(keys: &[(&str, &str)]) -> PageCommand {
 }
 
 /// Returns everything that the crawl gets, in short form.
-fn told(bench: &mut Bench) -> Vec<String> {
-    let mut told = Vec::new();
+fn crawl_lines(bench: &mut Bench) -> Vec<String> {
+    let mut items = Vec::new();
     while let Some(update) = bench.pull(0, 4) {
-        told.extend(update.lines.into_iter().map(|told| match told {
+        items.extend(update.lines.into_iter().map(|item| match item {
             CrawlItem::Line { seq, line } => format!("{seq} {}: {}", line.character, line.text),
             CrawlItem::Skipped { seq, count } => format!("{seq} passed {count}"),
         }));
     }
-    told
+    items
 }
 
 #[test]
 fn line_rules_apply_to_later_lines() {
     let mut bench = Bench::online();
     bench.message("greenhouse/t", r#"{"value":21.40}"#);
-    assert_eq!(told(&mut bench), ["1 greenhouse t: 21.40"]);
+    assert_eq!(crawl_lines(&mut bench), ["1 greenhouse t: 21.40"]);
     // A queued one is still outstanding.
     bench.message("greenhouse/t", r#"{"value":21.50}"#);
     bench.command(map(&[("line", "+/t"), ("speaker", "{1}"), ("words", "It is {value} °C"), ("hide", "debug/#")]));
     bench.message("debug/x", "noise");
     bench.message("other", "PIP: Hi");
-    assert_eq!(told(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
+    assert_eq!(crawl_lines(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
     // The console keeps messages hidden from the crawl, and nothing is queued for them.
     let update = bench.update();
     assert_eq!((update.stats.kept, update.stats.untold), (4, 0));
@@ -1475,9 +1475,9 @@ fn line_rules_apply_to_later_lines() {
     assert_eq!(bench.update().stats.untold, 0);
     // Once it is shown again, only later messages are.
     bench.command(map(&[]));
-    assert!(told(&mut bench).is_empty());
+    assert!(crawl_lines(&mut bench).is_empty());
     bench.message("debug/x", "heard");
-    assert_eq!(told(&mut bench), ["6 debug x: heard"]);
+    assert_eq!(crawl_lines(&mut bench), ["6 debug x: heard"]);
 }
 
 #[test]
@@ -1486,16 +1486,16 @@ fn requested_line_is_shown_again() {
     bench.command(map(&[("hide", "debug/#")]));
     bench.message("other", "PIP: Hi");
     bench.message("debug/x", "noise");
-    assert_eq!(told(&mut bench), ["1 PIP: Hi"]);
+    assert_eq!(crawl_lines(&mut bench), ["1 PIP: Hi"]);
     for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 is no longer stored)")] {
         bench.command(PageCommand::ShowInCrawl(seq));
-        assert_eq!(told(&mut bench), [words]);
+        assert_eq!(crawl_lines(&mut bench), [words]);
     }
     // While the crawl has no room it is queued, and comes before later messages.
     bench.command(PageCommand::ShowInCrawl(1));
     bench.message("other", "PIP: Again");
     assert_eq!(bench.pull(0, 0).map(|update| update.lines), Some(Vec::new()));
-    assert_eq!(told(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
+    assert_eq!(crawl_lines(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
 }
 
 #[test]
@@ -1507,12 +1507,12 @@ fn hidden_messages_are_not_counted_as_skipped() {
         bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
     assert_eq!(bench.update().stats.untold, 10);
-    assert_eq!(told(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
+    assert_eq!(crawl_lines(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
     // Too many, among as many.
     for n in 3_001..=3_400 {
         bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
-    let voices = told(&mut bench);
+    let voices = crawl_lines(&mut bench);
     assert_eq!(voices.first().map(String::as_str), Some("3360 passed 180"));
     assert_eq!(voices.len(), 1 + 20, "{voices:?}");
     assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
@@ -1535,9 +1535,9 @@ fn changed_rules_recount_waiting_messages() {
     assert_eq!(update.lines, [CrawlItem::Skipped { seq: 979, count: 970 }]);
     assert_eq!(update.stats.untold, 20);
     bench.command(map(&[("hide", "noise")]));
-    assert!(told(&mut bench).is_empty());
+    assert!(crawl_lines(&mut bench).is_empty());
     bench.message("voice", "again");
-    assert_eq!(told(&mut bench), ["1001 voice: again"]);
+    assert_eq!(crawl_lines(&mut bench), ["1001 voice: again"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn request(client_id: &str) -> ConnectRequest {
     }
 }
 
-fn lasting() -> PageCommand {
+fn persistent_session() -> PageCommand {
     let more = ConnectionOptions {
         session_expiry_s: Some(600),
         clean_start: false,
@@ -413,7 +413,7 @@ fn keep_alive_and_clean_start(connect: &[u8]) -> (u16, bool) {
 #[test]
 fn a_reload_takes_session_and_settings_up_again() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     assert_eq!(page.connect(None), [Did::Dial]);
     assert_eq!(keep_alive_and_clean_start(&page.accept(0)), (77, false));
     let save = page.save().expect("something to save");
@@ -443,7 +443,7 @@ fn a_reload_takes_session_and_settings_up_again() {
 #[test]
 fn settings_that_do_not_last_forget_the_session() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     assert!(page.save().is_some());
@@ -474,7 +474,7 @@ fn corrupt_stored_session_is_ignored() {
 #[test]
 fn another_layout_of_entries_has_another_number() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -491,7 +491,7 @@ fn another_layout_of_entries_has_another_number() {
 #[test]
 fn commands_wait_for_the_store_in_their_order() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.command(PageCommand::Connect(request("x")));
     page.command(publish("a"));
     page.command(publish("b"));
@@ -522,8 +522,8 @@ fn commands_wait_for_the_store_in_their_order() {
 
 #[test]
 fn a_store_that_never_answers_delays_and_does_not_prevent() {
-    for settings in [lasting(), PageCommand::RetryNow] {
-        let is_lasting = settings == lasting();
+    for settings in [persistent_session(), PageCommand::RetryNow] {
+        let is_persistent = settings == persistent_session();
         let mut page = Page::new(START);
         page.command(settings);
         page.command(PageCommand::Connect(request("x")));
@@ -534,7 +534,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
         page.engine.handle_timeout(page.now);
         assert_eq!(transmits(&mut page.engine), [Did::Dial]);
         // The missing store is reported only if something should be stored.
-        assert_eq!(page.notice().contains("doesn't answer"), is_lasting);
+        assert_eq!(page.notice().contains("doesn't answer"), is_persistent);
         page.engine.handle_loaded(&key, Ok(None), page.now);
         assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
     }
@@ -543,7 +543,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
 #[test]
 fn a_write_that_never_ends_is_given_up() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     assert!(page.engine.poll_save(page.now).is_some());
@@ -561,7 +561,7 @@ fn a_write_that_never_ends_is_given_up() {
 #[test]
 fn session_that_cannot_be_saved_is_deleted() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -577,7 +577,7 @@ fn session_that_cannot_be_saved_is_deleted() {
 #[test]
 fn same_session_is_resumed_from_memory() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     let kept = page.save().expect("something to save").bytes;
@@ -609,7 +609,7 @@ fn same_session_is_resumed_from_memory() {
 #[test]
 fn a_message_is_shown_when_its_receipt_is_saved() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -647,7 +647,7 @@ fn the_old_connection_does_not_answer_for_the_new_one() {
 #[test]
 fn a_session_in_use_never_grows_old() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     let mut until = page.save().and_then(|save| save.until).expect("an end");
@@ -670,7 +670,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     let mut page = Page::new(START);
     page.engine.use_tabs(START);
     page.now = START + Duration::from_secs(1);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();

@@ -241,8 +241,8 @@ fn subscriptions_are_restored_with_the_connection() {
 
 #[test]
 fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
-    let lasting = Options { session_expiry_s: 60, ..v5() };
-    let mut bench = Bench::online(lasting.clone());
+    let persistent = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(persistent.clone());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.serve("9004 0001 00 00");
     bench.subscribe("b", QoS::AtMostOnce);
@@ -774,8 +774,8 @@ fn clean_start_of_a_persistent_3_1_1_session_takes_two_connections() {
 
 #[test]
 fn in_flight_publishes_survive_a_restart() {
-    let lasting = Options { session_expiry_s: 60, ..v5() };
-    let mut bench = Bench::online(lasting.clone());
+    let persistent = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(persistent.clone());
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.serve("50020001");
@@ -783,7 +783,7 @@ fn in_flight_publishes_survive_a_restart() {
     assert!(bench.session.take_dirty() && !bench.session.take_dirty());
     let saved = bench.session.saved();
 
-    let (session, tokens) = Session::restore(lasting, 1, saved);
+    let (session, tokens) = Session::restore(persistent, 1, saved);
     let mut bench = Bench { session, now: bench.now, delivered: Delivered::default() };
     bench.session.connect(bench.now);
     bench.actions();

@@ -319,13 +319,13 @@ fn silent_resumed_session_is_lost_once() {
 // Found by the fuzzer: the second restart had lost the version.
 #[test]
 fn saved_session_round_trips() {
-    let lasting = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };
-    let mut bench = greeting(lasting.clone());
+    let persistent = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };
+    let mut bench = greeting(persistent.clone());
     bench.serve("20020001");
     bench.session.handle_open(bench.now);
     bench.serve(YES_V311);
     bench.publish(QoS::ExactlyOnce, "x");
     let saved = bench.session.saved();
-    let (restored, _) = Session::restore(lasting, 1, saved.clone());
+    let (restored, _) = Session::restore(persistent, 1, saved.clone());
     assert_eq!(restored.saved(), saved);
 }

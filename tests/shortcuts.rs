@@ -27,7 +27,7 @@ fn list_keys_match_the_shortcuts() {
     for place in [ShortcutSection::Console, ShortcutSection::Rows, ShortcutSection::Topics] {
         for key in moves {
             assert!(ScrollStep::from_key(key).is_some(), "{key} moves no list");
-            assert!(keys(place).any(|other| other == key), "{key} isn't told of in {place:?}");
+            assert!(keys(place).any(|other| other == key), "{key} isn't listed in {place:?}");
         }
     }
 }

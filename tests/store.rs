@@ -199,7 +199,7 @@ impl Page {
     }
 }
 
-fn lasting() -> ConnectionOptions {
+fn persistent() -> ConnectionOptions {
     ConnectionOptions {
         session_expiry_s: Some(600),
         clean_start: false,
@@ -213,7 +213,7 @@ const MESSAGE: &[u8] = b"\x34\x08\x00\x01t\x00\x09\x00hi";
 #[wasm_bindgen_test]
 async fn exactly_once_over_a_reload() {
     let name = name("reload");
-    let mut page = Page::connect(&name, Some(lasting())).await;
+    let mut page = Page::connect(&name, Some(persistent())).await;
     page.accept(0).await;
     page.serve(MESSAGE).await;
     assert_eq!(page.received_and_notice(), (1, String::new()));
@@ -242,7 +242,7 @@ async fn page_works_without_a_store_with_a_notice() {
     let name = name("broken");
     make_newer(&name).await;
 
-    let mut page = Page::connect(&name, Some(lasting())).await;
+    let mut page = Page::connect(&name, Some(persistent())).await;
     page.accept(0).await;
     page.serve(MESSAGE).await;
     let (received, notice) = page.received_and_notice();

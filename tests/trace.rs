@@ -36,7 +36,7 @@ fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
 }
 
 /// Returns direction, type, identifier, details and round trip of each packet.
-fn told(version: Version, packets: &[Packet]) -> Vec<String> {
+fn descriptions(version: Version, packets: &[Packet]) -> Vec<String> {
     let story = story(version, packets);
     let words = story.matching(Filter::default()).map(|entry| {
         let way = match entry.direction() {
@@ -127,7 +127,7 @@ fn packets_are_described() {
         ),
     ];
     for (version, packets, expected) in cases {
-        assert_eq!(told(version, packets), expected);
+        assert_eq!(descriptions(version, packets), expected);
     }
 }
 

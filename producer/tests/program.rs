@@ -238,7 +238,7 @@ fn standard_input_is_told_as_it_comes() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 of 5 lines acknowledged\n");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("standard input, line 4, column 1: The row isn't UTF-8, and"), "{told}");
+    assert!(told.contains("standard input, line 4, column 1: The row is neither UTF-8 nor"), "{told}");
     assert!(told.contains("standard input: 5 of 6 rows read, 1 skipped."), "{told}");
 }
 
