@@ -33,7 +33,7 @@ fn refused(text: &str, words: &str) {
 }
 
 #[test]
-fn faults_say_what_to_do() {
+fn errors_give_advice() {
     refused("", "empty");
     refused("   ", "empty");
     refused("ws://a b/mqtt", "space");
@@ -119,7 +119,7 @@ fn where_a_page_came_from() {
 }
 
 #[test]
-fn what_a_page_may_open() {
+fn pages_may_open_only_some_schemes() {
     let open = |text: &str| BrokerUrl::parse(text).expect(text).for_browser().map(|url| url.to_string());
     for text in ["ws://localhost:1/", "ws://far.example:8080/mqtt", "wss://far.example/"] {
         assert_eq!(open(text).as_deref(), Ok(text));

@@ -105,7 +105,7 @@ fn update() -> Update {
 }
 
 #[wasm_bindgen_test]
-fn what_is_posted_is_what_arrives() {
+fn posted_values_round_trip() {
     let message = FromWorker::Update(Box::new(update()));
     let posted = channel::encode(&message).expect("encodes");
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
@@ -212,7 +212,7 @@ fn what_is_posted_is_what_arrives() {
 }
 
 #[wasm_bindgen_test]
-fn what_is_not_ours_is_an_error() {
+fn foreign_values_are_rejected() {
     for strange in
         [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
     {
@@ -247,7 +247,7 @@ fn numbers_are_written_as_css_reads_them() {
 // URLs
 
 #[wasm_bindgen_test]
-fn what_we_take_the_browser_takes_alike() {
+fn accepted_urls_are_accepted_by_the_browser() {
     for text in [
         "ws://127.0.0.1:8080/mqtt",
         "wss://broker.example",
@@ -285,40 +285,40 @@ fn websocket_constructor_errors_are_described() {
 
 /// Collects what a page receives from a worker that runs this script.
 fn listen(script: &str) -> Rc<RefCell<Vec<WorkerEvent>>> {
-    let (link, heard) = link_to(script);
+    let (link, events) = link_to(script);
     // It lives as long as the page, as in the app.
     std::mem::forget(link);
-    heard
+    events
 }
 
 fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
     let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let ear = Rc::clone(&heard);
+    let events = Rc::new(RefCell::new(Vec::new()));
+    let ear = Rc::clone(&events);
     let link = WorkerLink::start(Box::leak(url.into_boxed_str()), Array::new(), clock(), move |word| {
         ear.borrow_mut().push(word);
     });
-    (link, heard)
+    (link, events)
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_that_keeps_dying_is_given_up() {
-    let heard = listen("throw new Error('out of fuel')");
-    until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
-    let heard = heard.borrow();
-    assert_eq!(heard.len(), 4, "{heard:?}");
-    for word in &heard[..3] {
+    let events = listen("throw new Error('out of fuel')");
+    until("given up", || matches!(events.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
+    let events = events.borrow();
+    assert_eq!(events.len(), 4, "{events:?}");
+    for word in &events[..3] {
         assert!(matches!(word, WorkerEvent::Replaced { words } if words.contains("out of fuel")), "{word:?}");
     }
-    assert!(matches!(&heard[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{heard:?}");
+    assert!(matches!(&events[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{events:?}");
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_of_another_build_is_noticed() {
-    let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
-    until("noticed", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
+    let events = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
+    until("noticed", || !events.borrow().is_empty()).await;
+    assert!(matches!(&events.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
 }
 
 /// Announces that it listens, again after each command of this size, and echoes every command on its port.
@@ -339,9 +339,9 @@ fn echo(command_bytes: u32) -> String {
 
 #[wasm_bindgen_test]
 async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
-    let (link, heard) = link_to(&echo(0));
+    let (link, events) = link_to(&echo(0));
     assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
-    until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
+    until("ready", || matches!(events.borrow().last(), Some(WorkerEvent::Ready))).await;
     let port = link.open_port().expect("a line");
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
@@ -353,28 +353,28 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
         .expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
     assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(PanelsRequest::default())));
-    assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
+    assert_eq!(events.borrow().len(), 1, "the page gets no event for it");
 }
 
 #[wasm_bindgen_test]
-async fn finer_settings_are_told_as_often_as_it_takes() {
+async fn connection_options_are_sent_until_acknowledged() {
     let panels = PanelsLink::default();
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
-    let (link, heard) = link_to(&echo(settings.length()));
+    let (link, events) = link_to(&echo(settings.length()));
     panels.refine(&link);
     assert_eq!(panels.handle_message(&settings, &link), None);
     // Sent to this worker, and to one that replaces it.
     panels.refine(&link);
     panels.refine(&link);
-    until("echoed", || heard.borrow().len() == 3).await;
-    let heard = heard.borrow();
-    assert!(heard.iter().all(|event| matches!(event, WorkerEvent::Ready)), "{heard:?}");
+    until("echoed", || events.borrow().len() == 3).await;
+    let events = events.borrow();
+    assert!(events.iter().all(|event| matches!(event, WorkerEvent::Ready)), "{events:?}");
 }
 
 #[wasm_bindgen_test]
 fn panels_of_another_build_are_noticed() {
     let panels = PanelsLink::default();
-    let (link, _) = link_to(&echo());
+    let (link, _) = link_to(&echo(0));
     assert_eq!(panels.handle_message(&channel::VERSION.into(), &link), None);
     let check = |said: &str, words: &str| {
         let wanted = panels.handle_message(&said.into(), &link);
@@ -517,14 +517,14 @@ async fn few_elements_in_order_with_text_as_text() {
 }
 
 #[wasm_bindgen_test]
-async fn scrolling_up_stays_and_end_goes_back() {
+async fn scrolling_up_unfollows_and_end_follows_again() {
     let mut stage = Stage::new().await;
     stage.log(10_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 100_000).await;
     assert!(stage.console.is_following());
 
     stage.scroller().set_scroll_top(5_000 * 24);
-    until("the move is heard", || !stage.console.is_following()).await;
+    until("the move is noticed", || !stage.console.is_following()).await;
     assert!(*stage.moves.borrow() > 0, "other rows are asked for");
     stage.show();
     assert_eq!(stage.visible().first(), Some(&5_001));
@@ -554,12 +554,12 @@ async fn a_million_rows_scroll_to_both_ends() {
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
     assert_eq!(stage.visible().last(), Some(&1_000_000));
     stage.scroller().set_scroll_top(0);
-    until("the move is heard", || !stage.console.is_following()).await;
+    until("the move is noticed", || !stage.console.is_following()).await;
     stage.show();
     assert_eq!(stage.visible().first(), Some(&1));
     let middle = stage.scroller().scroll_height() / 2;
     stage.scroller().set_scroll_top(middle);
-    until("the move is heard", || !matches!(stage.console.pull().window, Window::At { first: 1, .. })).await;
+    until("the move is noticed", || !matches!(stage.console.pull().window, Window::At { first: 1, .. })).await;
     frames(2).await;
     stage.show();
     let first = stage.visible()[0];
@@ -574,7 +574,7 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
     let move_to = async |to_px: i32| {
         let before = stage.console.pull().window;
         stage.scroller().set_scroll_top(to_px);
-        until("the move is heard", || stage.console.pull().window != before).await;
+        until("the move is noticed", || stage.console.pull().window != before).await;
         stage.show();
     };
     // The bar settles 160 ms after a move that was handled; this one is handled with the next frame.
@@ -608,7 +608,7 @@ async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
 }
 
 #[wasm_bindgen_test]
-async fn an_empty_list_says_why() {
+async fn empty_list_explains_itself() {
     let mut stage = Stage::new().await;
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
@@ -632,7 +632,7 @@ async fn an_empty_list_says_why() {
 }
 
 #[wasm_bindgen_test]
-async fn marks_come_and_go_and_are_text() {
+async fn highlights_follow_the_filter_and_are_text() {
     let mut stage = Stage::new().await;
     stage.log(3, 0);
     let mut marked = answer(&stage.console, &stage.stats);
@@ -656,7 +656,7 @@ async fn marks_come_and_go_and_are_text() {
 }
 
 #[wasm_bindgen_test]
-async fn a_new_log_begins_anew() {
+async fn new_log_resets_the_console() {
     let mut stage = Stage::new().await;
     stage.log(5_000, 0);
     stage.console.restart();
@@ -722,7 +722,7 @@ fn topics(root: &HtmlElement) -> Vec<(String, String)> {
 }
 
 #[wasm_bindgen_test]
-async fn another_link_fills_the_form_anew() {
+async fn another_link_refills_the_form() {
     let (form, root) = form("#topic=a&topic=b&user=ann").await;
     let pair = |label: &str, value: &str| (label.to_owned(), value.to_owned());
     assert_eq!(topics(&root), [pair("Topic", "a"), pair("Topic 2", "b")]);
@@ -735,7 +735,7 @@ async fn another_link_fills_the_form_anew() {
 }
 
 #[wasm_bindgen_test]
-async fn a_fault_stands_beside_its_field() {
+async fn errors_are_shown_at_their_field() {
     let (form, root) = form("#broker=mqtt://far.example&topic=ok&topic=a/%23/b").await;
     assert!(form.request().is_none());
     frames(2).await;

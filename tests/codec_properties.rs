@@ -225,6 +225,77 @@ fn packet_like() -> impl Strategy<Value = Vec<u8>> {
     (first, vec(byte, 0..40)).prop_map(|(first, body)| [vec![first], variable_integer(body.len()), body].concat())
 }
 
+/// Checks a CONNECT of MQTT 3.1.1 as mqttbytes decodes it.
+fn check_connect_v4(
+    connect: &Connect<'_>,
+    login: Option<&(String, String)>,
+    will: Option<&Will>,
+) -> Result<(), TestCaseError> {
+    let bytes = encoded(&Outgoing::Connect(connect), Version::V311);
+    let expected = v4::Connect {
+        protocol: mqttbytes::Protocol::V4,
+        keep_alive: connect.keep_alive_s,
+        client_id: connect.client_id.to_owned(),
+        clean_session: connect.clean_start,
+        last_will: will
+            .map(|will| v4::LastWill::new(&*will.topic, will.payload.clone(), theirs_qos(will.qos), will.retain)),
+        login: login.map(|(user_name, password)| v4::Login::new(&**user_name, password)),
+    };
+    prop_assert_eq!(theirs_v4(&bytes), v4::Packet::Connect(expected));
+    Ok(())
+}
+
+/// Checks a CONNECT of MQTT 5.0 as mqttbytes decodes it.
+fn check_connect_v5(
+    connect: &Connect<'_>,
+    login: Option<&(String, String)>,
+    will: Option<&Will>,
+) -> Result<(), TestCaseError> {
+    let bytes = encoded(&Outgoing::Connect(connect), Version::V5);
+    let v5::Packet::Connect(theirs) = theirs_v5(&bytes) else {
+        panic!("a CONNECT");
+    };
+    let ours = &connect.properties;
+    let is_empty = *ours == ConnectProperties::default();
+    let expected = v5::ConnectProperties {
+        session_expiry_interval: ours.session_expiry_s,
+        receive_maximum: ours.receive_maximum,
+        max_packet_size: ours.packet_size_maximum_bytes,
+        topic_alias_max: ours.topic_alias_maximum,
+        request_response_info: ours.request_response_information.map(u8::from),
+        request_problem_info: ours.request_problem_information.map(u8::from),
+        user_properties: ours.user_properties.clone(),
+        authentication_method: ours.authentication_method.clone(),
+        authentication_data: ours.authentication_data.clone().map(Into::into),
+    };
+    prop_assert_eq!(theirs.properties, (!is_empty).then_some(expected));
+    prop_assert_eq!(theirs.protocol, mqttbytes::Protocol::V5);
+    prop_assert_eq!(theirs.keep_alive, connect.keep_alive_s);
+    prop_assert_eq!(theirs.clean_session, connect.clean_start);
+    prop_assert_eq!(&*theirs.client_id, connect.client_id);
+    prop_assert_eq!(theirs.login.map(|login| (login.username, login.password)), login.cloned());
+    prop_assert_eq!(theirs.last_will.is_some(), will.is_some());
+    if let (Some(theirs), Some(will)) = (theirs.last_will, will) {
+        prop_assert_eq!(&theirs.topic, &will.topic);
+        prop_assert_eq!(&theirs.message[..], &will.payload[..]);
+        prop_assert_eq!(theirs.qos, theirs_qos(will.qos));
+        prop_assert_eq!(theirs.retain, will.retain);
+        let properties = will.properties.clone();
+        let expected = v5::WillProperties {
+            delay_interval: will.delay_s,
+            payload_format_indicator: properties.payload_is_utf8.map(u8::from),
+            message_expiry_interval: properties.message_expiry_s,
+            content_type: properties.content_type,
+            response_topic: properties.response_topic,
+            correlation_data: properties.correlation_data.map(Into::into),
+            user_properties: properties.user_properties,
+        };
+        let is_empty = will.delay_s.is_none() && will.properties == PublishProperties::default();
+        prop_assert_eq!(theirs.properties, (!is_empty).then_some(expected));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -437,62 +508,8 @@ proptest! {
             },
         };
 
-        let bytes = encoded(&Outgoing::Connect(&connect), Version::V311);
-        let expected = v4::Connect {
-            protocol: mqttbytes::Protocol::V4,
-            keep_alive: keep_alive_s,
-            client_id: client_id.clone(),
-            clean_session: connect.clean_start,
-            last_will: will.as_ref().map(|will| {
-                v4::LastWill::new(&*will.topic, will.payload.clone(), theirs_qos(will.qos), will.retain)
-            }),
-            login: login.as_ref().map(|(user_name, password)| v4::Login::new(&**user_name, password)),
-        };
-        prop_assert_eq!(theirs_v4(&bytes), v4::Packet::Connect(expected));
-
-        let bytes = encoded(&Outgoing::Connect(&connect), Version::V5);
-        let v5::Packet::Connect(theirs) = theirs_v5(&bytes) else {
-            panic!("a CONNECT");
-        };
-        let ours = &connect.properties;
-        let is_empty = *ours == ConnectProperties::default();
-        let expected = v5::ConnectProperties {
-            session_expiry_interval: ours.session_expiry_s,
-            receive_maximum: ours.receive_maximum,
-            max_packet_size: ours.packet_size_maximum_bytes,
-            topic_alias_max: ours.topic_alias_maximum,
-            request_response_info: ours.request_response_information.map(u8::from),
-            request_problem_info: ours.request_problem_information.map(u8::from),
-            user_properties: ours.user_properties.clone(),
-            authentication_method: ours.authentication_method.clone(),
-            authentication_data: ours.authentication_data.clone().map(Into::into),
-        };
-        prop_assert_eq!(theirs.properties, (!is_empty).then_some(expected));
-        prop_assert_eq!(theirs.protocol, mqttbytes::Protocol::V5);
-        prop_assert_eq!(theirs.keep_alive, keep_alive_s);
-        prop_assert_eq!(theirs.clean_session, connect.clean_start);
-        prop_assert_eq!(&theirs.client_id, &client_id);
-        let their_login = theirs.login.map(|login| (login.username, login.password));
-        prop_assert_eq!(their_login, login);
-        prop_assert_eq!(theirs.last_will.is_some(), will.is_some());
-        if let (Some(theirs), Some(will)) = (theirs.last_will, &will) {
-            prop_assert_eq!(&theirs.topic, &will.topic);
-            prop_assert_eq!(&theirs.message[..], &will.payload[..]);
-            prop_assert_eq!(theirs.qos, theirs_qos(will.qos));
-            prop_assert_eq!(theirs.retain, will.retain);
-            let properties = will.properties.clone();
-            let expected = v5::WillProperties {
-                delay_interval: will.delay_s,
-                payload_format_indicator: properties.payload_is_utf8.map(u8::from),
-                message_expiry_interval: properties.message_expiry_s,
-                content_type: properties.content_type,
-                response_topic: properties.response_topic,
-                correlation_data: properties.correlation_data.map(Into::into),
-                user_properties: properties.user_properties,
-            };
-            let is_empty = will.delay_s.is_none() && will.properties == PublishProperties::default();
-            prop_assert_eq!(theirs.properties, (!is_empty).then_some(expected));
-        }
+        check_connect_v4(&connect, login.as_ref(), will.as_ref())?;
+        check_connect_v5(&connect, login.as_ref(), will.as_ref())?;
     }
 
     // covers: [MQTT-3.8.3-1], [MQTT-3.10.3-1], [3.1.1 MQTT-3.8.3-1], [3.1.1 MQTT-3.10.3-1]
@@ -559,7 +576,7 @@ proptest! {
 
     /// Packets that client and server write alike are decoded unchanged.
     #[test]
-    fn acknowledgements_come_back(
+    fn acknowledgements_round_trip(
         packet_id in packet_id(),
         reason in any::<u8>().prop_map(ReasonCode),
         version in version(),
@@ -587,7 +604,7 @@ proptest! {
     }
 
     #[test]
-    fn disconnect_and_auth_come_back(
+    fn disconnect_and_auth_round_trip(
         reason in any::<u8>().prop_map(ReasonCode),
         reauthenticate in any::<bool>(),
         session_expiry_s in any::<Option<u32>>(),
@@ -631,7 +648,7 @@ proptest! {
 }
 
 #[test]
-fn ping_and_goodbye() {
+fn ping_and_disconnect_round_trip() {
     for version in [Version::V311, Version::V5] {
         assert_eq!(encoded(&Outgoing::PingReq, version), [0xC0, 0x00]);
         let normal = Disconnect::new(ReasonCode::SUCCESS);

@@ -94,7 +94,7 @@ fn a_message_becomes_a_request() {
 }
 
 #[test]
-fn every_fault_of_a_message_is_told_beside_its_field() {
+fn message_errors_name_their_field() {
     let long = "x".repeat(65_536);
     let fields = MessageFields {
         topic: "a/#".into(),
@@ -209,7 +209,7 @@ fn only_a_session_that_is_kept_lasts() {
 }
 
 #[test]
-fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
+fn connection_option_errors_name_their_field() {
     use connection_options::Field;
     let fields = Fields {
         keep_alive_s: "65536".into(),

@@ -24,7 +24,7 @@ fn message(version: Version, header: &str, id: &str, payload: &str) -> String {
 }
 
 /// Returns options for a session that outlives its connection.
-fn lasting(options: Options) -> Options {
+fn persistent(options: Options) -> Options {
     Options { session_expiry_s: 60, ..options }
 }
 
@@ -62,7 +62,7 @@ fn connect_flags(connect: &str) -> &str {
 // covers: [MQTT-3.1.0-1], [3.1.1 MQTT-3.1.0-1]
 // covers: [MQTT-3.1.0-2], [3.1.1 MQTT-3.1.0-2]
 #[test]
-fn connect_goes_first_alone_and_once() {
+fn connect_is_sent_first_and_once() {
     for (version, options) in versions() {
         let mut bench = Bench::new(options);
         bench.publish(QoS::AtLeastOnce, "early");
@@ -88,7 +88,7 @@ fn connect_goes_first_alone_and_once() {
 #[test]
 fn the_client_identifier_stays() {
     for (_, options) in versions() {
-        let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..lasting(options) });
+        let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..persistent(options) });
         for _ in 0..3 {
             let connect = lose(&mut bench);
             assert!(connect.ends_with(&format!("0004{}", hex(b"same"))), "{connect}");
@@ -99,7 +99,7 @@ fn the_client_identifier_stays() {
 // covers: [MQTT-3.1.3-6], [MQTT-3.1.3-7], [MQTT-3.2.2-16]
 #[test]
 fn an_assigned_client_identifier_is_used_from_then_on() {
-    let mut bench = Bench::new(Options { client_id: String::new(), ..lasting(v5()) });
+    let mut bench = Bench::new(Options { client_id: String::new(), ..persistent(v5()) });
     bench.session.connect(bench.now);
     bench.actions();
     bench.session.handle_open(bench.now);
@@ -143,8 +143,8 @@ fn a_clean_session_of_3_1_1_cannot_be_present() {
 // covers: [3.1.1 MQTT-2.3.1-3], [3.1.1 MQTT-3.3.1-1], [3.1.1 MQTT-3.3.1-3]
 // covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1], [3.1.1 MQTT-4.3.3-2]
 #[test]
-fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
-    let mut bench = Bench::online(lasting(v311()));
+fn session_of_3_1_1_that_is_not_clean_is_resumed() {
+    let mut bench = Bench::online(persistent(v311()));
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.publish(QoS::ExactlyOnce, "3");
@@ -166,7 +166,7 @@ fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
 
 // covers: [MQTT-3.14.0-1], [MQTT-3.2.0-1]
 #[test]
-fn a_goodbye_before_connack_is_out_of_place() {
+fn disconnect_before_connack_is_a_violation() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -178,7 +178,7 @@ fn a_goodbye_before_connack_is_out_of_place() {
 
 // covers: [MQTT-3.1.2-20], [3.1.1 MQTT-3.1.2-23]
 #[test]
-fn one_who_only_listens_sends_pings_all_the_same() {
+fn subscriber_without_publishes_sends_pings() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let keep_alive = Duration::from_secs(30);
@@ -292,7 +292,7 @@ fn after_puback_the_same_identifier_is_a_new_message() {
 
 // covers: [MQTT-4.6.0-2], [MQTT-4.6.0-3], [3.1.1 MQTT-4.6.0-2], [3.1.1 MQTT-4.6.0-3]
 #[test]
-fn acknowledgements_go_out_in_the_order_of_the_messages() {
+fn acknowledgements_are_sent_in_message_order() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let messages = [("32", "0003"), ("34", "0001"), ("32", "0002"), ("34", "0009"), ("32", "0001")];
@@ -304,7 +304,7 @@ fn acknowledgements_go_out_in_the_order_of_the_messages() {
 
 // covers: [MQTT-4.5.0-2], [3.1.1 MQTT-4.5.0-2]
 #[test]
-fn a_message_nobody_asked_for_is_acknowledged() {
+fn unsubscribed_message_is_acknowledged() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.subscribe("other", QoS::ExactlyOnce);
@@ -383,7 +383,7 @@ fn a_breach_of_5_0_gets_its_reason_code_and_a_closed_connection() {
 
 // covers: [MQTT-1.5.4-1], [MQTT-1.5.4-2], [MQTT-3.3.1-2], [MQTT-3.3.2-2]
 #[test]
-fn a_fault_of_5_0_that_leaves_no_doubt_is_told_and_the_connection_stays() {
+fn unambiguous_deviation_of_5_0_is_reported_and_tolerated() {
     for (packet, deviation, delivered) in [
         ("3006 0002 c328 00 78", Deviation::TopicNotUtf8, None),
         ("3005 0000 00 7878", Deviation::EmptyTopic, None),
@@ -397,8 +397,8 @@ fn a_fault_of_5_0_that_leaves_no_doubt_is_told_and_the_connection_stays() {
         assert!(bench.actions().is_empty(), "{packet}");
         assert!(bench.delivered.0.iter().eq(delivered.iter().chain(&delivered)), "{packet}: {:?}", bench.delivered.0);
         let events = bench.events();
-        let [Event::Deviated { deviation: told, .. }] = &events[..] else { panic!("{packet}: {events:?}") };
-        assert_eq!(*told, deviation, "told once");
+        let [Event::Deviated { deviation: reported, .. }] = &events[..] else { panic!("{packet}: {events:?}") };
+        assert_eq!(*reported, deviation, "reported once");
     }
 }
 
@@ -486,7 +486,7 @@ fn each_qos_of_5_0_is_sent_in_its_form() {
 
 // covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
 #[test]
-fn pubrels_go_out_in_the_order_of_the_pubrecs() {
+fn pubrels_are_sent_in_pubrec_order() {
     for (_, options) in versions() {
         let mut bench = Bench::online(options);
         for payload in ["1", "2", "3"] {
@@ -544,7 +544,7 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
 // covers: [MQTT-4.4.0-2]
 #[test]
 fn a_refused_publish_is_not_sent_again() {
-    let mut bench = Bench::online(lasting(v5()));
+    let mut bench = Bench::online(persistent(v5()));
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.serve("4003000187 5003000297");
@@ -557,7 +557,7 @@ fn a_refused_publish_is_not_sent_again() {
 // covers: [MQTT-4.3.3-7]
 #[test]
 fn a_message_that_was_sent_does_not_expire() {
-    let mut bench = Bench::online(Options { keep_alive_s: 0, ..lasting(v5()) });
+    let mut bench = Bench::online(Options { keep_alive_s: 0, ..persistent(v5()) });
     // Message expiry interval: 1 s.
     let properties = unhex("02 00000001");
     let message = Message { topic: "t".to_owned(), qos: QoS::ExactlyOnce, properties, ..Message::default() };
@@ -583,7 +583,7 @@ fn one_at_a_time() -> Bench {
 
 // covers: [MQTT-4.9.0-1], [MQTT-4.9.0-2]
 #[test]
-fn the_send_quota_comes_back_with_the_last_acknowledgement() {
+fn send_quota_is_restored_by_the_last_acknowledgement() {
     let mut bench = one_at_a_time();
     for (qos, payload) in [(QoS::ExactlyOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::ExactlyOnce, "3")] {
         bench.publish(qos, payload);
@@ -607,7 +607,7 @@ fn the_send_quota_comes_back_with_the_last_acknowledgement() {
 
 // covers: [MQTT-4.9.0-3], [MQTT-3.10.1-1]
 #[test]
-fn a_quota_of_zero_holds_back_messages_only() {
+fn send_quota_of_zero_blocks_only_publishes() {
     let mut bench = one_at_a_time();
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");

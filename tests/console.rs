@@ -25,7 +25,7 @@ fn list(total: u64) -> Scroll {
 }
 
 #[test]
-fn follows_until_somebody_looks_up() {
+fn view_follows_until_scrolled_up() {
     let mut scroll = list(5);
     assert!(scroll.is_following());
     assert_eq!(scroll.on_screen(), 0..5);
@@ -268,7 +268,7 @@ impl Desk {
 
 /// The reader's position is kept, independent of changes at the list's front and end.
 #[test]
-fn a_reader_stays_while_matches_come_and_go() {
+fn scroll_position_is_kept_while_matches_change() {
     let mut desk = Desk::new(200_000);
     desk.arrive(200_000);
     desk.frame();
@@ -423,7 +423,7 @@ fn a_message_is_revealed_wherever_it_is() {
 }
 
 #[test]
-fn a_held_view_stands_still_and_counts() {
+fn frozen_view_stays_and_counts_new_rows() {
     for count in [3, 500] {
         let mut desk = Desk::new(100_000);
         desk.arrive(count);
@@ -487,7 +487,7 @@ fn a_click_in_a_short_list_stays_with_the_message_as_it_grows() {
 }
 
 #[test]
-fn from_a_message_that_is_gone_the_way_back_begins_at_the_newest() {
+fn search_from_an_evicted_message_starts_at_the_newest() {
     let mut desk = Desk::new(1_000);
     desk.arrive(100);
     desk.filter("ten");
@@ -603,7 +603,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
 }
 
 #[test]
-fn rows_are_drawn_each_frame_unless_nobody_could_read_or_pay_for_them() {
+fn rows_are_drawn_less_often_under_load() {
     let check =
         |(per_s, frame_us), per_second: std::ops::RangeInclusive<u64>, age_ms: std::ops::RangeInclusive<u64>| {
             let found = watch(per_s, frame_us);

@@ -40,7 +40,7 @@ impl Typesetter for Typewriter {
 struct Screen {
     log: MessageLog,
     feed: CrawlFeed,
-    teller: CrawlController,
+    controller: CrawlController,
     typewriter: Typewriter,
     /// Upper edges, as in the browser.
     tops: BTreeMap<Key, f64>,
@@ -54,7 +54,7 @@ struct Screen {
     fastest: f64,
     rate_changes: u64,
     /// Every entry shown, in order.
-    told: Vec<BlockContent>,
+    shown: Vec<BlockContent>,
     /// The newest message whose own line crossed the edge.
     seen_seq: u64,
     /// Whether a jump was requested.
@@ -66,13 +66,13 @@ struct Screen {
 impl Screen {
     /// After the opening, which has no text here.
     fn new() -> Self {
-        let mut teller = CrawlController::new();
-        teller.open_with(Opening::silent());
-        teller.begin(Instant::EPOCH);
+        let mut controller = CrawlController::new();
+        controller.set_opening(Opening::silent());
+        controller.begin(Instant::EPOCH);
         Self {
             log: MessageLog::new(Limits::default()),
             feed: CrawlFeed::default(),
-            teller,
+            controller,
             typewriter: Typewriter(Column { width_em: 14.2 }),
             tops: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -84,7 +84,7 @@ impl Screen {
             most_blocks: 0,
             fastest: 0.0,
             rate_changes: 0,
-            told: Vec::new(),
+            shown: Vec::new(),
             seen_seq: 0,
             jumps: false,
             asked: BTreeSet::new(),
@@ -94,10 +94,10 @@ impl Screen {
     /// Does what the page does when a person wants to see the line of a message.
     fn show(&mut self, seq: u64) {
         self.jumps = true;
-        if !self.wish(|teller, sight, actions| teller.reveal(sight, seq, actions)) {
+        if !self.request(|controller, input, actions| controller.reveal(input, seq, actions)) {
             self.asked.insert(seq);
-            self.feed.push(seq);
-            self.wish(|teller, sight, actions| teller.go_live(sight, actions));
+            self.feed.show_first(seq);
+            self.request(|controller, input, actions| controller.go_live(input, actions));
         }
         self.jumps = false;
     }
@@ -136,7 +136,7 @@ impl Screen {
         }
     }
 
-    fn sight(&self) -> TickInput {
+    fn input(&self) -> TickInput {
         let stage = StageSize { depth_em: DEPTH_EM, column_em: self.typewriter.0.width_em, px_em: 1.0 / EM_PX };
         TickInput { now: Instant::from_millis(self.now_ms), offset_em: self.offset_em, stage }
     }
@@ -157,11 +157,11 @@ impl Screen {
         if self.motion == Motion::Moving {
             self.offset_em += SPEED_EM_PER_S * self.rate * TICK_MS as f64 / 1_000.0;
         }
-        self.wish(|_, _, _| ());
+        self.request(|_, _, _| ());
         // Like the page: it pulls when there is room.
         let row_letters = self.typewriter.0.width_em / LETTER_EM;
-        let lines = self.feed.take(&self.log, self.teller.room(row_letters));
-        self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold());
+        let lines = self.feed.take(&self.log, self.controller.room(row_letters));
+        self.controller.push(Instant::from_millis(self.now_ms), lines, self.feed.pending());
         for (key, height_em) in self.heights_em() {
             if let BlockContent::Item(CrawlItem::Line { seq, .. }) = self.entries[&key]
                 && height_em < 0.0
@@ -172,21 +172,21 @@ impl Screen {
     }
 
     /// Performs a command of the person, and its immediate effects.
-    fn wish<T>(&mut self, wish: impl FnOnce(&mut CrawlController, TickInput, &mut Vec<Action>) -> T) -> T {
+    fn request<T>(&mut self, request: impl FnOnce(&mut CrawlController, TickInput, &mut Vec<Action>) -> T) -> T {
         let before = self.heights_em();
         let mut actions = Vec::new();
-        let sight = self.sight();
-        let answer = wish(&mut self.teller, sight, &mut actions);
+        let input = self.input();
+        let answer = request(&mut self.controller, input, &mut actions);
         for action in std::mem::take(&mut actions) {
             self.apply(action);
         }
-        let sight = self.sight();
-        self.teller.tick(sight, &mut self.typewriter, &mut actions);
+        let input = self.input();
+        self.controller.tick(input, &mut self.typewriter, &mut actions);
         for action in actions {
             self.apply(action);
         }
         assert!((0.0..=REBASE_AFTER_EM).contains(&self.offset_em), "{} em are too far", self.offset_em);
-        assert_eq!(self.tops.len(), self.teller.shown());
+        assert_eq!(self.tops.len(), self.controller.shown());
         self.most_blocks = self.most_blocks.max(self.tops.len());
         let after = self.heights_em();
         if !self.jumps {
@@ -207,7 +207,7 @@ impl Screen {
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
         for pair in placed.windows(2) {
             let [(above_em, above), (below_em, below)] = [pair[0], pair[1]];
-            let height_em = self.teller.block(above).expect("on the plane").1.typeset.height_em();
+            let height_em = self.controller.block(above).expect("on the plane").1.typeset.height_em();
             assert!(below_em >= above_em + height_em + 0.17, "{below:?} stands on {above:?}");
             let (above, below) = (self.entries[&above].seq(), self.entries[&below].seq());
             let is_asked = below.is_none_or(|seq| self.asked.contains(&seq));
@@ -231,7 +231,7 @@ impl Screen {
             }
             Action::Place { key, top_em } => {
                 // An element that is added and removed in one task is never shown.
-                let Some((entry, block)) = self.teller.block(key) else { return };
+                let Some((entry, block)) = self.controller.block(key) else { return };
                 let (height_em, bottom_em) =
                     (top_em - self.offset_em, top_em + block.typeset.height_em() - self.offset_em);
                 let half_px = 0.501 / EM_PX;
@@ -240,14 +240,14 @@ impl Screen {
                 self.entries.insert(key, entry.clone());
                 self.tops.insert(key, top_em);
             }
-            Action::Rate(rate) => {
+            Action::SetRate(rate) => {
                 assert!((rate / self.rate - 1.0).abs() < 0.12 || self.jumps, "a visible jolt: {rate}");
                 self.fastest = self.fastest.max(rate);
                 self.rate_changes += 1;
                 self.rate = rate;
             }
-            Action::Move(motion) => self.motion = motion,
-            Action::Transcribe(entry) => self.told.push(entry),
+            Action::SetMotion(motion) => self.motion = motion,
+            Action::AddToTranscript(entry) => self.shown.push(entry),
         }
     }
 
@@ -262,10 +262,10 @@ impl Screen {
 
     /// Returns the number of messages shown, and the number skipped.
     fn accounts(&self) -> (u64, u64) {
-        self.told.iter().fold((0, 0), |(told, passed), entry| match entry {
-            BlockContent::Item(CrawlItem::Line { .. }) => (told + 1, passed),
-            BlockContent::Item(CrawlItem::Passed { count, .. }) => (told, passed + count),
-            _ => (told, passed),
+        self.shown.iter().fold((0, 0), |(shown, skipped), entry| match entry {
+            BlockContent::Item(CrawlItem::Line { .. }) => (shown + 1, skipped),
+            BlockContent::Item(CrawlItem::Skipped { count, .. }) => (shown, skipped + count),
+            _ => (shown, skipped),
         })
     }
 }
@@ -276,13 +276,13 @@ fn eight_hours_without_a_jump() {
     // A readable amount: a line every seven seconds, and a burst an hour.
     screen.live(8 * 3_600, |second| u64::from(second % 7 == 0) + if second % 3_600 == 1_800 { 2_000 } else { 0 });
     screen.live(300, |_| 0);
-    let (told, passed) = screen.accounts();
-    assert_eq!(told + passed, screen.log.received(), "every message is told or counted");
-    assert!(passed > 8 * 1_900 && told > 8 * 500, "{told} told, {passed} passed");
+    let (shown, skipped) = screen.accounts();
+    assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
+    assert!(skipped > 8 * 1_900 && shown > 8 * 500, "{shown} shown, {skipped} skipped");
     assert!(screen.rebases > 10, "{} rebases", screen.rebases);
     assert!(screen.most_blocks < BLOCKS_MAX / 2, "{} blocks", screen.most_blocks);
-    assert_eq!((screen.teller.waiting(), screen.teller.lag()), (0, None));
-    assert!(screen.tops.is_empty() && screen.motion == Motion::Held, "an empty plane rests");
+    assert_eq!((screen.controller.waiting(), screen.controller.lag()), (0, None));
+    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused, "an empty plane rests");
 }
 
 #[test]
@@ -300,12 +300,12 @@ fn a_burst_is_over_within_half_a_minute() {
             assert!(waited_s <= 30, "burst at {begin_s} s: {} of {newest} after {waited_s} s", screen.seen_seq);
         }
         screen.live(30, |_| 1);
-        assert_eq!(screen.teller.lag(), None, "burst at {begin_s} s: a line a second is shown in time");
+        assert_eq!(screen.controller.lag(), None, "burst at {begin_s} s: a line a second is shown in time");
     }
 }
 
 #[test]
-fn a_burst_hurries_and_calms_down() {
+fn burst_speeds_up_and_slows_down_smoothly() {
     let mut screen = Screen::new();
     screen.live(60, |second| if second == 10 { 16 } else { 0 });
     assert!(screen.fastest > 1.8, "fastest {}", screen.fastest);
@@ -359,7 +359,7 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
     let begin_ms = screen.now_ms;
     let mut sized = BTreeSet::new();
     (screen.fastest, screen.rate_changes) = (0.0, 0);
-    let first_told = screen.told.len();
+    let first_shown = screen.shown.len();
     while screen.now_ms < begin_ms + seconds * 1_000 {
         let due = ((screen.now_ms - begin_ms) as f64 / 1_000.0 * per_s) as u64;
         while stream.published < due {
@@ -392,10 +392,10 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
             if let Some(arrived) = arrived_ms.get(&screen.seen_seq) {
                 stream.oldest_newest_s = stream.oldest_newest_s.max((screen.now_ms - arrived) as f64 / 1_000.0);
             }
-            stream.said_behind |= screen.teller.lag().is_some();
+            stream.said_behind |= screen.controller.lag().is_some();
         }
         for (key, entry) in &screen.entries {
-            if let Some((_, block)) = screen.teller.block(*key)
+            if let Some((_, block)) = screen.controller.block(*key)
                 && let TypesetBlock::Rows(setting) = &block.typeset
             {
                 stream.smallest = stream.smallest.min(setting.size);
@@ -405,10 +405,10 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
             }
         }
     }
-    for entry in &screen.told[first_told..] {
+    for entry in &screen.shown[first_shown..] {
         match entry {
             BlockContent::Item(CrawlItem::Line { .. }) => stream.shown += 1,
-            BlockContent::Item(CrawlItem::Passed { .. }) => stream.notes += 1,
+            BlockContent::Item(CrawlItem::Skipped { .. }) => stream.notes += 1,
             _ => {}
         }
     }
@@ -465,10 +465,10 @@ fn of_five_lines_a_second_whole_thoughts_are_shown() {
 }
 
 #[test]
-fn the_newest_is_shown_whatever_else_is_left_out() {
+fn newest_line_is_shown_although_others_are_skipped() {
     for per_s in [0.2, 1.0, 5.0] {
         let mut screen = Screen::new();
-        screen.teller.open_with(Opening { pace: Pace::Latest, ..Opening::silent() });
+        screen.controller.set_opening(Opening { pace: Pace::Latest, ..Opening::silent() });
         let stream = stream(&mut screen, 300, per_s, true);
         println!("{per_s}: {:?}", Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() });
         assert_eq!(stream.notes, 0);
@@ -484,7 +484,7 @@ fn the_newest_is_shown_whatever_else_is_left_out() {
 }
 
 #[test]
-fn long_lines_count_as_what_they_are() {
+fn long_lines_count_by_their_length() {
     let mut screen = Screen::new();
     for _ in 0..8 {
         screen.arrive(&"word ".repeat(1_000));
@@ -492,9 +492,9 @@ fn long_lines_count_as_what_they_are() {
     screen.live(5, |_| 0);
     // Each takes three seconds at the smallest size and the highest speed.
     assert!(
-        matches!(screen.told[0], BlockContent::Item(CrawlItem::Passed { count: 5..=7, .. })),
+        matches!(screen.shown[0], BlockContent::Item(CrawlItem::Skipped { count: 5..=7, .. })),
         "{:?}",
-        screen.told[0]
+        screen.shown[0]
     );
 }
 
@@ -504,10 +504,10 @@ fn clearing_leaves_nothing_behind() {
     screen.live(20, |_| 2);
     screen.feed.skip_to(screen.log.next_seq());
     screen.jumps = true;
-    screen.wish(|teller, _, actions| teller.clear(actions));
+    screen.request(|controller, _, actions| controller.clear(actions));
     screen.jumps = false;
     screen.live(10, |_| 0);
-    assert!(screen.tops.is_empty() && screen.motion == Motion::Held);
+    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused);
     screen.live(10, |second| u64::from(second == 5));
     assert_eq!(screen.tops.len(), 1);
     assert_eq!(screen.motion, Motion::Moving);
@@ -524,7 +524,7 @@ fn scrolling_back_and_forward_restores_the_offset() {
         let before = screen.heights_em();
         let from_em = screen.offset_em;
         screen.jumps = true;
-        screen.wish(|teller, sight, actions| teller.travel(sight, -ROW_EM, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, -ROW_EM, actions));
         screen.jumps = false;
         let _ = from_em;
         for (key, height_em) in screen.heights_em() {
@@ -539,14 +539,14 @@ fn scrolling_back_and_forward_restores_the_offset() {
     let last = *seen.last().expect("lines");
     assert!(seen.into_iter().eq(1..=last), "none is left out");
     assert!(screen.height_of(1).is_some_and(|height_em| height_em < 0.0), "the first stays in view");
-    assert_eq!((screen.motion, screen.teller.room(26.0).lines), (Motion::Held, 0));
-    assert!(screen.teller.lag() > Some(30), "{:?}", screen.teller.lag());
+    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
+    assert!(screen.controller.lag() > Some(30), "{:?}", screen.controller.lag());
 
     // And forward, until it continues by itself.
-    let told = screen.told.len();
+    let shown = screen.shown.len();
     screen.jumps = true;
     for _ in 0..400 {
-        screen.wish(|teller, sight, actions| teller.travel(sight, ROW_EM, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, ROW_EM, actions));
         screen.tick();
         if screen.motion == Motion::Moving {
             break;
@@ -558,52 +558,55 @@ fn scrolling_back_and_forward_restores_the_offset() {
         assert!(screen.height_of(seq).is_some(), "line {seq} is where it was");
     }
     screen.live(60, |second| u64::from(second % 7 == 0));
-    assert!(screen.told.len() > told);
-    let (told, passed) = screen.accounts();
-    assert_eq!((told + screen.teller.waiting(), passed), (screen.log.received(), 0), "none is told twice");
+    assert!(screen.shown.len() > shown);
+    let (shown, skipped) = screen.accounts();
+    assert_eq!((shown + screen.controller.waiting(), skipped), (screen.log.received(), 0), "none is shown twice");
 }
 
 #[test]
-fn from_the_past_it_goes_on_by_itself_or_jumps_to_the_newest() {
+fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
     let mut screen = Screen::new();
     screen.live(300, |second| u64::from(second % 7 == 0));
     screen.jumps = true;
-    screen.wish(|teller, sight, actions| teller.travel(sight, -100.0, actions));
-    assert_eq!(screen.motion, Motion::Held);
+    screen.request(|controller, input, actions| controller.scroll_by(input, -100.0, actions));
+    assert_eq!(screen.motion, Motion::Paused);
     screen.jumps = false;
     // Space: resumes from here, through what was shown before, and faster.
-    screen.wish(|teller, _, _| teller.toggle_pause());
+    screen.request(|controller, _, _| controller.toggle_pause());
     assert_eq!(screen.motion, Motion::Moving);
-    let told = screen.told.len();
+    let shown = screen.shown.len();
     screen.live(20, |second| u64::from(second % 7 == 0));
     assert!(screen.rate > 1.4, "it catches up: {}", screen.rate);
-    assert_eq!(screen.told.len(), told, "new lines wait");
+    assert_eq!(screen.shown.len(), shown, "new lines wait");
     // Home: the newest is directly above the edge.
     screen.jumps = true;
-    screen.wish(|teller, sight, actions| teller.go_live(sight, actions));
-    let newest = screen.told.iter().filter_map(BlockContent::seq).next_back().expect("lines");
+    screen.request(|controller, input, actions| controller.go_live(input, actions));
+    let newest = screen.shown.iter().filter_map(BlockContent::seq).next_back().expect("lines");
     let height_em = screen.height_of(newest).expect("on the plane");
     assert!((-4.0 * ROW_EM..0.0).contains(&height_em), "{height_em}");
     screen.jumps = false;
     screen.live(60, |_| 0);
-    assert_eq!(screen.teller.waiting(), 0);
+    assert_eq!(screen.controller.waiting(), 0);
     assert_eq!(screen.seen_seq, screen.log.next_seq() - 1);
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn remembered_lines_are_bounded() {
     let mut screen = Screen::new();
     screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
-    assert!(screen.told.len() > PASSED_MAX + 500);
+    assert!(screen.shown.len() > PASSED_MAX + 500);
     screen.jumps = true;
     for _ in 0..3_000 {
-        screen.wish(|teller, sight, actions| teller.travel(sight, -4.0, actions));
+        screen.request(|controller, input, actions| controller.scroll_by(input, -4.0, actions));
     }
     let oldest = screen.entries.values().filter_map(BlockContent::seq).min().expect("lines");
-    let newest = screen.told.iter().filter_map(BlockContent::seq).max().expect("lines");
+    let newest = screen.shown.iter().filter_map(BlockContent::seq).max().expect("lines");
     assert!((PASSED_MAX as u64..PASSED_MAX as u64 + 60).contains(&(newest - oldest)), "{oldest} of {newest}");
-    assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, oldest - 1, actions)), "it is forgotten");
-    assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, newest, actions)));
+    assert!(
+        !screen.request(|controller, input, actions| controller.reveal(input, oldest - 1, actions)),
+        "it is forgotten"
+    );
+    assert!(screen.request(|controller, input, actions| controller.reveal(input, newest, actions)));
     let height_em = screen.height_of(newest).expect("on the plane");
     assert!((-9.0 * ROW_EM..0.0).contains(&height_em), "{height_em}");
 }
@@ -615,43 +618,49 @@ fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
     let readable = |screen: &Screen, seq| screen.height_of(seq).is_some_and(|em| (-9.1 * ROW_EM..0.0).contains(&em));
     // Text that is readable already stays, and continues to move.
     let visible = (1..).find(|seq| readable(&screen, *seq)).expect("a line");
-    assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, visible, actions)));
+    assert!(screen.request(|controller, input, actions| controller.reveal(input, visible, actions)));
     assert_eq!(screen.motion, Motion::Moving);
     screen.jumps = true;
     for seq in [3, 20, 5, 1] {
-        assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, seq, actions)));
+        assert!(screen.request(|controller, input, actions| controller.reveal(input, seq, actions)));
         assert!(readable(&screen, seq), "{seq}: {:?}", screen.height_of(seq));
-        assert_eq!(screen.motion, Motion::Held);
+        assert_eq!(screen.motion, Motion::Paused);
     }
-    assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, 9_999, actions)));
+    assert!(!screen.request(|controller, input, actions| controller.reveal(input, 9_999, actions)));
     // From line to line.
     let mut at = Some(1);
     for expected in 2..30 {
-        at = screen.wish(|teller, sight, actions| teller.step(sight, at, Toward::Newer, actions));
+        at = screen.request(|controller, input, actions| controller.step(input, at, Toward::Newer, actions));
         assert_eq!(at, Some(expected));
         assert!(readable(&screen, expected), "{expected}: {:?}", screen.height_of(expected));
     }
-    assert_eq!(screen.wish(|teller, sight, actions| teller.step(sight, at, Toward::Older, actions)), Some(28));
-    assert_eq!(screen.wish(|teller, sight, actions| teller.step(sight, Some(1), Toward::Older, actions)), None);
+    assert_eq!(
+        screen.request(|controller, input, actions| controller.step(input, at, Toward::Older, actions)),
+        Some(28)
+    );
+    assert_eq!(
+        screen.request(|controller, input, actions| controller.step(input, Some(1), Toward::Older, actions)),
+        None
+    );
 }
 
 #[test]
-fn a_line_that_the_crawl_has_not_is_told_once_more() {
+fn forgotten_line_is_shown_again_on_request() {
     let mut screen = Screen::new();
     screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
-    assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, 3, actions)), "forgotten");
+    assert!(!screen.request(|controller, input, actions| controller.reveal(input, 3, actions)), "forgotten");
     // In any state of the crawl: seeking back or paused.
     for (seq, is_paused) in [(3, false), (4, true)] {
         screen.jumps = true;
-        screen.wish(|teller, sight, actions| match is_paused {
-            true => teller.toggle_pause(),
-            false => teller.travel(sight, -40.0, actions),
+        screen.request(|controller, input, actions| match is_paused {
+            true => controller.toggle_pause(),
+            false => controller.scroll_by(input, -40.0, actions),
         });
         screen.show(seq);
-        let told = screen.told.len();
+        let shown = screen.shown.len();
         screen.jumps = true;
         screen.live(12, |_| 0);
-        let again = screen.told[told..].iter().find(|entry| entry.seq() == Some(seq));
+        let again = screen.shown[shown..].iter().find(|entry| entry.seq() == Some(seq));
         assert!(
             matches!(again, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.character == "ADA"),
             "{again:?}"
@@ -661,12 +670,12 @@ fn a_line_that_the_crawl_has_not_is_told_once_more() {
 }
 
 #[test]
-fn a_line_that_is_about_to_come_is_not_told_twice() {
+fn queued_line_is_not_shown_twice() {
     let mut screen = Screen::new();
     screen.live(20, |_| 2);
     let taken = (1..screen.log.next_seq()).find(|seq| {
-        let tells = |entry: &BlockContent| matches!(entry, BlockContent::Item(told) if told.is_about(*seq));
-        !screen.told.iter().any(tells)
+        let shows = |entry: &BlockContent| matches!(entry, BlockContent::Item(shown) if shown.is_about(*seq));
+        !screen.shown.iter().any(shows)
     });
     let taken = taken.expect("a line that waits");
     screen.show(taken);
@@ -674,23 +683,23 @@ fn a_line_that_is_about_to_come_is_not_told_twice() {
 }
 
 #[test]
-fn whatever_the_rules_say_a_line_that_is_asked_for_comes() {
+fn requested_line_is_shown_despite_the_rules() {
     let mut screen = Screen::new();
     let rules =
         LineRules { rules: vec![Rule { topics: TopicFilter::parse("StarWars").expect("a filter"), wording: None }] };
-    screen.feed.map(Rc::new(rules), &screen.log);
+    screen.feed.set_rules(Rc::new(rules), &screen.log);
     screen.arrive_many(3);
     screen.live(5, |_| 0);
-    assert!(screen.told.is_empty(), "{:?}", screen.told);
-    for (seq, words) in [(2, "The relay answers."), (99, "(Message 99 isn't kept any more)")] {
+    assert!(screen.shown.is_empty(), "{:?}", screen.shown);
+    for (seq, words) in [(2, "The relay answers."), (99, "(Message 99 is no longer stored)")] {
         screen.show(seq);
-        assert_eq!(screen.feed.untold(), 1, "so that the page's next pull is answered");
+        assert_eq!(screen.feed.pending(), 1, "so that the page's next pull is answered");
         screen.live(8, |_| 0);
-        let told = screen.told.last();
-        let is_told =
-            matches!(told, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.text.starts_with(words));
-        assert!(is_told, "{told:?}");
-        assert_eq!(screen.feed.untold(), 0);
+        let shown = screen.shown.last();
+        let is_shown =
+            matches!(shown, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.text.starts_with(words));
+        assert!(is_shown, "{shown:?}");
+        assert_eq!(screen.feed.pending(), 0);
     }
 }
 
@@ -700,10 +709,13 @@ fn messages_passed_over_are_found_by_their_note() {
     screen.arrive_many(500);
     screen.live(10, |_| 0);
     screen.jumps = true;
-    assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, 7, actions)), "the note tells of it");
-    let note = screen.told[0].seq().expect("a note");
-    assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, note, actions)));
-    assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, 0, actions)), "there is no message 0");
+    assert!(screen.request(|controller, input, actions| controller.reveal(input, 7, actions)), "the note shows of it");
+    let note = screen.shown[0].seq().expect("a note");
+    assert!(screen.request(|controller, input, actions| controller.reveal(input, note, actions)));
+    assert!(
+        !screen.request(|controller, input, actions| controller.reveal(input, 0, actions)),
+        "there is no message 0"
+    );
 }
 
 #[test]
@@ -712,7 +724,7 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
     screen.live(200, |second| u64::from(second % 7 == 0));
     let read = |screen: &Screen| {
         let whole = screen.heights_em().into_iter().filter(|(key, height_em)| {
-            height_em + screen.teller.block(*key).map_or(0.0, |(_, block)| block.typeset.height_em()) <= 0.0
+            height_em + screen.controller.block(*key).map_or(0.0, |(_, block)| block.typeset.height_em()) <= 0.0
         });
         let (key, height_em) = whole.max_by(|a, b| a.1.total_cmp(&b.1)).expect("a line on screen");
         (screen.entries[&key].seq(), height_em)
@@ -721,84 +733,85 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
     screen.jumps = true;
     for width_em in [12.4, 13.4, 14.2] {
         screen.typewriter.0.width_em = width_em;
-        screen.wish(|teller, sight, actions| teller.relayout(sight, actions));
+        screen.request(|controller, input, actions| controller.relayout(input, actions));
         let seq = before.0.expect("a message's");
         let height_em = screen.height_of(seq).expect("on the plane");
         let moved_px = (height_em - before.1).abs() * EM_PX;
         assert!(moved_px < STILL_PX, "{width_em}: {before:?} is at {height_em}");
         for key in screen.tops.keys() {
-            let (entry, block) = screen.teller.block(*key).expect("on the plane");
+            let (entry, block) = screen.controller.block(*key).expect("on the plane");
             let TypesetBlock::Rows(LineLayout { size, .. }) = block.typeset else { panic!("no line") };
             assert_eq!(block.typeset, screen.typewriter.set(entry, size), "set for this column");
         }
     }
     screen.jumps = false;
     screen.live(60, |_| 0);
-    assert_eq!(screen.teller.waiting(), 0);
+    assert_eq!(screen.controller.waiting(), 0);
 }
 
 #[test]
 fn a_pause_takes_nothing_and_condenses_afterwards() {
     let mut screen = Screen::new();
     screen.live(30, |second| u64::from(second % 7 == 0));
-    screen.wish(|teller, _, _| teller.toggle_pause());
-    let told = screen.told.len();
+    screen.request(|controller, _, _| controller.toggle_pause());
+    let shown = screen.shown.len();
     screen.live(600, |_| 5);
-    assert!(screen.told.len() <= told + 1, "what was at the edge already, and no more");
-    assert!(screen.teller.lag() > Some(2_900));
-    screen.wish(|teller, _, _| teller.toggle_pause());
+    assert!(screen.shown.len() <= shown + 1, "what was at the edge already, and no more");
+    assert!(screen.controller.lag() > Some(2_900));
+    screen.request(|controller, _, _| controller.toggle_pause());
     screen.live(5, |_| 0);
-    let note = screen.told[told..].iter().find(|entry| matches!(entry, BlockContent::Item(CrawlItem::Passed { .. })));
-    assert!(matches!(note, Some(BlockContent::Item(CrawlItem::Passed { count, .. })) if *count > 2_900), "{note:?}");
+    let note =
+        screen.shown[shown..].iter().find(|entry| matches!(entry, BlockContent::Item(CrawlItem::Skipped { .. })));
+    assert!(matches!(note, Some(BlockContent::Item(CrawlItem::Skipped { count, .. })) if *count > 2_900), "{note:?}");
 }
 
 #[test]
-fn a_hidden_page_does_nothing_and_goes_on_with_what_is_new() {
+fn hidden_page_stops_and_resumes_with_new_lines() {
     let mut screen = Screen::new();
     screen.live(30, |second| u64::from(second % 7 == 0));
-    screen.wish(|teller, _, _| teller.note_unseen(true));
-    assert_eq!((screen.motion, screen.teller.room(26.0).lines), (Motion::Held, 0));
+    screen.request(|controller, _, _| controller.set_hidden(true));
+    assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
     screen.arrive_many(5_000);
     // The machine was suspended: no tick at all.
     screen.now_ms += 8 * 3_600_000;
-    screen.wish(|teller, _, _| teller.note_unseen(false));
+    screen.request(|controller, _, _| controller.set_hidden(false));
     assert_eq!(screen.motion, Motion::Moving);
     screen.live(3, |_| 0);
-    let (_, passed) = screen.accounts();
-    assert!(passed > 4_900, "{passed} are passed over");
+    let (_, skipped) = screen.accounts();
+    assert!(skipped > 4_900, "{skipped} are skipped");
     screen.live(30, |_| 0);
     assert_eq!(screen.seen_seq, screen.log.next_seq() - 1);
 }
 
 #[test]
-fn the_person_has_the_speed_in_hand() {
+fn speed_follows_the_keys() {
     let mut screen = Screen::new();
     screen.live(20, |second| u64::from(second == 1));
     assert!((screen.rate - 1.0).abs() < 0.02);
     screen.jumps = true;
-    for (wish, expected) in [
-        (CrawlController::hurry as fn(&mut CrawlController), 130),
-        (CrawlController::hurry, 170),
+    for (request, expected) in [
+        (CrawlController::speed_up as fn(&mut CrawlController), 130),
+        (CrawlController::speed_up, 170),
         (CrawlController::slow_down, 130),
     ] {
-        screen.wish(|teller, _, _| wish(teller));
-        assert_eq!(screen.teller.speed_percent(), expected);
+        screen.request(|controller, _, _| request(controller));
+        assert_eq!(screen.controller.speed_percent(), expected);
         assert!((screen.rate * 100.0 - f64::from(expected)).abs() < 3.0, "{}", screen.rate);
     }
     for _ in 0..20 {
-        screen.wish(|teller, _, _| teller.slow_down());
+        screen.request(|controller, _, _| controller.slow_down());
     }
-    assert_eq!(screen.teller.speed_percent(), 25);
+    assert_eq!(screen.controller.speed_percent(), 25);
     assert!(screen.rate > 0.2, "it never stands still by that");
 }
 
 /// With the app's own opening, before the first connection.
 fn idle_screen() -> Screen {
     let mut screen = Screen::new();
-    screen.teller = CrawlController::new();
+    screen.controller = CrawlController::new();
     screen.jumps = true;
     screen.live(2, |_| 0);
-    assert_eq!((screen.teller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Held));
+    assert_eq!((screen.controller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Paused));
     assert!(screen.heights_em().values().all(|height_em| *height_em < 0.0), "above the edge");
     screen
 }
@@ -806,14 +819,14 @@ fn idle_screen() -> Screen {
 /// Connects, with this number of messages per second from then on; returns the seconds until the first line crosses the
 /// edge, and the scenes up to then.
 fn first_line(screen: &mut Screen, a_second: impl Fn(u64) -> u64) -> (u64, Vec<Scene>) {
-    screen.teller.begin(Instant::from_millis(screen.now_ms));
-    let (mut seconds, mut scenes) = (0, vec![screen.teller.scene()]);
+    screen.controller.begin(Instant::from_millis(screen.now_ms));
+    let (mut seconds, mut scenes) = (0, vec![screen.controller.scene()]);
     while screen.seen_seq == 0 && seconds < 120 {
         screen.arrive_many(a_second(seconds));
         for _ in 0..1_000 / TICK_MS {
             screen.tick();
-            if scenes.last() != Some(&screen.teller.scene()) {
-                scenes.push(screen.teller.scene());
+            if scenes.last() != Some(&screen.controller.scene()) {
+                scenes.push(screen.controller.scene());
             }
         }
         seconds += 1;
@@ -829,20 +842,20 @@ fn the_opening_plays_when_nothing_waits() {
     assert_eq!(scenes, [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise, Scene::Intro, Scene::Crawl]);
     assert!(
         matches!(
-            screen.told[..],
+            screen.shown[..],
             [BlockContent::Episode(_), BlockContent::Title(_), BlockContent::Intro(_), BlockContent::Item(_), ..]
         ),
         "{:?}",
-        screen.told
+        screen.shown
     );
 }
 
 #[test]
 fn intro_timing_matches_the_film() {
     let mut screen = idle_screen();
-    screen.teller.begin(Instant::from_millis(screen.now_ms));
+    screen.controller.begin(Instant::from_millis(screen.now_ms));
     let begun_ms = screen.now_ms;
-    while screen.teller.scene() != Scene::Crawl {
+    while screen.controller.scene() != Scene::Crawl {
         screen.tick();
         assert!(screen.now_ms < begun_ms + 120_000, "no end");
     }
@@ -851,13 +864,13 @@ fn intro_timing_matches_the_film() {
 }
 
 #[test]
-fn who_waits_for_messages_sees_them_soon() {
+fn waiting_messages_shorten_the_opening() {
     // They are queued already: the visible title begins to rise, and they follow it.
     let mut screen = idle_screen();
     let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 5 } else { 1 });
     assert!(seconds <= 1, "{seconds} s, by {scenes:?}");
     assert!(scenes.ends_with(&[Scene::Intro]), "{scenes:?}");
-    assert!(screen.told.iter().all(|entry| matches!(entry, BlockContent::Item(_))), "{:?}", screen.told);
+    assert!(screen.shown.iter().all(|entry| matches!(entry, BlockContent::Item(_))), "{:?}", screen.shown);
 
     // A message per second: all scenes, without the introduction.
     let mut screen = idle_screen();
@@ -885,12 +898,12 @@ fn kind(entry: &BlockContent) -> char {
 /// second in which the first line crosses the edge, and the scenes up to then.
 fn play(opening: Opening, a_second: impl Fn(u64) -> u64) -> (String, u64, Vec<Scene>) {
     let mut screen = idle_screen();
-    screen.wish(|teller, _, _| teller.open_with(opening));
+    screen.request(|controller, _, _| controller.set_opening(opening));
     let (seconds, scenes) = first_line(&mut screen, a_second);
     screen.live(60, |_| 0);
-    let (told, passed) = screen.accounts();
-    assert_eq!(told + passed, screen.log.received(), "every message is shown or counted");
-    let mut kinds: Vec<char> = screen.told.iter().map(kind).collect();
+    let (shown, skipped) = screen.accounts();
+    assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
+    let mut kinds: Vec<char> = screen.shown.iter().map(kind).collect();
     kinds.dedup();
     (kinds.into_iter().collect(), seconds, scenes)
 }
@@ -901,31 +914,31 @@ fn edited() -> Opening {
 }
 
 #[test]
-fn an_edited_opening_is_shown_whole_whatever_waits() {
+fn edited_opening_is_not_shortened() {
     let film = [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise];
     let at_2_and_10 = |second| u64::from(second == 2 || second == 10);
     // Two that are queued at the first moment, and a burst.
     let at_once = |second| if second == 0 { 5 } else { 0 };
     let burst = |second| if second == 5 { 40 } else { 0 };
     for a_second in [at_2_and_10 as fn(u64) -> u64, at_once, burst, |_| 1] {
-        let (told, seconds, scenes) = play(edited(), a_second);
-        assert_eq!(told, "etil", "episode, title, introduction, lines");
+        let (shown, seconds, scenes) = play(edited(), a_second);
+        assert_eq!(shown, "etil", "episode, title, introduction, lines");
         assert!((20..90).contains(&seconds), "{seconds} s");
         assert_eq!(scenes[..5], film);
     }
     // The same with the app's own text, if it is requested.
     let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
-    let (told, seconds, scenes) = play(always, at_2_and_10);
-    assert_eq!((told.as_str(), &scenes[..5]), ("etil", &film[..]));
+    let (shown, seconds, scenes) = play(always, at_2_and_10);
+    assert_eq!((shown.as_str(), &scenes[..5]), ("etil", &film[..]));
     assert!(seconds >= 20, "{seconds} s");
 }
 
 #[test]
-fn the_apps_own_opening_gives_way_and_so_does_an_edited_one_that_is_to() {
+fn opening_in_yield_mode_is_shortened() {
     let at_2_and_10 = |second| u64::from(second == 2 || second == 10);
     for opening in [Opening::default(), Opening { mode: Some(OpeningMode::Yield), ..edited() }] {
-        let (told, seconds, _) = play(opening, at_2_and_10);
-        assert_eq!(told, "l");
+        let (shown, seconds, _) = play(opening, at_2_and_10);
+        assert_eq!(shown, "l");
         assert!(seconds <= 8, "{seconds} s");
     }
 }
@@ -934,54 +947,54 @@ fn the_apps_own_opening_gives_way_and_so_does_an_edited_one_that_is_to() {
 fn without_an_opening_the_first_message_is_shown_at_once() {
     for opening in [Opening::default(), edited()] {
         let off = Opening { mode: Some(OpeningMode::Off), ..opening };
-        let (told, seconds, scenes) = play(off.clone(), |second| u64::from(second == 3));
-        assert_eq!(told, "l");
+        let (shown, seconds, scenes) = play(off.clone(), |second| u64::from(second == 3));
+        assert_eq!(shown, "l");
         assert_eq!(seconds, 4, "in the second in which it comes");
         assert!(!scenes.iter().any(|scene| matches!(scene, Scene::Card | Scene::Logo | Scene::Rise)), "{scenes:?}");
         let (_, seconds, _) = play(off.clone(), |second| u64::from(second == 0));
         assert_eq!(seconds, 1);
         // Before a connection there is nothing either, and plain text doesn't show its text.
         let mut screen = idle_screen();
-        screen.wish(|teller, _, _| teller.open_with(off));
+        screen.request(|controller, _, _| controller.set_opening(off));
         assert_eq!(screen.tops.len(), 0);
-        screen.wish(|teller, _, _| teller.show_plain(true));
+        screen.request(|controller, _, _| controller.show_plain(true));
         screen.arrive_many(2);
-        screen.teller.begin(Instant::from_millis(screen.now_ms));
+        screen.controller.begin(Instant::from_millis(screen.now_ms));
         screen.live(3, |_| 0);
-        assert_eq!(screen.told.iter().map(kind).collect::<String>(), "ll");
+        assert_eq!(screen.shown.iter().map(kind).collect::<String>(), "ll");
     }
 }
 
 /// In plain text the plane doesn't move, so lines must not wait for its movement.
 #[test]
-fn plain_text_takes_lines_wherever_the_plane_stands() {
+fn transcript_takes_lines_at_any_scroll_position() {
     for ticks in 0..40 {
         for back_em in [0.0, -6.0] {
             let mut screen = Screen::new();
             screen.arrive_many(4);
             (0..ticks).for_each(|_| screen.tick());
             screen.jumps = true;
-            screen.wish(|teller, sight, actions| teller.travel(sight, back_em, actions));
-            screen.wish(|teller, _, _| teller.show_plain(true));
+            screen.request(|controller, input, actions| controller.scroll_by(input, back_em, actions));
+            screen.request(|controller, _, _| controller.show_plain(true));
             screen.arrive_many(2);
             screen.live(3, |_| 0);
-            let newest = screen.told.iter().filter_map(BlockContent::seq).max();
+            let newest = screen.shown.iter().filter_map(BlockContent::seq).max();
             assert_eq!(newest, Some(6), "after {ticks} ticks, {back_em} em back");
-            assert_eq!(screen.teller.waiting(), 0, "after {ticks} ticks, {back_em} em back");
+            assert_eq!(screen.controller.waiting(), 0, "after {ticks} ticks, {back_em} em back");
         }
     }
 }
 
 #[test]
-fn paragraphs_of_the_introduction_stand_apart() {
+fn introduction_paragraphs_are_separate() {
     let mut screen = idle_screen();
-    screen.wish(|teller, _, _| teller.open_with(edited()));
+    screen.request(|controller, _, _| controller.set_opening(edited()));
     let mut paragraphs: Vec<(f64, f64)> = screen
         .entries
         .iter()
         .filter(|(_, entry)| matches!(entry, BlockContent::Intro(_)))
         .map(|(key, _)| {
-            let height_em = screen.teller.block(*key).expect("on the plane").1.typeset.height_em();
+            let height_em = screen.controller.block(*key).expect("on the plane").1.typeset.height_em();
             (screen.tops[key], screen.tops[key] + height_em)
         })
         .collect();
@@ -995,66 +1008,66 @@ fn paragraphs_of_the_introduction_stand_apart() {
 #[test]
 fn the_opening_can_be_paused() {
     let mut screen = idle_screen();
-    screen.teller.begin(Instant::from_millis(screen.now_ms));
+    screen.controller.begin(Instant::from_millis(screen.now_ms));
     screen.live(10, |_| 0);
-    assert_eq!(screen.teller.scene(), Scene::Logo);
-    screen.wish(|teller, _, _| teller.toggle_pause());
+    assert_eq!(screen.controller.scene(), Scene::Logo);
+    screen.request(|controller, _, _| controller.toggle_pause());
     screen.live(60, |_| 0);
-    assert_eq!((screen.teller.scene(), screen.motion), (Scene::Logo, Motion::Held));
-    screen.wish(|teller, _, _| teller.toggle_pause());
+    assert_eq!((screen.controller.scene(), screen.motion), (Scene::Logo, Motion::Paused));
+    screen.request(|controller, _, _| controller.toggle_pause());
     screen.live(5, |_| 0);
-    assert_eq!((screen.teller.scene(), screen.motion), (Scene::Rise, Motion::Moving));
+    assert_eq!((screen.controller.scene(), screen.motion), (Scene::Rise, Motion::Moving));
 }
 
 #[test]
-fn played_again_it_loses_no_line() {
+fn replaying_the_opening_loses_no_line() {
     let mut screen = Screen::new();
     screen.live(30, |_| 1);
     let now = Instant::from_millis(screen.now_ms);
     screen.jumps = true;
-    screen.wish(|teller, _, _| {
-        teller.open_with(Opening::default());
-        teller.play_opening(now);
+    screen.request(|controller, _, _| {
+        controller.set_opening(Opening::default());
+        controller.play_opening(now);
     });
     screen.live(12, |_| 1);
-    assert_eq!(screen.teller.scene(), Scene::Logo, "all of it, though messages wait");
+    assert_eq!(screen.controller.scene(), Scene::Logo, "all of it, though messages wait");
     screen.live(10, |_| 1);
-    assert!(screen.told.iter().any(|entry| matches!(entry, BlockContent::Episode(_))), "{:?}", screen.told);
+    assert!(screen.shown.iter().any(|entry| matches!(entry, BlockContent::Episode(_))), "{:?}", screen.shown);
     screen.live(120, |_| 0);
-    let (told, passed) = screen.accounts();
-    assert_eq!(told + passed, screen.log.received(), "every message is told or counted");
-    assert_eq!(screen.teller.scene(), Scene::Crawl);
+    let (shown, skipped) = screen.accounts();
+    assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
+    assert_eq!(screen.controller.scene(), Scene::Crawl);
 }
 
 #[test]
 fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed() {
     let mut screen = idle_screen();
-    screen.wish(|teller, _, _| {
-        teller.open_with(Opening { title: "The Salt Road".to_owned(), speed_percent: 170, ..Opening::default() });
+    screen.request(|controller, _, _| {
+        controller.set_opening(Opening { title: "The Salt Road".to_owned(), speed_percent: 170, ..Opening::default() });
     });
     screen.live(1, |_| 0);
     let has_title = |screen: &Screen, title: &str| {
         screen.entries.values().any(|entry| matches!(entry, BlockContent::Title(words) if words == title))
     };
     assert!(has_title(&screen, "The Salt Road") && !has_title(&screen, &Opening::default().title));
-    assert_eq!(screen.teller.speed_percent(), 170);
-    screen.wish(|teller, _, _| {
-        teller.hurry();
-        teller.open_with(Opening { title: String::new(), speed_percent: 170, ..Opening::default() });
+    assert_eq!(screen.controller.speed_percent(), 170);
+    screen.request(|controller, _, _| {
+        controller.speed_up();
+        controller.set_opening(Opening { title: String::new(), speed_percent: 170, ..Opening::default() });
     });
-    assert_eq!(screen.teller.speed_percent(), 220);
+    assert_eq!(screen.controller.speed_percent(), 220);
 }
 
 #[test]
-fn what_stands_still_is_looked_at_less_often() {
-    let mut teller = CrawlController::new();
-    let mut check = |what, wish: fn(&mut CrawlController), expected| {
-        wish(&mut teller);
-        assert_eq!(teller.next_tick_ms(), expected, "{what}");
+fn paused_crawl_ticks_less_often() {
+    let mut controller = CrawlController::new();
+    let mut check = |what, request: fn(&mut CrawlController), expected| {
+        request(&mut controller);
+        assert_eq!(controller.next_tick_ms(), expected, "{what}");
     };
     check("before anything", |_| (), Some(200));
     check("paused", CrawlController::toggle_pause, Some(1_000));
-    check("in a hidden tab", |teller| teller.note_unseen(true), None);
-    check("seen again", |teller| teller.note_unseen(false), Some(1_000));
+    check("in a hidden tab", |controller| controller.set_hidden(true), None);
+    check("seen again", |controller| controller.set_hidden(false), Some(1_000));
     check("going on", CrawlController::toggle_pause, Some(200));
 }

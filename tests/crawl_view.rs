@@ -98,7 +98,7 @@ impl<M: Mountable> Pane<M> {
     }
 
     /// Begins with these lines.
-    async fn tell(&self, lines: Vec<CrawlItem>) {
+    async fn push(&self, lines: Vec<CrawlItem>) {
         self.handle.push(lines, 0);
         until("the first line", || !self.all(".line").is_empty()).await;
     }
@@ -114,7 +114,7 @@ fn press(key: &str) {
 }
 
 #[wasm_bindgen_test]
-async fn before_the_first_connection_the_title_stands_still() {
+async fn title_is_static_before_the_first_connection() {
     let pane = open(Opening::default());
     until("the poster", || pane.all(".block").len() == 3).await;
     let top_px = || pane.all(".title")[0].get_bounding_client_rect().top();
@@ -133,11 +133,11 @@ async fn before_the_first_connection_the_title_stands_still() {
 async fn a_payload_is_never_markup() {
     let pane = open(Opening::silent());
     let hostile = "<img src=x onerror=\"document.title='harmed'\"> &amp; <b>bold</b>";
-    pane.tell(vec![line(7, "<i>Eve</i>", hostile)]).await;
-    let told = pane.all(".line").pop().expect("a line");
-    assert_eq!(told.get_attribute("data-seq").as_deref(), Some("7"));
+    pane.push(vec![line(7, "<i>Eve</i>", hostile)]).await;
+    let shown = pane.all(".line").pop().expect("a line");
+    assert_eq!(shown.get_attribute("data-seq").as_deref(), Some("7"));
     // The crawl changes only quotes, to curly ones.
-    assert_eq!(told.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {}", quotes::curly(hostile)));
+    assert_eq!(shown.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {}", quotes::curly(hostile)));
     assert!(pane.all(".plane :is(img, b, i), .transcript :is(img, i)").is_empty());
     until("the transcript", || !pane.all(".transcript p").is_empty()).await;
     let words = pane.all(".transcript p")[0].text_content().unwrap_or_default();
@@ -148,11 +148,11 @@ async fn a_payload_is_never_markup() {
 #[wasm_bindgen_test]
 async fn one_animation_moves_up_and_pauses() {
     let pane = open(Opening::silent());
-    pane.tell(vec![line(1, "Ada", "Hello."), line(2, "", "Goodbye.")]).await;
-    assert_eq!(pane.handle.waiting() + pane.all(".line").len() as u64, 2, "told or waiting, never both");
+    pane.push(vec![line(1, "Ada", "Hello."), line(2, "", "Goodbye.")]).await;
+    assert_eq!(pane.handle.waiting() + pane.all(".line").len() as u64, 2, "shown or waiting, never both");
     until("the animation", || pane.animations().len() == 1).await;
-    let told = pane.all(".line").remove(0);
-    let top_px = || told.get_bounding_client_rect().top();
+    let shown = pane.all(".line").remove(0);
+    let top_px = || shown.get_bounding_client_rect().top();
     let before_px = top_px();
     until("movement", || top_px() < before_px - 5.0).await;
 
@@ -177,7 +177,7 @@ async fn one_animation_moves_up_and_pauses() {
 #[wasm_bindgen_test]
 async fn plain_text_takes_the_words_and_runs_no_animation() {
     let pane = open(Opening::silent());
-    pane.tell((1..5).map(|seq| line(seq, "Ada", &format!("Line {seq}."))).collect()).await;
+    pane.push((1..5).map(|seq| line(seq, "Ada", &format!("Line {seq}."))).collect()).await;
     press("t");
     until("the transcript", || pane.all(".transcript p").len() == 4).await;
     assert!(pane.animations().is_empty());
@@ -193,11 +193,11 @@ async fn plain_text_takes_the_words_and_runs_no_animation() {
 #[wasm_bindgen_test]
 async fn a_resize_moves_nothing() {
     let pane = open(Opening::silent());
-    pane.tell(vec![line(1, "Ada", "Hello, is there anybody at the other end of this?")]).await;
-    let told = pane.all(".line").remove(0);
+    pane.push(vec![line(1, "Ada", "Hello, is there anybody at the other end of this?")]).await;
+    let shown = pane.all(".line").remove(0);
     let top = || {
         let pane_px = pane.pane.get_bounding_client_rect().height();
-        told.get_bounding_client_rect().top() / pane_px
+        shown.get_bounding_client_rect().top() / pane_px
     };
     until("the line to come up", || top() < 0.95).await;
     pane.click(".pause");
@@ -216,7 +216,7 @@ async fn a_resize_moves_nothing() {
 #[wasm_bindgen_test]
 async fn a_flood_leaves_few_nodes() {
     let pane = open(Opening::silent());
-    pane.tell((1..=4).map(|seq| line(seq, "", "x")).collect()).await;
+    pane.push((1..=4).map(|seq| line(seq, "", "x")).collect()).await;
     for seq in 5..120 {
         pane.handle.push(vec![line(seq, "", "x")], 1_000);
         frame().await;

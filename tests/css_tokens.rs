@@ -152,7 +152,7 @@ fn subscriptions_are_apart_for_all_eyes() {
 
 /// A colour defined in another file would stay the same in the other theme. The crawl is a night sky in both.
 #[test]
-fn colours_stand_among_the_tokens() {
+fn colours_are_defined_as_tokens() {
     const NIGHT_SKY: [&str; 3] = ["crawl.css", "opening.css", "stars.css"];
     let mut files = 0;
     for entry in fs::read_dir(style()).expect("the style") {

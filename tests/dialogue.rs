@@ -71,7 +71,7 @@ fn speakers_and_words_have_many_names() {
 }
 
 #[test]
-fn what_says_nothing_gives_way_to_what_does() {
+fn empty_fields_fall_back_to_filled_ones() {
     for (payload, character, text) in [
         (r#"{"text":null,"message":"Door opened","device":"porch"}"#, "porch", "Door opened"),
         (r#"{"text":"","message":"Door opened","device":"porch"}"#, "porch", "Door opened"),
@@ -104,7 +104,7 @@ fn what_says_nothing_gives_way_to_what_does() {
 }
 
 #[test]
-fn the_topic_speaks_where_the_message_names_nobody() {
+fn topic_is_the_speaker_if_the_message_names_none() {
     for (topic, payload, character, text) in [
         ("home/kitchen/temperature", "20.55", "kitchen temperature", "20.55"),
         ("home/kitchen/temperature", "ADA: It is warm", "ADA", "It is warm"),
@@ -130,7 +130,7 @@ fn the_topic_speaks_where_the_message_names_nobody() {
 }
 
 #[test]
-fn other_json_is_said_in_words() {
+fn other_json_becomes_readable_text() {
     for (payload, text) in [
         (r#"{"watts":386,"phases":[{"u":230.1,"i":0.5},{"u":231.0,"i":0.6}]}"#, "watts 386, phases …"),
         (r#"{"temperature":21.4,"unit":"°C"}"#, "temperature 21.4 °C"),
@@ -198,7 +198,7 @@ fn control_characters_are_named() {
 }
 
 #[test]
-fn what_begins_like_json_and_isnt_is_text() {
+fn invalid_json_is_text() {
     let deep = "[".repeat(100_000);
     for payload in [
         r#"{"character":"A","text":"#,
@@ -221,7 +221,7 @@ fn no_depth_is_too_deep() {
 }
 
 #[test]
-fn a_name_and_a_colon_tell_who_speaks() {
+fn name_before_a_colon_is_the_speaker() {
     for (payload, character, text) in [
         ("MABEL: Everybody gets heard.", "MABEL", "Everybody gets heard."),
         ("  Pip:   Closed!  ", "Pip", "Closed!"),
@@ -261,7 +261,7 @@ fn a_name_and_a_colon_tell_who_speaks() {
 }
 
 #[test]
-fn nothing_and_blanks_are_told_with_their_topic() {
+fn empty_and_blank_payloads_name_their_topic() {
     check("", "", "(empty message on home/front_door/state)");
     check(" \r\n\t", "", "(blank message on home/front_door/state)");
     check("\u{feff}", "", "(blank message on home/front_door/state)");
@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn every_payload_says_something(
+    fn every_payload_becomes_a_line(
         bytes in any::<Vec<u8>>(),
         text in any::<String>(),
         json in "[\\[\\]{}:,\" a-c0-9\\\\\n]{0,40}",

@@ -55,19 +55,19 @@ fn rows_are_read() {
 }
 
 #[test]
-fn broken_rows_are_told_with_their_column() {
+fn broken_rows_are_reported_with_their_column() {
     for (row, column, words) in [
-        (r#""1" "A""#, 8, "2 of its 3 fields"),
-        (r#""1""#, 4, "1 of its 3 fields"),
-        (r#""1" "A" "x" "y""#, 13, "goes on after its third field"),
-        (r#""1" "A" "x"#, 9, "isn't closed"),
-        (r#""1" "A" "x\""#, 9, "isn't closed"),
-        (r#""1" "A" x"#, 9, "Here stands x"),
-        ("MABEL: Hi", 1, "Here stands M"),
-        (r#""1" "Ä"x "hi""#, 8, "After a closing quotation mark"),
-        (r#""1" "A""x""#, 8, "After a closing quotation mark"),
-        (r#""1" "A" """#, 9, "no words"),
-        (r#""1" "A" "  ""#, 9, "no words"),
+        (r#""1" "A""#, 8, "2 of 3 fields"),
+        (r#""1""#, 4, "1 of 3 fields"),
+        (r#""1" "A" "x" "y""#, 13, "more than 3 fields"),
+        (r#""1" "A" "x"#, 9, "Missing closing quotation mark"),
+        (r#""1" "A" "x\""#, 9, "Missing closing quotation mark"),
+        (r#""1" "A" x"#, 9, "found x"),
+        ("MABEL: Hi", 1, "found M"),
+        (r#""1" "Ä"x "hi""#, 8, "Expected a space"),
+        (r#""1" "A""x""#, 8, "Expected a space"),
+        (r#""1" "A" """#, 9, "no text"),
+        (r#""1" "A" "  ""#, 9, "no text"),
     ] {
         check(row, Err((column, words)));
     }
@@ -78,7 +78,7 @@ fn broken_rows_are_told_with_their_column() {
 }
 
 #[test]
-fn a_file_is_read_to_its_end_whatever_is_in_it() {
+fn any_file_is_read_to_its_end() {
     let file = b"\xef\xbb\xbf\"character\" \"dialogue\"\r\n\
         \"1\" \"A\" \"one\"\r\n\
         \r\n\
@@ -95,8 +95,8 @@ fn a_file_is_read_to_its_end_whatever_is_in_it() {
     assert_eq!(
         faults,
         [
-            r#"line 4, column 8: The row has 2 of its 3 fields: "1" "CHARACTER" "Spoken text"."#,
-            "line 5, column 10: The row isn't UTF-8, and isn't Windows-1252 either. Save the file as UTF-8.",
+            r#"line 4, column 8: The row has 2 of 3 fields. Expected: "1" "CHARACTER" "Spoken text"."#,
+            "line 5, column 10: The row is neither UTF-8 nor Windows-1252. Save the file as UTF-8.",
         ]
     );
 }
@@ -113,7 +113,7 @@ fn an_empty_file_has_no_rows() {
 }
 
 #[test]
-fn our_own_script_is_whole_and_fits_the_crawl() {
+fn bundled_script_is_complete_and_fits_the_crawl() {
     let file = include_bytes!("../assets/dialogues/the-quiet-broker.txt");
     let Script { lines, faults, .. } = parse(file, None);
     assert_eq!(faults, []);
@@ -134,17 +134,17 @@ fn our_own_script_is_whole_and_fits_the_crawl() {
 /// Checks a script against its expected rows: `ROW NAME|words`, or `ROW:COLUMN text of the error`.
 fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str]) {
     let file = file.as_ref();
-    let told: Vec<_> = pieces(file, format, file.len().max(1)).iter().map(shown).collect();
+    let actual: Vec<_> = pieces(file, format, file.len().max(1)).iter().map(shown).collect();
     let context = file[..file.len().min(200)].escape_ascii();
-    assert_eq!(told.len(), expected.len(), "{context}: {told:#?}");
-    for (told, expected) in told.iter().zip(expected) {
-        let same = told == expected || (expected.contains(':') && told.starts_with(expected));
-        assert!(same, "{context}: {told:?} should be {expected:?}");
+    assert_eq!(actual.len(), expected.len(), "{context}: {actual:#?}");
+    for (actual, expected) in actual.iter().zip(expected) {
+        let same = actual == expected || (expected.contains(':') && actual.starts_with(expected));
+        assert!(same, "{context}: {actual:?} should be {expected:?}");
     }
     // The result is the same for any division of the input.
     for bytes in [1, 7] {
         let again: Vec<_> = pieces(file, format, bytes).iter().map(shown).collect();
-        assert_eq!(again, told, "{context} in pieces of {bytes}");
+        assert_eq!(again, actual, "{context} in pieces of {bytes}");
     }
 }
 
@@ -169,11 +169,15 @@ fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<Scrip
 }
 
 #[test]
-fn the_first_row_says_how_a_script_is_written() {
+fn format_is_detected_from_the_first_row() {
     check_script(None, "\"1\" \"A\" \"one\"\n\"2\" \"B\" \"two\"", &["1 A|one", "2 B|two"]);
     check_script(None, "\u{feff}\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"", &["2 A|one"]);
     // Broken, but its intention is clear.
-    check_script(None, "\"1\" A \"one\"\n\"2\" \"B\" \"two\"", &["1:5 Here stands A", "2 B|two"]);
+    check_script(
+        None,
+        "\"1\" A \"one\"\n\"2\" \"B\" \"two\"",
+        &["1:5 Expected a field in quotation marks, found A", "2 B|two"],
+    );
     check_script(None, "\n\n\"1\" \"A\" \"one\"", &["3 A|one"]);
     check_script(None, "character,text\nA,one", &["2 A|one"]);
     check_script(None, "\"Text\";\"Speaker\"\none;A", &["2 A|one"]);
@@ -186,11 +190,11 @@ fn the_first_row_says_how_a_script_is_written() {
     check_script(None, "\"Ha,\" she said.", &["1 |\"Ha,\" she said."]);
     check_script(None, "Message, from afar: \"Hi\"", &["1 |Message, from afar: \"Hi\""]);
     check_script(None, "\n \n\t", &[]);
-    check_script(None, b"\x81\nADA: Hello", &["1:1 The row isn't UTF-8", "2 ADA|Hello"]);
+    check_script(None, b"\x81\nADA: Hello", &["1:1 The row is neither UTF-8", "2 ADA|Hello"]);
 }
 
 #[test]
-fn a_files_name_says_more() {
+fn file_name_decides_the_format() {
     let check = |name: &str, format: Option<Format>| assert_eq!(Format::of_file_name(name), format, "{name}");
     check("a/b.csv", Some(Format::Csv));
     check("B.CSV", Some(Format::Csv));
@@ -222,9 +226,9 @@ fn tables_are_read() {
     check("1,A,\"one, two\"", &["2 A|one, two"]);
     check("1, \"A\" , \"she said \"\"hi\"\"\" ", &["2 A|she said \"hi\""]);
     check("1,A,say \"hi\"", &["2 A|say \"hi\""]);
-    check("1,A,\"\"", &["2:5 The row has no words"]);
-    check("1,A,\n2,B,two", &["2:5 The row has no words", "3 B|two"]);
-    check("1,A\n2,B,two", &["2:4 The row ends before its column TEXT.", "3 B|two"]);
+    check("1,A,\"\"", &["2:5 The row has no text"]);
+    check("1,A,\n2,B,two", &["2:5 The row has no text", "3 B|two"]);
+    check("1,A\n2,B,two", &["2:4 The row ends before column TEXT.", "3 B|two"]);
     // Unquoted marks and separators are text where that is clear.
     check("1,A,Hello, world\n2,B,two", &["2 A|Hello, world", "3 B|two"]);
     check("1,A,\"one\n2,B,two\n3,C,three", &["2 A|\"one", "3 B|two", "4 C|three"]);
@@ -236,10 +240,14 @@ fn tables_are_read() {
     check("1,A,'=1+1\n2,B,'Tis so\n3,C,''x", &["2 A|=1+1", "3 B|'Tis so", "4 C|''x"]);
     check_script(Some(Format::Csv), "text\none", &["2 |one"]);
     check_script(Some(Format::Csv), "speaker;line\nA;one, two", &["2 A|one, two"]);
-    check_script(Some(Format::Csv), "a,b\nA,one", &["1:1 The first row has to name the columns"]);
-    check_script(Some(Format::Csv), "text,name\na, b,A\na,b,A", &["2 A|a, b", "3:5 The row has more cells than the 2"]);
+    check_script(Some(Format::Csv), "a,b\nA,one", &["1:1 No text column found. The first row has to name the columns"]);
+    check_script(
+        Some(Format::Csv),
+        "text,name\na, b,A\na,b,A",
+        &["2 A|a, b", "3:5 The row has more cells than the first row (2)"],
+    );
     check_script(Some(Format::Tsv), "from\tmsg\nA\t\"one\ttwo\"\nB\tc, d", &["2 A|one\ttwo", "3 B|c, d"]);
-    check_script(Some(Format::Csv), b"text\nA\x81\nB", &["2:2 The row isn't UTF-8", "3 |B"]);
+    check_script(Some(Format::Csv), b"text\nA\x81\nB", &["2:2 The row is neither UTF-8", "3 |B"]);
     // Line ends in quotation marks; the next row's number counts them.
     check_script(Some(Format::Csv), "text,name\n\"a\nb\",A\nc,C", &["2 A|a\nb", "4 C|c"]);
     check_script(Some(Format::Csv), "text,name\n\"a\nb\",A,x\nc,C", &["3:6 The row has more cells", "4 C|c"]);
@@ -253,10 +261,10 @@ fn json_lines_are_read() {
     check(r#"{"value":127.0}"#, "1 |127.0");
     check(r#"{"character":"A"}"#, "1:1 The object has none of the fields text, message, msg");
     check(r#"{"text":"a","text":"b"}"#, "1:1 The object has none of the fields");
-    check(r#"  {"text":" "}"#, "1:3 The row has no words");
-    check(r#""words""#, "1:1 The row is JSON, but no object");
-    check(r#"{"text":"Ä" "b"}"#, "1:13 The row isn't JSON: ");
-    check(r#"{"text":"#, "1:9 The row isn't JSON: EOF while parsing");
+    check(r#"  {"text":" "}"#, "1:3 The row has no text");
+    check(r#""words""#, "1:1 The row is JSON, but not an object");
+    check(r#"{"text":"Ä" "b"}"#, "1:13 The row isn't valid JSON: ");
+    check(r#"{"text":"#, "1:9 The row isn't valid JSON: EOF while parsing");
     check_script(
         Some(Format::JsonLines),
         "{\"text\":\"a\"}\n\nno\n{\"text\":\"b\"}\n",
@@ -269,7 +277,7 @@ fn plain_text_is_read() {
     check_script(
         Some(Format::Text),
         b"ADA: Hello: you\r\n\r\nNobody said that.\nB\xc3\xa4r\x81: x\n12:30 it was\n",
-        &["1 ADA|Hello: you", "3 |Nobody said that.", "4:4 The row isn't UTF-8", "5 |12:30 it was"],
+        &["1 ADA|Hello: you", "3 |Nobody said that.", "4:4 The row is neither UTF-8", "5 |12:30 it was"],
     );
 }
 
@@ -278,15 +286,15 @@ fn a_row_without_end_is_bounded() {
     let long = "x".repeat(ROW_BYTES_MAX + 1);
     let check = |format: Format, file: String, expected: &[&str]| {
         for bytes in [64 * 1024, usize::MAX] {
-            let told: Vec<_> = pieces(file.as_bytes(), Some(format), bytes).iter().map(shown).collect();
-            assert_eq!(told, expected, "{format} in pieces of {bytes}");
+            let actual: Vec<_> = pieces(file.as_bytes(), Some(format), bytes).iter().map(shown).collect();
+            assert_eq!(actual, expected, "{format} in pieces of {bytes}");
         }
     };
     check(Format::Text, format!("a\n{long}\nb"), &["1 |a", "2:1 The row is longer than 1 MiB.", "3 |b"]);
     check(Format::Csv, format!("text,n\n{long}\nb"), &["2:1 The row is longer than 1 MiB.", "3 |b"]);
     let lines = "line\n".repeat(ROW_BYTES_MAX / 4);
-    let told = pieces(format!("text,n\n\"a\n{lines}").as_bytes(), Some(Format::Csv), 64 * 1024);
-    assert_eq!(told.iter().take(2).map(shown).collect::<Vec<_>>(), ["2 |\"a", "3 |line"]);
+    let actual = pieces(format!("text,n\n\"a\n{lines}").as_bytes(), Some(Format::Csv), 64 * 1024);
+    assert_eq!(actual.iter().take(2).map(shown).collect::<Vec<_>>(), ["2 |\"a", "3 |line"]);
     // Nothing of it is kept until then.
     let mut reader = Reader::new(ReaderOptions::default());
     for _ in 0..64 {
@@ -297,7 +305,7 @@ fn a_row_without_end_is_bounded() {
 }
 
 #[test]
-fn a_line_comes_out_as_soon_as_it_has_ended() {
+fn line_is_returned_as_soon_as_it_is_complete() {
     let live = ReaderOptions { is_live: true, ..ReaderOptions::default() };
     let mut reader = Reader::new(live.clone());
     let mut push = |piece: &str| {
@@ -372,10 +380,10 @@ proptest! {
     fn pieces_do_not_matter(
         file in "([a\"',;\t{}: \\\\]|text|name|\\PC|\r?\n){0,60}",
         format in prop::sample::select(Format::ALL.to_vec()),
-        is_told in any::<bool>(),
+        has_format in any::<bool>(),
         bytes in 1_usize..9,
     ) {
-        let format = is_told.then_some(format);
+        let format = has_format.then_some(format);
         let file = file.as_bytes();
         prop_assert_eq!(pieces(file, format, bytes), pieces(file, format, file.len().max(1)));
     }

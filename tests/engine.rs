@@ -192,7 +192,7 @@ fn request() -> ConnectRequest {
 }
 
 #[test]
-fn a_message_goes_the_whole_way() {
+fn message_reaches_console_and_crawl() {
     let mut bench = Bench::online();
     bench.message("StarWars", r#"{"character":"ADA","text":"Hello."}"#);
     let update = bench.pull(10, 4).expect("something new");
@@ -233,28 +233,28 @@ fn unpolled_page_is_not_queued_for_and_loses_nothing() {
     assert_eq!((update.rows.first, update.rows.begin, update.rows.total), (996, 1, 1_000));
     assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
     // The crawl gets the number of missed messages, then the newest.
-    assert_eq!(update.lines[0], CrawlItem::Passed { seq: 980, count: 980 });
+    assert_eq!(update.lines[0], CrawlItem::Skipped { seq: 980, count: 980 });
     assert!(matches!(&update.lines[1], CrawlItem::Line { seq: 981, .. }));
     assert_eq!((update.lines.len(), update.stats.untold), (4, 17));
 }
 
 #[test]
-fn every_line_is_told_once_and_in_order_while_the_crawl_keeps_up() {
+fn every_line_is_shown_once_and_in_order() {
     let mut bench = Bench::online();
-    let mut told = Vec::new();
+    let mut items = Vec::new();
     for n in 1..=100 {
         bench.message("t", &n.to_string());
         if n % 10 == 0 {
             while let Some(update) = bench.pull(0, 3) {
-                told.extend(update.lines);
+                items.extend(update.lines);
             }
         }
     }
-    let seqs: Vec<_> = told
+    let seqs: Vec<_> = items
         .iter()
-        .map(|told| match told {
+        .map(|item| match item {
             CrawlItem::Line { seq, .. } => *seq,
-            CrawlItem::Passed { .. } => panic!("nothing was to be passed over"),
+            CrawlItem::Skipped { .. } => panic!("nothing was to be passed over"),
         })
         .collect();
     assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
@@ -276,7 +276,7 @@ fn the_numbers_add_up() {
 }
 
 #[test]
-fn smaller_limits_hold_at_once_and_are_counted() {
+fn smaller_limits_apply_immediately_and_are_counted() {
     let mut bench = Bench::online();
     for number in 0..3_000 {
         bench.message("StarWars", &format!("{number}"));
@@ -291,7 +291,7 @@ fn smaller_limits_hold_at_once_and_are_counted() {
 }
 
 #[test]
-fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
+fn filter_shows_matches_and_new_messages() {
     let mut bench = Bench::online();
     for n in 0..50 {
         bench.message(if n % 10 == 0 { "alarm" } else { "t" }, &n.to_string());
@@ -317,7 +317,7 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
 }
 
 #[test]
-fn rows_know_what_brought_them_and_when() {
+fn rows_have_source_and_time() {
     let mut bench = Bench::new();
     let topics = ["#", "t/+", "$share/g/u"].map(str::to_owned).to_vec();
     bench.command(PageCommand::Connect(ConnectRequest { topics, ..request() }));
@@ -397,7 +397,7 @@ fn a_place_scrolled_to_is_answered_from_there() {
 }
 
 #[test]
-fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
+fn invalid_settings_are_reported_without_dialling() {
     for (topics, broker, words) in [
         (vec![], "ws://h/", "at least one topic"),
         (vec!["a/#/b"], "ws://h/", "#"),
@@ -415,7 +415,7 @@ fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
 }
 
 #[test]
-fn a_wrong_password_stops_and_is_told() {
+fn wrong_password_stops_and_is_reported() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(request()));
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
@@ -431,7 +431,7 @@ fn a_wrong_password_stops_and_is_told() {
 }
 
 #[test]
-fn a_lost_connection_comes_back_and_is_counted() {
+fn lost_connection_is_restored_and_counted() {
     let mut bench = Bench::online();
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let connection = bench.update().connection;
@@ -484,7 +484,7 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
 
 /// The first advice, depending on the origin of the page.
 #[test]
-fn the_doctor_knows_what_browsers_block() {
+fn diagnosis_names_ports_blocked_by_browsers() {
     for (origin, broker, first) in [
         ("https://crawl.example", "ws://127.0.0.1:9001/mqtt", "Safari blocks ws:// from https pages"),
         ("https://crawl.example", "ws://crawl.localhost:9001/mqtt", "Safari blocks ws:// from https pages"),
@@ -545,7 +545,7 @@ fn a_page_that_is_refused_is_shown_the_reason() {
 }
 
 #[test]
-fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
+fn throttled_browser_attempts_are_not_diagnosed_as_firewall() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(ConnectRequest { broker: "ws://h:9001/mqtt".to_owned(), ..request() }));
     let mut fail_after = |waited| {
@@ -565,7 +565,7 @@ fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
 }
 
 #[test]
-fn the_doctor_shows_what_came_before_the_end() {
+fn diagnosis_shows_the_first_bytes() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(request()));
     bench.transmits();
@@ -599,7 +599,7 @@ fn the_doctor_shows_what_came_before_the_end() {
 }
 
 #[test]
-fn being_offline_comes_first() {
+fn being_offline_is_the_first_advice() {
     let mut bench = Bench::online();
     bench.command(PageCommand::NetworkOffline);
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
@@ -642,7 +642,7 @@ fn each_publish_has_one_outcome() {
 }
 
 #[test]
-fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
+fn merged_updates_keep_one_time_values() {
     let mut bench = Bench::online();
     bench.message("t", "1");
     let earlier = bench.pull(10, 4).expect("something new");
@@ -691,7 +691,7 @@ fn persistent_session_is_saved_before_packets_are_sent() {
 }
 
 #[test]
-fn without_a_store_the_session_goes_on_and_says_so() {
+fn session_continues_without_a_store_with_a_notice() {
     for fails_at_once in [true, false] {
         let mut bench = Bench::new();
         let saved = if fails_at_once { Err("no store".to_owned()) } else { Ok(None) };
@@ -710,7 +710,7 @@ fn without_a_store_the_session_goes_on_and_says_so() {
 }
 
 #[test]
-fn the_panels_hear_what_the_broker_allows() {
+fn panels_receive_broker_capabilities() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(request()));
     bench.engine.handle_open(bench.now);
@@ -741,9 +741,9 @@ fn subscribe(filter: &str, qos: QoS) -> PanelCommand {
 }
 
 #[test]
-fn subscriptions_come_and_go_while_connected() {
+fn subscriptions_change_while_connected() {
     let mut bench = Bench::online();
-    let view = bench.subscriptions().expect("the first is always told");
+    let view = bench.subscriptions().expect("the first is always sent");
     assert_eq!(list(&view), ["0 StarWars QoS 0"]);
     assert_eq!(bench.subscriptions(), None, "nothing new");
 
@@ -835,7 +835,7 @@ fn a_subscription_is_asked_for_again_with_other_options() {
 fn counts(bench: &mut Bench) -> Vec<(u64, CountSource, bool)> {
     // Like the panels when they open the list again.
     bench.panels();
-    let view = bench.subscriptions().expect("the first is always told");
+    let view = bench.subscriptions().expect("the first is always sent");
     view.counts.iter().map(|count| (count.messages, count.by, count.is_least)).collect()
 }
 
@@ -850,7 +850,7 @@ fn message_by(bench: &mut Bench, topic: &str, identifiers: &[u8]) {
 }
 
 #[test]
-fn messages_are_counted_by_what_the_filters_match() {
+fn messages_are_counted_by_matching_filters() {
     let by_topic = |messages| (messages, CountSource::Topic, false);
     let mut bench = Bench::online();
     for _ in 0..3 {
@@ -900,7 +900,7 @@ fn messages_are_counted_by_what_the_filters_match() {
 }
 
 #[test]
-fn messages_are_counted_by_identifiers_that_come_with_them() {
+fn messages_are_counted_by_subscription_identifier() {
     let mut bench = Bench::online();
     let subscribe = |bench: &mut Bench, filter: &str, identifier| {
         let options = SubscriptionOptions::default();
@@ -931,7 +931,7 @@ fn messages_are_counted_by_identifiers_that_come_with_them() {
 }
 
 #[test]
-fn a_count_that_may_be_too_small_says_so() {
+fn possibly_low_counts_are_marked() {
     let mut bench = Bench::online();
     for n in 0..=u32::try_from(LEVELS_MAX).expect("few") {
         bench.message(&format!("t{n}"), "x");
@@ -943,17 +943,17 @@ fn a_count_that_may_be_too_small_says_so() {
 }
 
 #[test]
-fn counts_are_told_when_messages_come() {
+fn counts_are_updated_with_messages() {
     let mut bench = Bench::online();
-    assert!(bench.subscriptions().is_some(), "the first is always told");
+    assert!(bench.subscriptions().is_some(), "the first is always sent");
     assert_eq!(bench.subscriptions(), None, "nothing new");
     bench.message("StarWars", "x");
-    let told = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
-    assert_eq!(told.counts[0].messages, 1);
+    let view = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
+    assert_eq!(view.counts[0].messages, 1);
 }
 
 #[test]
-fn the_worker_says_what_could_be_typed() {
+fn worker_answers_suggestion_queries() {
     let mut bench = Bench::online();
     bench.message("house/hall", r#"{"character":"Leia","text":"…"}"#);
     bench.message("house/attic", "HAN: words");
@@ -972,7 +972,7 @@ fn the_worker_says_what_could_be_typed() {
 }
 
 #[test]
-fn changes_while_the_connection_is_lost_hold_for_the_next() {
+fn changes_while_disconnected_apply_to_the_next_connection() {
     let mut bench = Bench::online();
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     bench.transmits();
@@ -992,7 +992,7 @@ fn changes_while_the_connection_is_lost_hold_for_the_next() {
 }
 
 #[test]
-fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
+fn resumed_session_keeps_granted_subscriptions() {
     let mut bench = Bench::new();
     let topics = vec!["a".to_owned(), "b".to_owned()];
     bench.command(PageCommand::Connect(ConnectRequest { topics, qos: QoS::AtLeastOnce, ..request() }));
@@ -1021,7 +1021,7 @@ fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
 }
 
 #[test]
-fn without_any_subscription_the_connection_stays_and_comes_back() {
+fn connection_without_subscriptions_is_kept_and_restored() {
     let mut bench = Bench::online();
     bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
     // The connection is lost before the answer: it isn't requested again.
@@ -1050,7 +1050,7 @@ fn late_suback_does_not_undo_a_newer_request() {
 }
 
 #[test]
-fn a_filter_that_is_none_is_said_and_not_asked_for() {
+fn invalid_filter_is_reported_and_not_subscribed() {
     let mut bench = Bench::online();
     bench.subscriptions();
     bench.command(subscribe("a/#/b", QoS::AtMostOnce));
@@ -1065,7 +1065,7 @@ fn a_filter_that_is_none_is_said_and_not_asked_for() {
 }
 
 #[test]
-fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
+fn topic_tree_is_sent_while_open_and_changed() {
     let mut bench = Bench::online();
     let counts = |view: Option<TopicsView>| view.map(|view| view.rows.iter().map(|row| row.count).collect::<Vec<_>>());
     bench.message("a/b", "1");
@@ -1098,7 +1098,7 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
 }
 
 #[test]
-fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
+fn panels_receive_only_changes() {
     let mut bench = Bench::new();
     let states = |update: Option<PanelsUpdate>| update.map(|update| update.status.state);
     assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
@@ -1117,7 +1117,7 @@ fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     assert_eq!(states(bench.panels()), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
     assert_eq!(bench.published(), [Published { number: 1, outcome: PublishOutcome::Done }]);
-    assert_eq!(states(bench.panels()), None, "each outcome is told once");
+    assert_eq!(states(bench.panels()), None, "each outcome is reported once");
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let status = bench.panels().expect("something new").status;
     assert_eq!((status.state, status.version, status.server), (ConnectionState::Reconnecting, None, None));
@@ -1141,7 +1141,7 @@ fn a_text_frame_is_no_mqtt() {
 }
 
 #[test]
-fn an_export_comes_in_slices_and_is_whole() {
+fn export_in_slices_is_complete() {
     let mut bench = Bench::online();
     for n in 1..=100 {
         bench.message("t", &format!("message {n}"));
@@ -1171,7 +1171,7 @@ fn with_password(password: String) -> ConnectRequest {
 }
 
 #[test]
-fn a_token_in_the_password_field_is_told_of_and_goes_stale() {
+fn jwt_in_the_password_field_is_described_and_expires() {
     let mut bench = Bench::new();
     let exp = bench.now.as_micros() / 1_000_000 + 60;
     bench.command(PageCommand::InspectPassword(Secret("just a password".to_owned())));
@@ -1185,7 +1185,7 @@ fn a_token_in_the_password_field_is_told_of_and_goes_stale() {
     bench.now = due;
     bench.engine.handle_timeout(due);
     assert!(bench.update().token.expect("a token").has_expired);
-    assert_eq!(bench.engine.poll_timeout(), None, "told once");
+    assert_eq!(bench.engine.poll_timeout(), None, "reported once");
 }
 
 #[test]
@@ -1221,7 +1221,7 @@ fn an_expired_token_is_renewed_without_a_new_connection() {
 }
 
 #[test]
-fn a_token_that_expired_in_sleep_is_told_on_waking() {
+fn jwt_expired_during_sleep_is_reported_on_waking() {
     let mut bench = Bench::new();
     let token = token(bench.now.as_micros() / 1_000_000 + 60);
     bench.command(PageCommand::Connect(with_password(token.clone())));
@@ -1237,14 +1237,14 @@ fn a_token_that_expired_in_sleep_is_told_on_waking() {
 }
 
 #[test]
-fn the_doctor_knows_that_the_token_has_expired() {
+fn diagnosis_names_an_expired_jwt() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(with_password(token(1))));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0x86, 0]);
     let connection = bench.update().connection;
     assert_eq!(connection.state, ConnectionState::Stopped);
-    assert!(connection.advice[0].words.contains("It expired on"), "{:?}", connection.advice);
+    assert!(connection.advice[0].words.contains("Expired on"), "{:?}", connection.advice);
 }
 
 #[test]
@@ -1261,13 +1261,13 @@ fn a_password_is_in_no_debug_output() {
 }
 
 #[test]
-fn a_message_is_told_to_the_panels_in_parts() {
+fn panels_receive_a_message_in_parts() {
     let mut bench = Bench::online();
     bench.panels();
     let payload = "x".repeat(2_500_000);
     bench.message("deck/large", &payload);
     assert_eq!(bench.panels(), None, "nobody looks at it");
-    let mut told = String::new();
+    let mut fetched = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
         let glance = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
         bench.command(PanelCommand::Pull(glance));
@@ -1276,10 +1276,10 @@ fn a_message_is_told_to_the_panels_in_parts() {
         let found = part.found.expect("it is kept");
         assert_eq!((found.topic.as_str(), found.payload_bytes, found.from_byte), ("deck/large", 2_500_000, from_byte));
         assert_eq!(found.payload.len(), bytes);
-        told.push_str(std::str::from_utf8(&found.payload).expect("text"));
+        fetched.push_str(std::str::from_utf8(&found.payload).expect("text"));
         assert_eq!(bench.engine.poll_panels(), None, "one answer a pull");
     }
-    assert_eq!(told, payload);
+    assert_eq!(fetched, payload);
 
     bench.command(PageCommand::Clear);
     bench.command(PanelCommand::Pull(PanelsRequest {
@@ -1304,7 +1304,7 @@ fn from_file(seq: u64, payload: &str) -> OwnedMessage {
 }
 
 #[test]
-fn an_imported_log_is_kept_as_it_was_and_not_told() {
+fn imported_log_is_stored_unchanged_and_not_in_the_crawl() {
     let mut bench = Bench::new();
     bench.command(PanelCommand::Import(vec![from_file(41, "a"), from_file(42, "b")]));
     let update = bench.update();
@@ -1327,7 +1327,7 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
 }
 
 #[test]
-fn what_comes_from_files_came_by_no_subscription() {
+fn imported_messages_have_no_subscription() {
     let mut bench = Bench::new();
     bench.command(PanelCommand::Replay(vec![from_file(1, "ADA: From a sample")]));
     bench.command(PageCommand::Connect(ConnectRequest { topics: vec!["#".to_owned()], ..request() }));
@@ -1359,7 +1359,7 @@ fn a_log_is_played_as_if_it_arrived_now() {
 }
 
 #[test]
-fn the_panels_are_told_of_packets_while_they_look() {
+fn panels_receive_packets_while_open() {
     let mut bench = Bench::online();
     bench.sent();
     bench.panels();
@@ -1386,7 +1386,7 @@ fn the_panels_are_told_of_packets_while_they_look() {
 }
 
 #[test]
-fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
+fn message_command_has_the_broker_but_no_password() {
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(with_password("hunter2".to_owned())));
     bench.engine.handle_open(bench.now);
@@ -1460,28 +1460,28 @@ fn map(keys: &[(&str, &str)]) -> PageCommand {
 }
 
 /// Returns everything that the crawl gets, in short form.
-fn told(bench: &mut Bench) -> Vec<String> {
-    let mut told = Vec::new();
+fn crawl_lines(bench: &mut Bench) -> Vec<String> {
+    let mut items = Vec::new();
     while let Some(update) = bench.pull(0, 4) {
-        told.extend(update.lines.into_iter().map(|told| match told {
+        items.extend(update.lines.into_iter().map(|item| match item {
             CrawlItem::Line { seq, line } => format!("{seq} {}: {}", line.character, line.text),
-            CrawlItem::Passed { seq, count } => format!("{seq} passed {count}"),
+            CrawlItem::Skipped { seq, count } => format!("{seq} passed {count}"),
         }));
     }
-    told
+    items
 }
 
 #[test]
-fn rules_make_the_lines_that_are_still_to_come() {
+fn line_rules_apply_to_later_lines() {
     let mut bench = Bench::online();
     bench.message("greenhouse/t", r#"{"value":21.40}"#);
-    assert_eq!(told(&mut bench), ["1 greenhouse t: 21.40"]);
+    assert_eq!(crawl_lines(&mut bench), ["1 greenhouse t: 21.40"]);
     // A queued one is still outstanding.
     bench.message("greenhouse/t", r#"{"value":21.50}"#);
     bench.command(map(&[("line", "+/t"), ("speaker", "{1}"), ("words", "It is {value} °C"), ("hide", "debug/#")]));
     bench.message("debug/x", "noise");
     bench.message("other", "PIP: Hi");
-    assert_eq!(told(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
+    assert_eq!(crawl_lines(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
     // The console keeps messages hidden from the crawl, and nothing is queued for them.
     let update = bench.update();
     assert_eq!((update.stats.kept, update.stats.untold), (4, 0));
@@ -1490,31 +1490,31 @@ fn rules_make_the_lines_that_are_still_to_come() {
     assert_eq!(bench.update().stats.untold, 0);
     // Once it is shown again, only later messages are.
     bench.command(map(&[]));
-    assert!(told(&mut bench).is_empty());
+    assert!(crawl_lines(&mut bench).is_empty());
     bench.message("debug/x", "heard");
-    assert_eq!(told(&mut bench), ["6 debug x: heard"]);
+    assert_eq!(crawl_lines(&mut bench), ["6 debug x: heard"]);
 }
 
 #[test]
-fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
+fn requested_line_is_shown_again() {
     let mut bench = Bench::online();
     bench.command(map(&[("hide", "debug/#")]));
     bench.message("other", "PIP: Hi");
     bench.message("debug/x", "noise");
-    assert_eq!(told(&mut bench), ["1 PIP: Hi"]);
-    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 isn't kept any more)")] {
+    assert_eq!(crawl_lines(&mut bench), ["1 PIP: Hi"]);
+    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 is no longer stored)")] {
         bench.command(PageCommand::ShowInCrawl(seq));
-        assert_eq!(told(&mut bench), [words]);
+        assert_eq!(crawl_lines(&mut bench), [words]);
     }
     // While the crawl has no room it is queued, and comes before later messages.
     bench.command(PageCommand::ShowInCrawl(1));
     bench.message("other", "PIP: Again");
     assert_eq!(bench.pull(0, 0).map(|update| update.lines), Some(Vec::new()));
-    assert_eq!(told(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
+    assert_eq!(crawl_lines(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
 }
 
 #[test]
-fn what_is_not_told_is_not_passed_over_either() {
+fn hidden_messages_are_not_counted_as_skipped() {
     let mut bench = Bench::online();
     bench.command(map(&[("hide", "noise/#")]));
     // A few among very many.
@@ -1522,12 +1522,12 @@ fn what_is_not_told_is_not_passed_over_either() {
         bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
     assert_eq!(bench.update().stats.untold, 10);
-    assert_eq!(told(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
+    assert_eq!(crawl_lines(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
     // Too many, among as many.
     for n in 3_001..=3_400 {
         bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
-    let voices = told(&mut bench);
+    let voices = crawl_lines(&mut bench);
     assert_eq!(voices.first().map(String::as_str), Some("3360 passed 180"));
     assert_eq!(voices.len(), 1 + 20, "{voices:?}");
     assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
@@ -1535,7 +1535,7 @@ fn what_is_not_told_is_not_passed_over_either() {
 }
 
 #[test]
-fn rules_that_change_count_anew_what_waits() {
+fn changed_rules_recount_waiting_messages() {
     let mut bench = Bench::online();
     for n in 1..=1_000 {
         bench.message(if n % 100 == 0 { "voice" } else { "noise" }, &format!("line {n}"));
@@ -1547,12 +1547,12 @@ fn rules_that_change_count_anew_what_waits() {
     assert_eq!(bench.update().stats.untold, 990);
     // Twenty were selected; only two of those are shown in the end.
     let update = bench.pull(0, 1).expect("something new");
-    assert_eq!(update.lines, [CrawlItem::Passed { seq: 979, count: 970 }]);
+    assert_eq!(update.lines, [CrawlItem::Skipped { seq: 979, count: 970 }]);
     assert_eq!(update.stats.untold, 20);
     bench.command(map(&[("hide", "noise")]));
-    assert!(told(&mut bench).is_empty());
+    assert!(crawl_lines(&mut bench).is_empty());
     bench.message("voice", "again");
-    assert_eq!(told(&mut bench), ["1001 voice: again"]);
+    assert_eq!(crawl_lines(&mut bench), ["1001 voice: again"]);
 }
 
 #[test]

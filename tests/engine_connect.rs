@@ -33,7 +33,7 @@ fn request(client_id: &str) -> ConnectRequest {
     }
 }
 
-fn lasting() -> PageCommand {
+fn persistent_session() -> PageCommand {
     let more = ConnectionOptions {
         session_expiry_s: Some(600),
         clean_start: false,
@@ -177,7 +177,7 @@ fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
 }
 
 #[test]
-fn a_second_tab_stops_with_words_and_the_first_goes_on() {
+fn second_tab_stops_with_a_message() {
     let mut browser = Browser::settled(&[1, 2]);
     browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
@@ -204,7 +204,7 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
 }
 
 #[test]
-fn an_identifier_that_the_broker_draws_is_nobody_elses() {
+fn assigned_identifier_is_unique_to_the_tab() {
     let mut browser = Browser::settled(&[1, 2]);
     for tab in 0..2 {
         browser.command(tab, PageCommand::Connect(request("")));
@@ -234,7 +234,7 @@ fn one_of_several_simultaneous_tabs_connects() {
 }
 
 #[test]
-fn a_tab_that_let_go_is_in_nobodys_way() {
+fn released_session_blocks_no_tab() {
     let mut browser = Browser::settled(&[1, 2]);
     browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
@@ -286,7 +286,7 @@ fn without_another_tab_there_is_nothing_to_take_over() {
 /// A tab in the background is frozen and can't answer; when it runs again, its connection is gone and another tab has
 /// the session.
 #[test]
-fn a_frozen_tab_gives_way_when_it_thaws() {
+fn frozen_tab_yields_on_resume() {
     for words_come_first in [true, false] {
         let mut browser = Browser::settled(&[1, 2]);
         browser.command(0, PageCommand::Connect(request("x")));
@@ -413,7 +413,7 @@ fn keep_alive_and_clean_start(connect: &[u8]) -> (u16, bool) {
 #[test]
 fn a_reload_takes_session_and_settings_up_again() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     assert_eq!(page.connect(None), [Did::Dial]);
     assert_eq!(keep_alive_and_clean_start(&page.accept(0)), (77, false));
     let save = page.save().expect("something to save");
@@ -443,7 +443,7 @@ fn a_reload_takes_session_and_settings_up_again() {
 #[test]
 fn settings_that_do_not_last_forget_the_session() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     assert!(page.save().is_some());
@@ -474,7 +474,7 @@ fn corrupt_stored_session_is_ignored() {
 #[test]
 fn another_layout_of_entries_has_another_number() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -491,7 +491,7 @@ fn another_layout_of_entries_has_another_number() {
 #[test]
 fn commands_wait_for_the_store_in_their_order() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.command(PageCommand::Connect(request("x")));
     page.command(publish("a"));
     page.command(publish("b"));
@@ -522,8 +522,8 @@ fn commands_wait_for_the_store_in_their_order() {
 
 #[test]
 fn a_store_that_never_answers_delays_and_does_not_prevent() {
-    for settings in [lasting(), PageCommand::RetryNow] {
-        let is_lasting = settings == lasting();
+    for settings in [persistent_session(), PageCommand::RetryNow] {
+        let is_persistent = settings == persistent_session();
         let mut page = Page::new(START);
         page.command(settings);
         page.command(PageCommand::Connect(request("x")));
@@ -534,7 +534,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
         page.engine.handle_timeout(page.now);
         assert_eq!(transmits(&mut page.engine), [Did::Dial]);
         // The missing store is reported only if something should be stored.
-        assert_eq!(page.notice().contains("doesn't respond"), is_lasting);
+        assert_eq!(page.notice().contains("doesn't respond"), is_persistent);
         page.engine.handle_loaded(&key, Ok(None), page.now);
         assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
     }
@@ -543,7 +543,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
 #[test]
 fn a_write_that_never_ends_is_given_up() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     assert!(page.engine.poll_save(page.now).is_some());
@@ -559,9 +559,9 @@ fn a_write_that_never_ends_is_given_up() {
 /// An entry that was left behind would make the next page take new messages for old ones, once the broker reuses their
 /// packet identifiers.
 #[test]
-fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
+fn session_that_cannot_be_saved_is_deleted() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -575,9 +575,9 @@ fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
 /// Pressing Connect again, with other topics for example, keeps the session, even if an earlier page made it
 /// persistent.
 #[test]
-fn the_same_session_again_goes_on_from_memory() {
+fn same_session_is_resumed_from_memory() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     let kept = page.save().expect("something to save").bytes;
@@ -609,7 +609,7 @@ fn the_same_session_again_goes_on_from_memory() {
 #[test]
 fn a_message_is_shown_when_its_receipt_is_saved() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();
@@ -647,7 +647,7 @@ fn the_old_connection_does_not_answer_for_the_new_one() {
 #[test]
 fn a_session_in_use_never_grows_old() {
     let mut page = Page::new(START);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     let mut until = page.save().and_then(|save| save.until).expect("an end");
@@ -670,7 +670,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     let mut page = Page::new(START);
     page.engine.use_tabs(START);
     page.now = START + Duration::from_secs(1);
-    page.command(lasting());
+    page.command(persistent_session());
     page.connect(None);
     page.accept(0);
     page.save();

@@ -38,7 +38,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_the_numbers_add_up_and_each_publish_has_one_outcome(
+    fn counters_are_consistent_and_each_publish_has_one_outcome(
         script in prop::collection::vec(any::<(u8, u8)>(), 1..250),
         has_store in any::<bool>(),
     ) {
@@ -46,10 +46,10 @@ proptest! {
     }
 
     #[test]
-    fn each_message_is_told_or_passed_over_or_waits(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
+    fn each_message_is_shown_skipped_or_pending(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
         let mut world = World::new(false);
         // Received when the crawl started again, and shown or skipped since.
-        let (mut begin, mut told, mut last) = (0, 0, 0);
+        let (mut begin, mut shown, mut last) = (0, 0, 0);
         for (action, argument) in script {
             match action % 8 {
                 0..=2 => world.import(argument & !1),
@@ -63,15 +63,15 @@ proptest! {
             let Some(update) = world.engine.poll_update() else { continue };
             let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
             if begins_anew {
-                (begin, told, last) = (update.stats.received, 0, 0);
+                (begin, shown, last) = (update.stats.received, 0, 0);
                 prop_assert!(update.lines.is_empty() && update.stats.untold == 0);
             }
             for line in &update.lines {
-                told += if let CrawlItem::Passed { count, .. } = line { *count } else { 1 };
+                shown += if let CrawlItem::Skipped { count, .. } = line { *count } else { 1 };
                 prop_assert!(seq_of(line) > last, "{:?}", update.lines);
                 last = seq_of(line);
             }
-            prop_assert_eq!(told + update.stats.untold, update.stats.received - begin);
+            prop_assert_eq!(shown + update.stats.untold, update.stats.received - begin);
         }
     }
 }
@@ -550,8 +550,8 @@ impl World {
         assert!(rows.total + rows.newer <= update.stats.kept);
         assert!(rows.rows.len() as u64 <= rows.total);
         // The first may be a requested one.
-        let told = update.lines.iter().skip(1).map(seq_of);
-        assert!(told.is_sorted_by(|one, next| one < next), "{:?}", update.lines);
+        let shown = update.lines.iter().skip(1).map(seq_of);
+        assert!(shown.is_sorted_by(|one, next| one < next), "{:?}", update.lines);
         let bytes = postcard::to_allocvec(update).expect("plain data");
         assert!(!contains(&bytes, PASSWORD.as_bytes()), "a password on the page");
     }
@@ -617,9 +617,9 @@ fn add_up(stats: &Stats) {
     assert!(stats.untold <= stats.received + 1, "{stats:?}");
 }
 
-fn seq_of(told: &CrawlItem) -> u64 {
-    match told {
-        CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. } => *seq,
+fn seq_of(item: &CrawlItem) -> u64 {
+    match item {
+        CrawlItem::Line { seq, .. } | CrawlItem::Skipped { seq, .. } => *seq,
     }
 }
 

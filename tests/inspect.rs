@@ -111,7 +111,7 @@ fn json_is_laid_out_as_it_was_written() {
 }
 
 #[test]
-fn what_is_no_json_says_where() {
+fn invalid_json_reports_its_position() {
     for (payload, words) in [
         ("", "unexpected end of data at byte 0"),
         ("{", "expected a name in double quotes at byte 1"),
@@ -199,7 +199,7 @@ fn cbor_is_laid_out_in_its_notation_for_people() {
 }
 
 #[test]
-fn what_is_no_cbor_says_where() {
+fn invalid_cbor_reports_its_position() {
     for (hex, words) in [
         ("", "unexpected end of data at byte 0"),
         ("18", "unexpected end of data at byte 1"),
@@ -300,7 +300,7 @@ fn depth_has_an_end() {
 }
 
 #[test]
-fn what_is_folded_takes_one_row() {
+fn collapsed_values_take_one_row() {
     let mut sheet = sheet(View::Json, br#"{"a":[1,[2,3]],"b":{"c":4},"d":5}"#).expect("JSON");
     let all = rows(&sheet);
     let line = |sheet: &Sheet, index: usize| sheet.row(index).and_then(|row| row.fold).expect("a fold").line;
@@ -325,7 +325,7 @@ fn what_is_folded_takes_one_row() {
 }
 
 #[test]
-fn what_is_copied_is_all_of_it() {
+fn copy_is_complete() {
     let long = "x".repeat(100);
     for (view, payload, kind, expected) in [
         (View::Text, &b"a\tb\r\n\0"[..], "text", "a\tb\r\n\0"),
@@ -341,7 +341,7 @@ fn what_is_copied_is_all_of_it() {
 }
 
 #[test]
-fn the_likeliest_view_comes_first() {
+fn most_likely_view_is_first() {
     for (payload, content_type, expected) in [
         (&b""[..], "", View::Text),
         (b"127.0", "", View::Text),
@@ -567,7 +567,7 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
 }
 
 #[test]
-fn a_message_comes_in_parts() {
+fn message_is_fetched_in_parts() {
     let glance = |seq, from_byte| Some(MessageRequest { seq, from_byte });
     let mut gathering = MessageFetch::default();
     assert_eq!(gathering.request(), None);

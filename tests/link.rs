@@ -72,7 +72,7 @@ fn every_key() {
 }
 
 #[test]
-fn whether_the_opening_gives_way() {
+fn opening_mode_key() {
     use OpeningMode::{Always, Off, Yield};
     // The requested value, the effective one, and the text written back: only what the rest of the link doesn't imply.
     for (fragment, chosen, holds, written) in [
@@ -98,7 +98,7 @@ fn whether_the_opening_gives_way() {
 }
 
 #[test]
-fn what_happens_when_lines_come_too_fast() {
+fn pace_key() {
     for (fragment, pace, written) in [
         ("", Pace::All, ""),
         ("pace=all", Pace::All, ""),
@@ -138,9 +138,9 @@ fn rules_for_lines() {
     faulty("#hide=", Field::Link, "empty");
     faulty("#words=x", Field::Link, "line=");
     faulty("#hide=a&speaker=x", Field::Link, "line=");
-    faulty("#line=a&words=%7Bvalue", Field::Link, "isn't closed");
-    faulty("#line=a&words=", Field::Link, "says nothing");
-    faulty("#line=a&speaker=%7B0%7D", Field::Link, "counted from 1");
+    faulty("#line=a&words=%7Bvalue", Field::Link, "Missing }");
+    faulty("#line=a&words=", Field::Link, "Empty template");
+    faulty("#line=a&speaker=%7B0%7D", Field::Link, "no level 0");
     faulty("#line=%zz", Field::Link, "percent-encoding");
 }
 
@@ -154,7 +154,7 @@ fn faulty(fragment: &str, field: Field, words: &str) {
 }
 
 #[test]
-fn a_bad_value_says_which_and_why() {
+fn bad_values_are_named_and_explained() {
     faulty("#qos=3", Field::QoS, "0, 1 or 2");
     faulty("#qos=", Field::QoS, "0, 1 or 2");
     faulty("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
@@ -269,7 +269,7 @@ fn a_raw_plus_is_explained() {
 }
 
 #[test]
-fn what_is_written() {
+fn fragments_are_written() {
     let mut settings = LinkSettings::new(ORIGIN);
     assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), "");
     assert_eq!(settings.to_fragment(ORIGIN, Start::OnLoad), "connect=1");
@@ -307,7 +307,7 @@ fn the_form_finds_every_fault_at_once() {
 }
 
 #[test]
-fn a_request_holds_what_was_typed() {
+fn request_has_the_typed_values() {
     let mut settings = LinkSettings::new(ORIGIN);
     settings.topics = vec!["a".into(), "b".into(), "a".into()];
     settings.user_name = Some("ann".into());

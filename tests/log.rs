@@ -24,7 +24,7 @@ fn small(messages: u64, bytes: u64) -> MessageLog {
 }
 
 #[test]
-fn an_empty_log_has_nothing_and_says_so() {
+fn empty_log_is_empty() {
     let log = MessageLog::default();
     assert_eq!((log.first_seq(), log.next_seq()), (1, 1));
     assert_eq!((log.received(), log.kept(), log.evicted(), log.cleared()), (0, 0, 0, 0));
@@ -66,7 +66,7 @@ fn times_end_with_the_year_9999() {
 }
 
 #[test]
-fn the_limit_on_messages_is_reached_exactly_and_then_a_chunk_goes() {
+fn message_limit_is_exact_and_evicts_a_chunk() {
     let mut log = small(160, 1 << 20);
     for _ in 0..160 {
         log.append(&arrival("a", b"x"));
@@ -122,7 +122,7 @@ fn bound_bytes(log: &mut MessageLog) {
 }
 
 #[test]
-fn the_newest_message_stays_whatever_the_limits() {
+fn newest_message_is_never_evicted() {
     let mut log = small(100, 64 << 20);
     log.append(&arrival("a", b"small"));
     log.append(&arrival("a", &vec![5; 1 << 20]));
@@ -132,7 +132,7 @@ fn the_newest_message_stays_whatever_the_limits() {
 }
 
 #[test]
-fn the_limit_on_bytes_holds_for_the_memory_taken() {
+fn byte_limit_covers_allocated_memory() {
     let mut log = small(1_000_000, 1 << 18);
     for seq in 1..=10_000_u64 {
         log.append(&arrival("sensors/kitchen", &[7; 100]));
@@ -195,7 +195,7 @@ fn a_million_messages_take_little_more_than_their_bytes() {
 }
 
 #[test]
-fn a_million_topics_dont_stay_when_their_messages_go() {
+fn topics_are_freed_with_their_messages() {
     let mut log = small(1_000_000, 1 << 20);
     for n in 0..100_000 {
         log.append(&arrival(&format!("once/{n}"), b"?"));
@@ -209,7 +209,7 @@ fn a_million_topics_dont_stay_when_their_messages_go() {
 }
 
 #[test]
-fn a_topic_is_held_once_a_chunk() {
+fn topic_is_stored_once_per_chunk() {
     let mut log = MessageLog::default();
     let topics: Vec<String> = (0..1_000).map(|n| format!("a/long/topic/of/a/device/{n:04}")).collect();
     for _ in 0..5 {
@@ -223,7 +223,7 @@ fn a_topic_is_held_once_a_chunk() {
 }
 
 #[test]
-fn clearing_counts_and_numbering_goes_on() {
+fn clearing_counts_and_numbering_continues() {
     let mut log = small(16, 1 << 20);
     for _ in 0..20 {
         log.append(&arrival("a", b"x"));
@@ -280,12 +280,24 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..300)
 }
 
+/// Checks that the log iterates over exactly these messages, from any position and in both directions.
+fn check_iterators(log: &MessageLog, all: &[u64]) -> Result<(), TestCaseError> {
+    for from in (log.first_seq().saturating_sub(2)..log.next_seq() + 2).step_by(7) {
+        let on: Vec<u64> = log.iter_from(from).map(|message| message.seq).collect();
+        let mut back: Vec<u64> = log.iter_back_from(from).map(|message| message.seq).collect();
+        back.reverse();
+        back.extend(on);
+        prop_assert_eq!(&back[..], all);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// Compares the log with the simplest model of it: a list.
     #[test]
-    fn the_log_keeps_the_newest_as_they_came(
+    fn log_keeps_the_newest_messages_unchanged(
         steps in steps(),
         messages in 0..200_u64,
         bytes in prop_oneof![0..20_000_u64, Just(1 << 20)],
@@ -355,15 +367,8 @@ proptest! {
                 _ => prop_assert_eq!(message.topic, "imported"),
             }
         }
-        // From any position, in both directions.
         let all: Vec<u64> = model.iter().map(|(seq, _)| *seq).collect();
-        for from in (log.first_seq().saturating_sub(2)..log.next_seq() + 2).step_by(7) {
-            let on: Vec<u64> = log.iter_from(from).map(|message| message.seq).collect();
-            let mut back: Vec<u64> = log.iter_back_from(from).map(|message| message.seq).collect();
-            back.reverse();
-            back.extend(on);
-            prop_assert_eq!(&back, &all);
-        }
+        check_iterators(&log, &all)?;
         prop_assert_eq!(log.message(log.next_seq()), None);
         prop_assert_eq!(log.message(log.first_seq() - 1), None);
     }

@@ -82,7 +82,7 @@ fn digits_that_a_spreadsheet_would_change_can_be_kept() {
 }
 
 #[test]
-fn a_row_is_as_the_head_says() {
+fn rows_match_the_header() {
     assert_eq!(head(Dialect::default()), "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n");
     let row = written(&message("a, \"b\"", "21.5 °C\r\nand more".as_bytes(), &[0x03, 0, 1, b't']));
     let expected = "2026-11-21 10:00:00.123,12,\"a, \"\"b\"\"\",1,true,false,\"21.5 °C\r\nand more\",text,18,\
@@ -149,7 +149,7 @@ fn unguarded(cell: &str) -> &str {
 
 proptest! {
     #[test]
-    fn every_topic_and_payload_comes_back(
+    fn topics_and_payloads_round_trip(
         topic in prop_oneof!["[=+@'\",a-z\n-]{1,9}", "\\PC{1,20}"],
         payload in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..40),

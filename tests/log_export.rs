@@ -91,7 +91,7 @@ fn an_export_is_whole_and_ends_where_it_began_to_end() {
 const HEAD: &str = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";
 
 #[test]
-fn the_filter_of_the_beginning_holds_to_the_end() {
+fn export_keeps_its_initial_filter() {
     let mut engine = engine(50_000);
     engine.handle_command(filter("topic:even"), NOW);
     let refilter = |engine: &mut Engine| engine.handle_command(filter("topic:odd"), NOW);
@@ -113,7 +113,7 @@ fn an_empty_log_is_a_file_of_no_messages() {
 }
 
 #[test]
-fn what_is_evicted_before_its_turn_is_not_counted() {
+fn messages_evicted_before_export_are_not_counted() {
     let mut engine = engine(50_000);
     let (file, exporting) =
         export(&mut engine, Format::Ndjson, Selection::All, |engine| engine.handle_command(PageCommand::Clear, NOW));

@@ -44,7 +44,7 @@ fn check(payload: &[u8], properties: &[u8], expected: &str) {
 }
 
 #[test]
-fn lines_are_as_the_contract_says() {
+fn lines_have_the_documented_format() {
     let expected = r#"{"seq":1,"time":"1970-01-01T00:00:00.000Z","topic":"a/ü","qos":2,"retain":true,"dup":true,"payload":"127.0"}"#;
     let message = Message {
         seq: 1,
@@ -74,7 +74,7 @@ fn lines_are_as_the_contract_says() {
 }
 
 #[test]
-fn every_payload_comes_back() {
+fn payloads_round_trip() {
     for (payload, expected) in [
         ("", r#""payload":"""#),
         (
@@ -128,7 +128,7 @@ fn properties_have_names_and_keep_their_order() {
 }
 
 #[test]
-fn a_section_that_no_codec_lets_through_is_still_written_as_a_line() {
+fn invalid_properties_are_still_exported() {
     for section in [&[0xFF][..], &[0x01], &[0x01, 1, 0x01, 1], &[0x08, 0, 1, b'#']] {
         let line = written(&message(b"", section));
         assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
@@ -189,7 +189,7 @@ fn line_with(key: &str, json: &str) -> String {
 }
 
 #[test]
-fn what_is_no_line_is_told_in_words() {
+fn invalid_ndjson_lines_are_reported() {
     assert!(read_line(line_with("qos", "2").as_bytes()).is_ok());
     let base64 = |text: &str| format!(r#"{{"section_base64":"{text}"}}"#);
     for (line, expected) in [
@@ -260,7 +260,7 @@ fn what_is_no_line_is_told_in_words() {
 }
 
 #[test]
-fn an_export_that_begins_in_the_middle_keeps_its_numbers() {
+fn partial_export_keeps_its_numbers() {
     let mut log = MessageLog::default();
     for (seq, payload) in [(1_000, "a"), (1_001, "b")] {
         log.import(
@@ -482,7 +482,7 @@ fn edges() -> Vec<Vec<u8>> {
 /// The required number: random bytes, every edge, every property; read like the panels read a file, in slices of any
 /// size.
 #[test]
-fn a_hundred_thousand_messages_come_back_byte_for_byte() {
+fn hundred_thousand_messages_round_trip() {
     const MESSAGES: usize = 100_000;
     let mut runner = TestRunner::deterministic();
     let pool: Vec<OwnedMessage> =
@@ -548,7 +548,7 @@ fn the_sample_is_an_export() {
 
 /// It is the first that many people see of the crawl: a story, at a readable pace.
 #[test]
-fn the_sample_begins_as_a_dialogue_at_a_pace_to_read() {
+fn sample_starts_at_a_readable_pace() {
     let mut reader = LogFileReader::default();
     let messages = reader.read(include_bytes!("../assets/sample.ndjson"));
     assert_eq!((messages.len(), reader.error_summary()), (66, None));

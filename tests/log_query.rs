@@ -75,7 +75,7 @@ fn words_are_found_in_topic_and_payload() {
 }
 
 #[test]
-fn phrases_are_found_as_they_stand() {
+fn phrases_match_literally() {
     for (line, payload, expected) in [
         (r#""two words""#, "these Two Words here", true),
         (r#""two words""#, "two  words", false),
@@ -168,7 +168,7 @@ fn terms_look_at_topic_qos_retain_and_dup() {
 }
 
 #[test]
-fn a_wrong_query_is_told_in_words() {
+fn invalid_queries_are_explained() {
     for (line, at, expected) in [
         ("qos:3", 0, "qos: expects 0, 1 or 2 (got 3)."),
         ("a qos:", 2, "qos: expects 0, 1 or 2."),
@@ -270,7 +270,7 @@ fn payloads_are_looked_at_alone_and_by_their_bytes() {
 }
 
 #[test]
-fn speakers_are_told_as_the_crawl_reads_them() {
+fn speakers_match_the_crawl() {
     let json = r#"{"character":"Leia Organa","text":"Help me, Luke."}"#;
     for (line, payload, expected) in [
         ("character:leia", json, true),
@@ -301,7 +301,7 @@ fn speakers_are_told_as_the_crawl_reads_them() {
 }
 
 #[test]
-fn times_bound_what_is_shown() {
+fn time_terms_limit_the_range() {
     // 11:00:00 in a zone two hours ahead of UTC, on 21 November 2026.
     let hour_ms = 3_600_000;
     let nine_utc = 1_795_255_200_000 - hour_ms;
@@ -348,14 +348,14 @@ fn times_bound_what_is_shown() {
 }
 
 #[test]
-fn too_many_terms_are_told() {
+fn too_many_terms_are_rejected() {
     assert!(Query::parse(&"a ".repeat(Query::TERMS_MAX), LocalTime::default()).is_ok());
     let error = Query::parse(&"a ".repeat(Query::TERMS_MAX + 1), LocalTime::default()).expect_err("too many");
     assert_eq!((error.at, error.to_string().as_str()), (128, "Too many terms (maximum 64)."));
 }
 
 #[test]
-fn where_the_words_are_is_told() {
+fn match_positions_are_returned() {
     let pairs = |hits: Vec<Range<usize>>| hits.into_iter().map(|hit| (hit.start, hit.end)).collect::<Vec<_>>();
     for (line, text, expected) in [
         ("", "abc", &[][..]),
@@ -467,7 +467,7 @@ fn large_messages_use_a_slice_up_sooner() {
 }
 
 #[test]
-fn a_new_numbering_begins_the_search_anew() {
+fn new_numbering_restarts_the_search() {
     let mut log = MessageLog::default();
     let mut matches = Matches::new(query("x"));
     for _ in 0..100 {
@@ -513,7 +513,7 @@ proptest! {
 
     /// After any sequence of arrivals, evictions and reads, the result equals a check of every kept message.
     #[test]
-    fn slices_find_what_one_look_at_everything_finds(
+    fn sliced_search_equals_full_search(
         steps in prop::collection::vec(
             prop_oneof![
                 8 => prop::collection::vec(0..3_u8, 0..40).prop_map(Step::Append),
@@ -562,7 +562,7 @@ proptest! {
     }
 
     #[test]
-    fn a_word_is_found_wherever_it_stands(word in "[aAb-]{1,5}", payload in "[aAbB-]{0,24}") {
+    fn words_are_found_at_any_position(word in "[aAb-]{1,5}", payload in "[aAbB-]{0,24}") {
         let (word, payload) = (word.as_bytes(), payload.as_bytes());
         let stands = |is_it: fn(&[u8], &[u8]) -> bool| payload.windows(word.len()).any(|there| is_it(there, word));
         let hex: String = word.iter().map(|byte| format!("{byte:02x}")).collect();

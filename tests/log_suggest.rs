@@ -94,7 +94,7 @@ fn names_are_suggested_as_the_line_takes_them() {
 }
 
 #[test]
-fn the_worker_is_asked_only_what_it_knows() {
+fn worker_is_queried_only_for_log_data() {
     let topics = |part: &str| Some(SuggestionQuery::Topics(part.to_owned()));
     let speakers = |part: &str| Some(SuggestionQuery::Speakers(part.to_owned()));
     for (text, expected) in [
@@ -117,7 +117,7 @@ fn the_worker_is_asked_only_what_it_knows() {
 }
 
 #[test]
-fn what_is_taken_stands_where_the_term_stood() {
+fn accepted_suggestion_replaces_the_term() {
     for (text, names, expected) in [
         ("to|", &[][..], "topic:|"),
         ("ret| on", &[], "retain:| on"),
@@ -162,7 +162,7 @@ fn names_are_picked_by_their_parts() {
 
 proptest! {
     #[test]
-    fn no_line_is_too_odd(line in "[ \"\\\\:a-c-é]{0,12}|(-?(topic|qos|x):[\"\\\\ aé]{0,4} ?){0,3}", at in 0_usize..40) {
+    fn suggestions_never_panic_on_any_input(line in "[ \"\\\\:a-c-é]{0,12}|(-?(topic|qos|x):[\"\\\\ aé]{0,4} ?){0,3}", at in 0_usize..40) {
         let typing = Typing::new(&line, at);
         let known = typing.ask().map(|ask| SuggestionData { ask, names: vec!["a b".to_owned(), "é".to_owned()] });
         for taken in typing.suggestions(known.as_ref(), TYPED) {

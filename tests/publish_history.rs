@@ -75,7 +75,7 @@ const WISHES: [Capability; 6] = [
 ];
 
 #[test]
-fn what_a_broker_forbids_has_a_reason() {
+fn unavailable_options_have_a_reason() {
     for (standing, expected) in [
         (BrokerStatus::default(), [None; 6]),
         (connected(Version::V5, lenient()), [None; 6]),
@@ -117,7 +117,7 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 }
 
 #[test]
-fn the_terms_list_all_that_the_broker_said() {
+fn capabilities_list_all_connack_properties() {
     let listed = |standing: &BrokerStatus| {
         capabilities(standing)
             .into_iter()
@@ -214,7 +214,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
 }
 
 #[test]
-fn a_long_or_strange_payload_is_shown_in_part() {
+fn long_or_binary_payloads_are_abbreviated() {
     for (payload, preview) in [
         (String::new(), String::new()),
         ("two\r\nlines".to_owned(), "two  lines".to_owned()),
@@ -228,7 +228,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
 }
 
 #[test]
-fn without_a_connection_it_is_said_that_messages_wait() {
+fn queued_messages_are_reported_while_offline() {
     let mut history = PublishHistory::default();
     history.push(&message(""));
     for (state, says) in [
@@ -244,7 +244,7 @@ fn without_a_connection_it_is_said_that_messages_wait() {
 }
 
 #[test]
-fn what_was_sent_can_be_taken_back_unless_it_is_large() {
+fn small_sent_messages_can_be_edited_again() {
     let mut history = PublishHistory::default();
     let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
     history.push(&small);

@@ -8,7 +8,7 @@ type Case = (&'static str, Format, usize, usize, &'static str, &'static str, &'s
 
 use Format::{Chat, Csv, JsonLines, Rows, Screenplay, Subtitles, Text, Tsv};
 
-const NOT_UTF_8: &str = "isn't UTF-8, and is read as Windows-1252.";
+const NOT_UTF_8: &str = "on; read as Windows-1252.";
 
 const CASES: &[Case] = &[
     ("tables-index-first.csv", Csv, 3, 0, "MARN|The lamp is out, again.", "MARN|Then we \"mend\" it.", ""),
@@ -28,7 +28,7 @@ const CASES: &[Case] = &[
         0,
         "MARN|The lamp is out.",
         "MARN|Then we mend it.",
-        "Column 1 speaks, Column 2 is said.",
+        "Column 1 is used as the speaker, Column 2 as the text.",
     ),
     (
         "tables-no-header.csv",
@@ -37,7 +37,7 @@ const CASES: &[Case] = &[
         0,
         "MARN|The lamp is out, again.",
         "MARN|Then we mend it.",
-        "Column 2 speaks, Column 3 is said.",
+        "Column 2 is used as the speaker, Column 3 as the text.",
     ),
     (
         "tables-unescaped.csv",
@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
         0,
         "MARN|The lamp is out today.",
         "McTavish|Then we mend it.",
-        "Not spoken: 1 heading, 2 rows of action, 1 direction, 1 transition, 2 notes, 3 rows of the title page.",
+        "Not spoken: 1 heading, 2 action rows, 1 direction, 1 transition, 2 notes, 3 title page rows.",
     ),
     (
         "screenplay-indented.txt",
@@ -82,7 +82,7 @@ const CASES: &[Case] = &[
         0,
         "MARN|The lamp is out today.",
         "MARN|Mend it.",
-        "Not spoken: 2 headings, 2 rows of action, 1 direction, 2 transitions.",
+        "Not spoken: 2 headings, 2 action rows, 1 direction, 2 transitions.",
     ),
     (
         "screenplay-names-in-rows.txt",
@@ -91,10 +91,18 @@ const CASES: &[Case] = &[
         0,
         "MARN|The lamp is out.",
         "OLE|Yes.",
-        "Not spoken: 1 heading, 1 transition, 2 rows of the title page.",
+        "Not spoken: 1 heading, 1 transition, 2 title page rows.",
     ),
     ("screenplay-markdown.md", Screenplay, 2, 0, "MARN|The lamp is out.", "OLE|Yes.", ""),
-    ("tables-times-no-header.txt", Tsv, 2, 0, "marn|Out.", "ole|Yes, yes.", "Column 2 speaks, Column 3 is said."),
+    (
+        "tables-times-no-header.txt",
+        Tsv,
+        2,
+        0,
+        "marn|Out.",
+        "ole|Yes, yes.",
+        "Column 2 is used as the speaker, Column 3 as the text.",
+    ),
     ("json-texts.json", JsonLines, 2, 0, "MARN|Out.", "OLE|Yes.", ""),
     ("play.txt", Screenplay, 3, 0, "MARN|The lamp is out, And so is all the light.", "MARN|Then mend it.", ""),
     (
@@ -162,7 +170,7 @@ fn scripts_are_read_in_every_form_they_are_kept_in() {
             let (lines, faults, summary) = read(name, bytes, ColumnChoice::default());
             let context = format!("{name} in pieces of {bytes}: {lines:#?} {faults:#?} {summary}");
             assert_eq!((lines.len(), faults.len()), (rows, left_out), "{context}");
-            assert_eq!((summary.read, summary.left_out), (rows, left_out), "{context}");
+            assert_eq!((summary.read, summary.skipped), (rows, left_out), "{context}");
             assert_eq!(summary.format, Some(format), "{context}");
             assert_eq!((shown(lines.first()).as_str(), shown(lines.last()).as_str()), (first, last), "{context}");
             assert!(summary.notes().join(" ").contains(notes), "{context}");
@@ -173,10 +181,10 @@ fn scripts_are_read_in_every_form_they_are_kept_in() {
 }
 
 #[test]
-fn files_that_cannot_be_read_say_what_they_look_like() {
+fn unreadable_files_are_identified() {
     for (name, words) in [
         ("unreadable-columns.csv", "The columns are id, foo, bar."),
-        ("unreadable.docx", "a document of an office program"),
+        ("unreadable.docx", "an office document"),
         ("unreadable.pdf.txt", "a PDF"),
         ("unreadable.html", "HTML or XML"),
     ] {
@@ -202,15 +210,15 @@ fn columns_can_be_chosen_by_name_and_number() {
         assert_eq!(shown(lines.first()), expected);
     }
     let (lines, _, summary) = read("unreadable-columns.csv", 5, choice("foo", "baz"));
-    assert!(lines.is_empty() && summary.to_string().contains("No column is called baz"), "{summary}");
+    assert!(lines.is_empty() && summary.to_string().contains("There is no column baz"), "{summary}");
     let headless = ColumnChoice { has_header: Some(false), ..choice("2", "3") };
     let (lines, _, _) = read("unreadable-columns.csv", 5, headless);
     assert_eq!((lines.len(), shown(lines.first()).as_str()), (3, "foo|bar"));
 }
 
 #[test]
-fn the_summary_says_how_much_was_read() {
-    let counts = |read, left_out| Summary { read, left_out, ..Summary::default() }.counts();
-    assert_eq!(counts(1_082, 26), "1,082 of 1,108 rows read, 26 left out.");
+fn summary_counts_rows() {
+    let counts = |read, skipped| Summary { read, skipped, ..Summary::default() }.counts();
+    assert_eq!(counts(1_082, 26), "1,082 of 1,108 rows read, 26 skipped.");
     assert_eq!(counts(1, 0), "1 of 1 row read.");
 }

@@ -90,7 +90,7 @@ fn connack_refusals_are_reported_and_only_transient_ones_retried() {
 
 // covers: [MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-11]
 #[test]
-fn auto_goes_back_to_3_1_1_once_and_says_so() {
+fn auto_falls_back_to_3_1_1_once_and_reports_it() {
     for refusal in ["2003008400", "20020001", "closed"] {
         let mut bench = Bench::new(auto());
         bench.session.connect(bench.now);
@@ -130,7 +130,7 @@ fn auto_that_is_refused_twice_stops() {
 }
 
 #[test]
-fn a_lost_connection_of_5_0_is_no_reason_to_go_back() {
+fn lost_5_0_connection_causes_no_fallback() {
     let mut bench = Bench::online(auto());
     bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
@@ -183,7 +183,7 @@ fn packets_out_of_place_end_the_connection() {
 
 // covers: [MQTT-3.2.2-2]
 #[test]
-fn a_session_nobody_has_cannot_be_present() {
+fn session_present_without_local_state_is_a_violation() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -195,7 +195,7 @@ fn a_session_nobody_has_cannot_be_present() {
 
 // covers: [MQTT-2.2.2-1], [MQTT-3.8.1-1], [MQTT-3.8.4-6], [MQTT-3.8.4-7], [MQTT-3.9.3-1]
 #[test]
-fn filters_go_out_together_and_each_gets_its_answer() {
+fn filters_share_a_subscribe_and_get_their_answers() {
     let mut bench = Bench::new(v5());
     bench.subscribe("a/#", QoS::AtLeastOnce);
     bench.subscribe("b", QoS::ExactlyOnce);
@@ -230,7 +230,7 @@ fn a_suback_with_too_few_answers_breaks_a_rule() {
 
 // covers: [3.1.1 MQTT-3.8.1-1]
 #[test]
-fn subscriptions_come_back_with_the_connection() {
+fn subscriptions_are_restored_with_the_connection() {
     let mut bench = Bench::online(v311());
     bench.subscribe("a", QoS::AtMostOnce);
     assert_eq!(bench.actions(), ["8206000100016100"]);
@@ -241,8 +241,8 @@ fn subscriptions_come_back_with_the_connection() {
 
 #[test]
 fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
-    let lasting = Options { session_expiry_s: 60, ..v5() };
-    let mut bench = Bench::online(lasting.clone());
+    let persistent = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(persistent.clone());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.serve("9004 0001 00 00");
     bench.subscribe("b", QoS::AtMostOnce);
@@ -266,7 +266,7 @@ fn unsubscribing_takes_the_subscription_out_for_good() {
 }
 
 #[test]
-fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() {
+fn offline_unsubscribes_are_sent_to_a_resumed_session() {
     let a = TopicFilter::parse("a").expect("a filter");
     // (contents of CONNACK, bytes sent)
     for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (YES_V5, vec![])] {
@@ -394,7 +394,7 @@ fn many_packets_in_one_frame_and_one_packet_in_many() {
 
 // covers: [MQTT-3.1.2-23], [MQTT-3.2.2-5], [MQTT-4.3.3-10]
 #[test]
-fn exactly_once_holds_over_a_lost_connection() {
+fn exactly_once_survives_a_lost_connection() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     bench.serve("3407 0001 74 0005 00 61");
     // PUBREC was lost with the connection; the server resends.
@@ -423,7 +423,7 @@ fn pubrel_for_nothing_is_answered_as_such() {
 
 // covers: [MQTT-3.1.2-26], [MQTT-3.3.2-7], [MQTT-3.3.2-11], [MQTT-3.14.2-1]
 #[test]
-fn topic_aliases_are_resolved_and_misuse_is_told() {
+fn topic_aliases_are_resolved_and_misuse_is_reported() {
     let mut bench = Bench::online(v5());
     bench.serve("3009 0002 742f 03 230001 31");
     bench.serve("3007 0000 03 230001 32");
@@ -457,7 +457,7 @@ fn our_receive_maximum_is_kept() {
 
 // covers: [MQTT-3.3.1-4], [MQTT-3.14.4-2], [MQTT-4.13.2-1]
 #[test]
-fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
+fn malformed_packet_is_reported_with_its_bytes() {
     let mut bench = Bench::online(v5());
     // A PUBLISH with QoS 3, then a good one.
     bench.serve("3605 0001 74 0001  3005 0001 74 00 61");
@@ -525,7 +525,7 @@ fn refused_publishes_are_no_success() {
 }
 
 #[test]
-fn what_was_published_offline_goes_out_in_order() {
+fn offline_publishes_are_sent_in_order() {
     let mut bench = Bench::new(v311());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::AtMostOnce, "2");
@@ -616,7 +616,7 @@ fn the_limits_of_the_server_are_kept() {
 
 // covers: [MQTT-3.3.2-2], [MQTT-4.7.0-1]
 #[test]
-fn what_cannot_be_taken_on_is_said_at_once() {
+fn unacceptable_publishes_are_rejected_immediately() {
     let mut bench = Bench::new(Options { queue_messages: 1, ..v5() });
     let wild = Message { topic: "a/#".to_owned(), ..Message::default() };
     assert!(matches!(bench.session.publish(wild, bench.now), Err(PublishError::Topic(_))));
@@ -699,7 +699,7 @@ fn waking_ends_the_wait_and_nothing_else() {
 
 // covers: [MQTT-3.14.4-1], [MQTT-3.14.4-2]
 #[test]
-fn leaving_says_goodbye_and_stays_away() {
+fn disconnect_is_sent_and_not_followed_by_reconnect() {
     let mut bench = Bench::online(v5());
     bench.session.disconnect(DisconnectMode::EndSession);
     assert_eq!(bench.actions(), ["e000", "hang up"]);
@@ -715,7 +715,7 @@ fn leaving_says_goodbye_and_stays_away() {
 }
 
 #[test]
-fn another_server_is_dialled_after_the_goodbye_to_the_first() {
+fn new_server_is_dialled_after_disconnecting() {
     let mut bench = Bench::online(v5());
     bench.session.replace(v311(), 1, None);
     bench.session.connect(bench.now);
@@ -745,7 +745,7 @@ fn nothing_that_the_old_transport_does_concerns_the_new_one() {
 }
 
 #[test]
-fn settings_that_make_no_connect_are_told() {
+fn unencodable_connect_is_reported() {
     let mut bench = Bench::new(Options { user_name: Some("x".repeat(70_000)), ..v5() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -755,7 +755,7 @@ fn settings_that_make_no_connect_are_told() {
 }
 
 #[test]
-fn a_lasting_session_of_3_1_1_begins_afresh_over_two_connections() {
+fn clean_start_of_a_persistent_3_1_1_session_takes_two_connections() {
     let mut bench = Bench::new(Options { session_expiry_s: 60, ..v311() });
     bench.session.connect(bench.now);
     bench.actions();
@@ -773,9 +773,9 @@ fn a_lasting_session_of_3_1_1_begins_afresh_over_two_connections() {
 }
 
 #[test]
-fn what_was_unfinished_survives_the_program() {
-    let lasting = Options { session_expiry_s: 60, ..v5() };
-    let mut bench = Bench::online(lasting.clone());
+fn in_flight_publishes_survive_a_restart() {
+    let persistent = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(persistent.clone());
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.serve("50020001");
@@ -783,7 +783,7 @@ fn what_was_unfinished_survives_the_program() {
     assert!(bench.session.take_dirty() && !bench.session.take_dirty());
     let saved = bench.session.saved();
 
-    let (session, tokens) = Session::restore(lasting, 1, saved);
+    let (session, tokens) = Session::restore(persistent, 1, saved);
     let mut bench = Bench { session, now: bench.now, delivered: Delivered::default() };
     bench.session.connect(bench.now);
     bench.actions();
@@ -802,7 +802,7 @@ fn what_was_unfinished_survives_the_program() {
 }
 
 #[test]
-fn identifiers_go_out_where_they_are_taken_and_filters_where_they_are_allowed() {
+fn unsupported_subscription_features_are_not_sent() {
     let subscribe = |bench: &mut Bench, filter: &str, identifier| {
         let filter = TopicFilter::parse(filter).expect("a filter");
         let options = SubscriptionOptions::default();

@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_comes_is_lost_and_nothing_doubled(
+    fn no_message_is_lost_or_duplicated(
         script in prop::collection::vec(any::<(u8, u8)>(), 1..200),
         version in prop_oneof![Just(Version::V311), Just(Version::V5)],
     ) {

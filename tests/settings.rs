@@ -12,7 +12,7 @@ fn check(settings: &Settings, text: &str) {
 }
 
 #[test]
-fn settings_go_there_and_back() {
+fn settings_round_trip() {
     check(&Settings::default(), "");
     for theme in Theme::ALL.into_iter().skip(1) {
         check(&Settings { theme, ..Settings::default() }, &format!("theme={}", theme.name()));
@@ -60,7 +60,7 @@ fn rules_for_lines_are_kept() {
 }
 
 #[test]
-fn what_is_not_understood_costs_only_itself() {
+fn unknown_settings_are_ignored_individually() {
     let light = Settings { theme: Theme::Light, ..Settings::default() };
     for bad in [
         "",
@@ -96,7 +96,7 @@ fn what_is_not_understood_costs_only_itself() {
 }
 
 #[test]
-fn a_text_never_holds_what_is_secret() {
+fn stored_text_has_no_secrets() {
     let settings = Settings::parse("password=hunter2&user=leia&topic=plans&payload=x&theme=light");
     assert_eq!(settings.to_text(), "theme=light");
 }

@@ -108,7 +108,7 @@ fn a_message_is_published_as_it_came() {
 }
 
 #[test]
-fn a_large_payload_comes_by_standard_input() {
+fn large_payload_uses_standard_input() {
     let payload = vec![b'x'; (64 << 10) + 1];
     assert!(reach().publish(&message("t", &payload, &[])).ends_with(" -s\n"));
     assert!(reach().publish(&message("t", &payload[1..], &[])).contains(" -m xxx"));
@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_shell_reads_what_was_meant(
+    fn shell_parses_the_command_as_intended(
         topic in "[^\0]{1,12}",
         payload in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),

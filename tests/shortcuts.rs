@@ -22,12 +22,12 @@ fn each_key_has_one_meaning_in_a_place() {
 }
 
 #[test]
-fn lists_move_by_the_keys_that_are_told() {
+fn list_keys_match_the_shortcuts() {
     let moves = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
     for place in [ShortcutSection::Console, ShortcutSection::Rows, ShortcutSection::Topics] {
         for key in moves {
             assert!(ScrollStep::from_key(key).is_some(), "{key} moves no list");
-            assert!(keys(place).any(|other| other == key), "{key} isn't told of in {place:?}");
+            assert!(keys(place).any(|other| other == key), "{key} isn't listed in {place:?}");
         }
     }
 }

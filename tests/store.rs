@@ -95,7 +95,7 @@ fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> StoreWrite {
 }
 
 #[wasm_bindgen_test]
-async fn what_is_saved_is_there_for_the_next() {
+async fn saved_session_is_loaded_again() {
     let name = name("kept");
     let store = Desk::open(&name, NOW);
     assert_eq!(store.load("a").await, Ok(None));
@@ -113,7 +113,7 @@ async fn what_is_saved_is_there_for_the_next() {
 }
 
 #[wasm_bindgen_test]
-async fn what_is_over_is_dropped() {
+async fn expired_sessions_are_deleted() {
     let name = name("over");
     let store = Desk::open(&name, NOW);
     let later = NOW + std::time::Duration::from_secs(60);
@@ -127,7 +127,7 @@ async fn what_is_over_is_dropped() {
 }
 
 #[wasm_bindgen_test]
-async fn a_store_that_cannot_be_opened_says_why() {
+async fn failed_store_reports_its_reason() {
     let name = name("newer");
     make_newer(&name).await;
 
@@ -199,7 +199,7 @@ impl Page {
     }
 }
 
-fn lasting() -> ConnectionOptions {
+fn persistent() -> ConnectionOptions {
     ConnectionOptions {
         session_expiry_s: Some(600),
         clean_start: false,
@@ -213,7 +213,7 @@ const MESSAGE: &[u8] = b"\x34\x08\x00\x01t\x00\x09\x00hi";
 #[wasm_bindgen_test]
 async fn exactly_once_over_a_reload() {
     let name = name("reload");
-    let mut page = Page::connect(&name, Some(lasting())).await;
+    let mut page = Page::connect(&name, Some(persistent())).await;
     page.accept(0).await;
     page.serve(MESSAGE).await;
     assert_eq!(page.received_and_notice(), (1, String::new()));
@@ -238,11 +238,11 @@ async fn exactly_once_over_a_reload() {
 }
 
 #[wasm_bindgen_test]
-async fn without_a_store_the_page_says_so_and_goes_on() {
+async fn page_works_without_a_store_with_a_notice() {
     let name = name("broken");
     make_newer(&name).await;
 
-    let mut page = Page::connect(&name, Some(lasting())).await;
+    let mut page = Page::connect(&name, Some(persistent())).await;
     page.accept(0).await;
     page.serve(MESSAGE).await;
     let (received, notice) = page.received_and_notice();

@@ -10,7 +10,7 @@ fn fields(filter: &str, no_local: bool, identifier: &str) -> Fields {
 }
 
 #[test]
-fn what_is_typed_becomes_a_request_and_back() {
+fn subscription_form_round_trips() {
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
         no_local: true,

@@ -194,7 +194,7 @@ fn sharing_and_wildcards_can_be_asked_for() {
 }
 
 #[test]
-fn words_say_what_to_do() {
+fn topic_errors_give_advice() {
     let all = [
         TopicError::Empty,
         TopicError::TooLong { bytes: 65_536 },

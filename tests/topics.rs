@@ -70,7 +70,7 @@ fn drawn(view: &TopicsView) -> Vec<(u32, &str)> {
 }
 
 #[test]
-fn topics_stand_in_a_tree_by_name_and_sum_up() {
+fn topic_tree_is_sorted_with_totals() {
     let mut bench = Bench::new();
     for topic in ["b/y", "b", "a/x/1", "a/x/2", "b/y", "a/x/1", "/lead", "b/"] {
         bench.message(topic, "1");
@@ -96,7 +96,7 @@ fn topics_stand_in_a_tree_by_name_and_sum_up() {
 }
 
 #[test]
-fn only_what_is_on_screen_is_told() {
+fn only_visible_topics_are_rendered() {
     let mut bench = Bench::new();
     for number in 0..1_000 {
         bench.message(&format!("a/{number:03}"), "1");
@@ -149,7 +149,7 @@ fn a_rate_is_that_of_the_last_ten_seconds() {
 }
 
 #[test]
-fn what_is_imported_from_another_time_is_no_rate() {
+fn imported_messages_have_no_rate() {
     for (imported_ms, words) in [(20_000, "of long ago"), (3_700_000, "of a clock that is ahead")] {
         let mut bench = Bench::new();
         bench.message("a", "1");
@@ -165,7 +165,7 @@ fn what_is_imported_from_another_time_is_no_rate() {
 }
 
 #[test]
-fn levels_stand_in_the_order_that_is_chosen() {
+fn levels_follow_the_chosen_order() {
     let mut bench = Bench::new();
     for (topic, count) in [("a/x", 3), ("a/y", 1), ("b", 5), ("c", 1), ("d/z", 4)] {
         for _ in 0..count {
@@ -262,7 +262,7 @@ fn a_series_is_of_the_newest_messages_that_are_kept() {
 }
 
 #[test]
-fn the_mark_of_a_retained_message_comes_and_goes() {
+fn retained_mark_follows_the_messages() {
     let mut bench = Bench::new();
     for (payload, retain, marked) in [
         ("live", false, false),
@@ -320,7 +320,7 @@ fn more_topics_than_there_is_room_for_are_counted() {
 }
 
 #[test]
-fn clearing_begins_the_tree_anew() {
+fn clearing_resets_the_tree() {
     let mut bench = Bench::new();
     bench.message("a/b", "1");
     let (before, changes) = (bench.view_of(&["a"]), bench.topics.changes());
@@ -348,7 +348,7 @@ fn out_of_range_levels_are_ignored() {
 }
 
 #[test]
-fn the_query_of_a_topic_lets_its_messages_through() {
+fn topic_query_matches_its_messages() {
     for topic in
         ["a", "a/b", "a b/c", " a", "\"q\"", "a\"b", "x y\"z\\", "\\", "/", "a//", "$SYS/x", "ü/\u{3000}", "a:b"]
     {

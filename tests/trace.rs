@@ -36,7 +36,7 @@ fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
 }
 
 /// Returns direction, type, identifier, details and round trip of each packet.
-fn told(version: Version, packets: &[Packet]) -> Vec<String> {
+fn descriptions(version: Version, packets: &[Packet]) -> Vec<String> {
     let story = story(version, packets);
     let words = story.matching(Filter::default()).map(|entry| {
         let way = match entry.direction() {
@@ -51,7 +51,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
 }
 
 #[test]
-fn packets_are_told_in_words() {
+fn packets_are_described() {
     let not_traced = "hidden (contains the password)";
     let cases: [(Version, &[Packet], &[&str]); 8] = [
         (
@@ -126,12 +126,12 @@ fn packets_are_told_in_words() {
         ),
     ];
     for (version, packets, expected) in cases {
-        assert_eq!(told(version, packets), expected);
+        assert_eq!(descriptions(version, packets), expected);
     }
 }
 
 #[test]
-fn what_is_secret_is_not_kept() {
+fn secrets_are_not_recorded() {
     let story = story(
         Version::V5,
         &[Out(b"\x10\x08secretpw"), In(b"\xf0\x09\x18\x07\x16\x00\x04data"), In(b"\x30\x05\x00\x01atx")],
@@ -141,7 +141,7 @@ fn what_is_secret_is_not_kept() {
 }
 
 #[test]
-fn a_filter_lets_through_what_it_names() {
+fn packet_filter_matches_its_types() {
     let story = story(Version::V5, &[Out(b"\xc0\x00"), In(b"\xd0\x00"), Out(b"\xe0\x00"), In(b"\xe0\x00")]);
     let numbers = |direction, kind| -> Vec<u64> {
         story.matching(Filter { direction, kind }).map(|entry| entry.number).collect()
@@ -226,7 +226,7 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
 }
 
 #[test]
-fn the_trace_is_bounded_and_says_what_was_missed() {
+fn trace_is_bounded_and_counts_discarded_packets() {
     let mut trace = Trace::default();
     let mut story = TraceAnalysis::default();
     assert!(!trace.contains(0));

@@ -36,7 +36,7 @@ fn view(state: TransmissionState) -> TransmissionView {
 }
 
 #[test]
-fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
+fn script_view_shows_skipped_rows_in_place() {
     for piece in [1, 7, 1_000] {
         let sheet = sheet("talk.csv", "name,text\nADA,One\nBEN\n,Two\nCLEO,\n", piece);
         let shown: Vec<_> = sheet
@@ -50,7 +50,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
         assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
         assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
-        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. First: line 3, column 4: "));
+        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 skipped. First: line 3, column 4: "));
     }
 }
 
@@ -63,7 +63,7 @@ fn a_script_in_words() {
     check("", "", "");
     check("empty.txt", "\n\n", "No usable lines in empty.txt.");
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
-    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
+    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 skipped. line 2, column ");
     // The name determines the format.
     check(
         "rows.csv",
@@ -102,7 +102,7 @@ fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
 }
 
 #[test]
-fn faults_of_a_plan_are_told_by_field() {
+fn transmission_errors_name_their_field() {
     let check = |topic: &str, interval: &str, expected: &[(Field, &str)]| {
         let fields = PlanFields { topic: topic.to_owned(), interval: interval.to_owned(), ..PlanFields::default() };
         let faults = fields.parse().err().unwrap_or_default();

@@ -36,7 +36,7 @@ struct Rig {
     /// The reason code of every PUBACK; `None`: it doesn't acknowledge.
     ack: Option<u8>,
     /// The time of each received payload, with the first byte of its PUBLISH.
-    heard: Vec<(Duration, String, u8)>,
+    sent_lines: Vec<(Duration, String, u8)>,
     /// Identifiers that weren't acknowledged.
     owed: Vec<[u8; 2]>,
     is_connected: bool,
@@ -52,7 +52,7 @@ impl Rig {
             lag: Duration::ZERO,
             connack: Some(YES),
             ack: Some(0),
-            heard: Vec::new(),
+            sent_lines: Vec::new(),
             owed: Vec::new(),
             is_connected: false,
             screen: LineRange { first: 0, count: 10 },
@@ -78,16 +78,16 @@ impl Rig {
         self.serve();
     }
 
-    fn wish(&mut self, wish: TransmissionCommand) {
-        self.command(PanelCommand::Transmit(TransmissionSlot::Script, wish));
+    fn control(&mut self, control: TransmissionCommand) {
+        self.command(PanelCommand::Transmit(TransmissionSlot::Script, control));
     }
 
     /// Starts a script of this number of lines.
     fn play(&mut self, manner: TransmissionSettings, lines: usize) {
-        self.wish(TransmissionCommand::Begin(manner));
-        self.wish(TransmissionCommand::Lines(cues(0..lines)));
-        self.wish(TransmissionCommand::LinesComplete);
-        self.wish(TransmissionCommand::Play);
+        self.control(TransmissionCommand::Begin(manner));
+        self.control(TransmissionCommand::Lines(cues(0..lines)));
+        self.control(TransmissionCommand::LinesComplete);
+        self.control(TransmissionCommand::Play);
     }
 
     /// Runs until this time after the beginning.
@@ -157,7 +157,7 @@ impl Rig {
             }
         }
         let payload = &rest[1 + usize::from(rest[0])..];
-        self.heard.push((self.now.since(BEGIN), String::from_utf8_lossy(payload).into_owned(), first));
+        self.sent_lines.push((self.now.since(BEGIN), String::from_utf8_lossy(payload).into_owned(), first));
     }
 
     fn acknowledge(&mut self, count: usize) {
@@ -185,11 +185,11 @@ impl Rig {
     }
 
     fn texts(&self) -> Vec<&str> {
-        self.heard.iter().map(|(_, text, _)| text.as_str()).collect()
+        self.sent_lines.iter().map(|(_, text, _)| text.as_str()).collect()
     }
 
     fn times_ms(&self) -> Vec<u128> {
-        self.heard.iter().map(|(at, ..)| at.as_millis()).collect()
+        self.sent_lines.iter().map(|(at, ..)| at.as_millis()).collect()
     }
 }
 
@@ -213,13 +213,13 @@ fn numbers(lines: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 #[test]
-fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
+fn thousand_lines_have_no_drift() {
     for lag in [ms(0), ms(3), ms(900)] {
         let mut rig = Rig { lag, ..Rig::new() }.connect();
         rig.play(TransmissionSettings { interval_us: 333_333, ..manner() }, 1_000);
         rig.run_until(ms(400_000));
         assert_eq!(rig.texts(), numbers(0..1_000));
-        for (n, (at, ..)) in rig.heard.iter().enumerate() {
+        for (n, (at, ..)) in rig.sent_lines.iter().enumerate() {
             let due = Duration::from_micros(333_333 * n as u64);
             assert!(*at >= due && *at <= due + lag, "line {n} at {at:?} instead of {due:?}");
         }
@@ -229,61 +229,61 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
             (TransmissionState::Over, 1_000, 1_000, 1_000, 0)
         );
         assert_eq!(view.statuses, [LineStatus::Done; 10]);
-        assert_eq!(rig.views(), None, "nothing is told twice");
+        assert_eq!(rig.views(), None, "nothing is sent twice");
         rig.screen = LineRange { first: 998, count: 10 };
         assert_eq!(rig.view().statuses, [LineStatus::Done; 2], "other lines are on screen");
     }
 }
 
 #[test]
-fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
+fn pausing_and_seeking_keep_the_pace() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 30);
     rig.run_until(ms(1_300));
-    rig.wish(TransmissionCommand::Pause);
+    rig.control(TransmissionCommand::Pause);
     rig.run_until(ms(60_000));
     assert_eq!(rig.view().state, TransmissionState::Paused);
-    rig.wish(TransmissionCommand::Play);
+    rig.control(TransmissionCommand::Play);
     rig.run_until(ms(61_000));
-    rig.wish(TransmissionCommand::Seek(20));
+    rig.control(TransmissionCommand::Seek(20));
     rig.run_until(ms(63_500));
-    rig.wish(TransmissionCommand::Pause);
-    rig.wish(TransmissionCommand::Seek(4));
+    rig.control(TransmissionCommand::Pause);
+    rig.control(TransmissionCommand::Seek(4));
     rig.run_until(ms(70_000));
     let view = rig.view();
     assert_eq!((view.line, view.state), (5, TransmissionState::Paused));
-    rig.wish(TransmissionCommand::Play);
+    rig.control(TransmissionCommand::Play);
     rig.run_until(ms(70_000));
     assert_eq!(rig.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
     assert_eq!(rig.times_ms(), [0, 1_000, 60_700, 61_000, 62_000, 63_000, 70_000]);
     // Beyond the last line the last one is meant.
-    rig.wish(TransmissionCommand::Seek(u64::MAX));
+    rig.control(TransmissionCommand::Seek(u64::MAX));
     rig.run_until(ms(80_000));
     assert_eq!(rig.texts()[7..], ["29"]);
     assert_eq!(rig.view().state, TransmissionState::Over);
     // It isn't over for good.
-    rig.wish(TransmissionCommand::Seek(28));
+    rig.control(TransmissionCommand::Seek(28));
     rig.run_until(ms(90_000));
     assert_eq!(rig.texts()[8..], ["28", "29"]);
 }
 
 #[test]
-fn a_loop_goes_on_until_it_is_told_to_end() {
+fn loop_continues_until_stopped() {
     let mut rig = Rig::new().connect();
     rig.play(TransmissionSettings { repeat: Repeat::UntilStopped, first: 2, ..manner() }, 4);
     rig.run_until(ms(7_000));
     assert_eq!(rig.texts(), ["2", "3", "0", "1", "2", "3", "0", "1"]);
-    rig.wish(TransmissionCommand::Seek(3));
+    rig.control(TransmissionCommand::Seek(3));
     rig.run_until(ms(8_000));
     assert_eq!(rig.texts()[8..], ["3", "0"], "of the same round");
-    rig.wish(TransmissionCommand::Repeat(Repeat::ONCE));
+    rig.control(TransmissionCommand::Repeat(Repeat::ONCE));
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts()[10..], ["1", "2", "3"], "this round is the last");
     assert_eq!(rig.view().state, TransmissionState::Over);
     rig.play(manner(), 4);
-    rig.wish(TransmissionCommand::Repeat(Repeat::UntilStopped));
+    rig.control(TransmissionCommand::Repeat(Repeat::UntilStopped));
     rig.run_until(ms(65_000));
-    rig.wish(TransmissionCommand::Stop);
+    rig.control(TransmissionCommand::Stop);
     rig.run_until(ms(90_000));
     assert_eq!(rig.texts()[13..], ["0", "1", "2", "3", "0", "1"]);
     let view = rig.view();
@@ -291,7 +291,7 @@ fn a_loop_goes_on_until_it_is_told_to_end() {
 }
 
 #[test]
-fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged() {
+fn transmission_resumes_at_the_first_unacknowledged_line() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 6);
     rig.run_until(ms(1_500));
@@ -301,7 +301,7 @@ fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged()
     rig.connack = None;
     rig.lose_connection();
     rig.run_until(ms(20_000));
-    assert_eq!(rig.heard.len(), 3, "nothing goes out meanwhile");
+    assert_eq!(rig.sent_lines.len(), 3, "nothing is sent meanwhile");
     (rig.connack, rig.ack) = (Some(YES), Some(0));
     rig.run_until(ms(300_000));
     assert_eq!(rig.texts(), ["0", "1", "2", "2", "3", "4", "5"]);
@@ -311,7 +311,7 @@ fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged()
 }
 
 #[test]
-fn a_connection_that_is_made_anew_by_hand_repeats_what_was_not_acknowledged() {
+fn manual_reconnect_repeats_unacknowledged_lines() {
     for (qos, texts, failed) in [
         (QoS::AtLeastOnce, vec!["0", "1", "0", "1", "2"], 2),
         // Sent again it could arrive twice.
@@ -356,18 +356,18 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
 }
 
 #[test]
-fn lines_go_out_with_no_more_than_the_broker_takes() {
+fn line_qos_is_limited_by_the_broker() {
     // Maximum QoS 0.
     let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 0]), ..Rig::new() }.connect();
     rig.play(TransmissionSettings { qos: QoS::ExactlyOnce, ..manner() }, 3);
     rig.run_until(ms(10_000));
-    let qos: Vec<_> = rig.heard.iter().map(|(_, _, first)| first >> 1 & 3).collect();
+    let qos: Vec<_> = rig.sent_lines.iter().map(|(_, _, first)| first >> 1 & 3).collect();
     assert_eq!(qos, [0, 0, 0]);
     assert_eq!(rig.view().done, 3);
 }
 
 #[test]
-fn a_line_that_is_refused_says_why_and_the_others_go_on() {
+fn refused_line_is_reported_and_others_continue() {
     // Not authorized.
     let mut rig = Rig { ack: Some(0x87), ..Rig::new() }.connect();
     rig.play(manner(), 4);
@@ -380,25 +380,28 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
     assert!(words.contains("rejected"), "{words}");
     // An invalid topic isn't even sent.
-    rig.wish(TransmissionCommand::Begin(manner()));
-    rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
-    rig.wish(TransmissionCommand::LinesComplete);
-    rig.wish(TransmissionCommand::Play);
+    rig.control(TransmissionCommand::Begin(manner()));
+    rig.control(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
+    rig.control(TransmissionCommand::LinesComplete);
+    rig.control(TransmissionCommand::Play);
     rig.run_until(ms(11_000));
     let view = rig.view();
-    assert_eq!((view.statuses, view.state, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
+    assert_eq!(
+        (view.statuses, view.state, rig.sent_lines.len()),
+        (vec![LineStatus::Failed(0)], TransmissionState::Over, 4)
+    );
 }
 
 #[test]
-fn a_script_that_comes_in_slices_is_told_as_a_whole() {
+fn script_in_slices_is_reported_as_a_whole() {
     let mut rig = Rig::new().connect();
-    rig.wish(TransmissionCommand::Begin(manner()));
-    rig.wish(TransmissionCommand::Lines(cues(0..2)));
-    rig.wish(TransmissionCommand::Play);
+    rig.control(TransmissionCommand::Begin(manner()));
+    rig.control(TransmissionCommand::Lines(cues(0..2)));
+    rig.control(TransmissionCommand::Play);
     rig.run_until(ms(5_000));
     assert_eq!(rig.view().state, TransmissionState::Playing, "more may come");
-    rig.wish(TransmissionCommand::Lines(cues(2..4)));
-    rig.wish(TransmissionCommand::LinesComplete);
+    rig.control(TransmissionCommand::Lines(cues(2..4)));
+    rig.control(TransmissionCommand::LinesComplete);
     rig.run_until(ms(60_000));
     assert_eq!(rig.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
     assert_eq!(rig.view().state, TransmissionState::Over);
@@ -409,9 +412,9 @@ fn another_script_takes_the_place_of_the_last() {
     let mut rig = Rig { ack: None, ..Rig::new() }.connect();
     rig.play(manner(), 5);
     rig.run_until(ms(1_000));
-    rig.wish(TransmissionCommand::Begin(manner()));
-    rig.wish(TransmissionCommand::Lines(cues(7..9)));
-    rig.wish(TransmissionCommand::LinesComplete);
+    rig.control(TransmissionCommand::Begin(manner()));
+    rig.control(TransmissionCommand::Lines(cues(7..9)));
+    rig.control(TransmissionCommand::LinesComplete);
     rig.acknowledge(2);
     let view = rig.view();
     assert_eq!(
@@ -419,32 +422,32 @@ fn another_script_takes_the_place_of_the_last() {
         (0, TransmissionState::Paused, 2),
         "acknowledgements of the last are its own"
     );
-    rig.wish(TransmissionCommand::Play);
+    rig.control(TransmissionCommand::Play);
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts(), ["0", "1", "7", "8"]);
 }
 
 #[test]
-fn a_message_repeats_beside_a_script() {
+fn message_repeats_while_a_script_plays() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 3);
     let repeated = TransmissionSettings { interval_us: 400_000, repeat: Repeat::Rounds(3), ..manner() };
     let cue = OutgoingMessage { topic: "t".to_owned(), payload: b"tick".to_vec() };
-    for wish in [
+    for control in [
         TransmissionCommand::Begin(repeated),
         TransmissionCommand::Lines(vec![cue]),
         TransmissionCommand::LinesComplete,
         TransmissionCommand::Play,
     ] {
-        rig.command(PanelCommand::Transmit(TransmissionSlot::Message, wish));
+        rig.command(PanelCommand::Transmit(TransmissionSlot::Message, control));
     }
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
     assert_eq!(rig.times_ms(), [0, 0, 400, 800, 1_000, 2_000]);
     let views = rig.views().expect("news");
-    let told: Vec<_> = views.iter().map(|view| (view.slot, view.state, view.sent, view.done)).collect();
+    let states: Vec<_> = views.iter().map(|view| (view.slot, view.state, view.sent, view.done)).collect();
     assert_eq!(
-        told,
+        states,
         [
             (TransmissionSlot::Script, TransmissionState::Over, 3, 3),
             (TransmissionSlot::Message, TransmissionState::Over, 3, 3)
@@ -462,7 +465,7 @@ fn a_slow_network_is_not_given_ever_more() {
         rig.engine.mark_unsent(2 << 20, rig.now);
         rig.engine.handle_timeout(rig.now);
         rig.serve();
-        assert!(rig.heard.is_empty());
+        assert!(rig.sent_lines.is_empty());
         let due = rig.engine.poll_timeout().expect("it looks again");
         assert!(due > rig.now, "after a while");
         rig.now = due;
@@ -470,11 +473,11 @@ fn a_slow_network_is_not_given_ever_more() {
     rig.engine.mark_unsent(0, rig.now);
     rig.engine.handle_timeout(rig.now);
     rig.serve();
-    assert!((1..1_000).contains(&rig.heard.len()), "a batch, and then the others have their turn");
+    assert!((1..1_000).contains(&rig.sent_lines.len()), "a batch, and then the others");
 }
 
 #[test]
-fn lines_wait_while_a_lasting_session_is_saved() {
+fn lines_wait_while_a_persistent_session_is_saved() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut rig = Rig::new();
         rig.engine.use_store();
@@ -490,17 +493,21 @@ fn lines_wait_while_a_lasting_session_is_saved() {
         let mut is_saving = false;
         rig.play(TransmissionSettings { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..manner() }, 10);
         // Each write takes as long as ten turns of the worker.
-        for turn in 1..100 {
+        for state in 1..100 {
             is_saving |= rig.engine.poll_save(rig.now).is_some();
             if is_saving {
                 assert!(rig.engine.poll_timeout().is_none_or(|due| due > rig.now), "it sleeps until all is saved");
             }
             rig.engine.handle_timeout(rig.now);
-            if turn % 10 == 0 && std::mem::take(&mut is_saving) {
+            if state % 10 == 0 && std::mem::take(&mut is_saving) {
                 rig.engine.handle_saved(Ok(()));
             }
             rig.serve();
         }
-        assert!((100..1_000).contains(&rig.heard.len()), "{} lines went out in ten batches", rig.heard.len());
+        assert!(
+            (100..1_000).contains(&rig.sent_lines.len()),
+            "{} lines were sent in ten batches",
+            rig.sent_lines.len()
+        );
     }
 }

@@ -60,7 +60,7 @@ impl fmt::Display for FileSummary {
             Some(unreadable) => {
                 write!(f, "{name} can't be read. {unreadable}")?;
                 match unreadable {
-                    Unreadable::NoScript(_) => Ok(()),
+                    Unreadable::NotAScript(_) => Ok(()),
                     _ => f.write_str(" Name them with --speaker-column and --words-column, or number them from 1."),
                 }
             }

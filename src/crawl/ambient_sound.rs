@@ -67,8 +67,8 @@ pub struct Fade {
 /// The pad's state. Initially silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AmbientPad {
-    is_wanted: bool,
-    is_unseen: bool,
+    is_enabled: bool,
+    is_hidden: bool,
     /// The number of chords returned so far.
     chords: u64,
 }
@@ -76,27 +76,27 @@ pub struct AmbientPad {
 impl AmbientPad {
     /// Turns the sound on or off.
     pub fn toggle(&mut self) {
-        self.is_wanted = !self.is_wanted;
+        self.is_enabled = !self.is_enabled;
     }
 
     /// Stores whether the page is out of sight.
-    pub fn note_unseen(&mut self, is_unseen: bool) {
-        self.is_unseen = is_unseen;
+    pub fn set_hidden(&mut self, is_hidden: bool) {
+        self.is_hidden = is_hidden;
     }
 
     /// Whether the person turned it on.
-    pub fn is_wanted(&self) -> bool {
-        self.is_wanted
+    pub fn is_enabled(&self) -> bool {
+        self.is_enabled
     }
 
     /// Whether it sounds now.
-    pub fn is_heard(&self) -> bool {
-        self.is_wanted && !self.is_unseen
+    pub fn is_audible(&self) -> bool {
+        self.is_enabled && !self.is_hidden
     }
 
     /// Returns the current fade.
     pub fn fade(&self) -> Fade {
-        if self.is_heard() { Fade { to: LEVEL, takes_s: FADE_IN_S } } else { Fade { to: 0.0, takes_s: FADE_OUT_S } }
+        if self.is_audible() { Fade { to: LEVEL, takes_s: FADE_IN_S } } else { Fade { to: 0.0, takes_s: FADE_OUT_S } }
     }
 
     /// Returns the next chord if it is time; call it until it returns `None`.
@@ -117,26 +117,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_silent_until_somebody_asks_and_while_nobody_sees_it() {
+    fn pad_is_silent_until_enabled_and_while_hidden() {
         let mut pad = AmbientPad::default();
         let silence = Fade { to: 0.0, takes_s: FADE_OUT_S };
-        assert_eq!((pad.is_heard(), pad.fade()), (false, silence));
-        for is_unseen in [true, false] {
-            pad.note_unseen(is_unseen);
-            assert!(!pad.is_heard(), "a page that is shown again turns nothing on");
+        assert_eq!((pad.is_audible(), pad.fade()), (false, silence));
+        for is_hidden in [true, false] {
+            pad.set_hidden(is_hidden);
+            assert!(!pad.is_audible(), "a page that is shown again turns nothing on");
         }
         pad.toggle();
         assert_eq!(pad.fade(), Fade { to: LEVEL, takes_s: FADE_IN_S });
-        pad.note_unseen(true);
-        assert_eq!((pad.is_wanted(), pad.fade()), (true, silence));
-        pad.note_unseen(false);
-        assert!(pad.is_heard());
+        pad.set_hidden(true);
+        assert_eq!((pad.is_enabled(), pad.fade()), (true, silence));
+        pad.set_hidden(false);
+        assert!(pad.is_audible());
         pad.toggle();
-        assert_eq!((pad.is_wanted(), pad.fade()), (false, silence));
+        assert_eq!((pad.is_enabled(), pad.fade()), (false, silence));
     }
 
     #[test]
-    fn chords_come_in_time_and_go_round() {
+    fn chords_are_on_time_and_repeat() {
         let mut pad = AmbientPad::default();
         let mut given = Vec::new();
         for second in 0..600 {

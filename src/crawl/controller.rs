@@ -46,21 +46,21 @@ pub struct TickInput {
 /// The crawl's state.
 #[derive(Clone, Debug)]
 pub struct CrawlController {
-    director: OpeningSequence,
+    sequence: OpeningSequence,
     opening: Opening,
     incoming: VecDeque<CrawlItem>,
     /// Lines that wait in the worker.
-    untold: u64,
+    pending: u64,
     /// Lines received from the worker since the beginning.
     taken: u64,
     plane: CrawlLayout,
     hold: PauseState,
     /// Whether the flat transcript is shown instead of the plane.
     is_plain: bool,
-    is_unseen: bool,
+    is_hidden: bool,
     motion: Motion,
     /// Whether the opening's words are on the plane as a poster, before the first connection.
-    is_posed: bool,
+    has_poster: bool,
 }
 
 /// Why the person holds the plane.
@@ -84,23 +84,23 @@ impl CrawlController {
     /// Returns the state before the first connection, without lines.
     pub fn new() -> Self {
         Self {
-            director: OpeningSequence::new(),
+            sequence: OpeningSequence::new(),
             opening: Opening::default(),
             incoming: VecDeque::new(),
-            untold: 0,
+            pending: 0,
             taken: 0,
             plane: CrawlLayout::new(),
             hold: PauseState::Running,
             is_plain: false,
-            is_unseen: false,
+            is_hidden: false,
             motion: Motion::None,
-            is_posed: false,
+            has_poster: false,
         }
     }
 
     /// Returns the scene that the stage shows.
     pub fn scene(&self) -> Scene {
-        self.director.scene()
+        self.sequence.scene()
     }
 
     /// Whether the person holds the plane.
@@ -130,11 +130,11 @@ impl CrawlController {
 
     /// Adds lines after all others, and stores how many more wait in the worker. The first lines
     /// begin the opening.
-    pub fn push(&mut self, now: Instant, lines: Vec<CrawlItem>, untold: u64) {
-        self.untold = match self.plane.pacing().pace() {
+    pub fn push(&mut self, now: Instant, lines: Vec<CrawlItem>, pending: u64) {
+        self.pending = match self.plane.pacing().pace() {
             // The others are left out.
-            Pace::Latest => untold.min(1),
-            Pace::All | Pace::Film => untold,
+            Pace::Latest => pending.min(1),
+            Pace::All | Pace::Film => pending,
         };
         self.taken += lines.len() as u64;
         self.incoming.extend(lines);
@@ -163,7 +163,7 @@ impl CrawlController {
             true => self.hold == PauseState::Paused,
             false => self.is_held() || !self.plane.is_at_end(),
         };
-        if self.is_unseen || is_closed {
+        if self.is_hidden || is_closed {
             return 0;
         }
         let ready = match self.plane.pacing().pace() {
@@ -185,22 +185,22 @@ impl CrawlController {
     /// Returns how many lines the crawl is behind, if these are more than fit on the screen, or if
     /// the person went back.
     pub fn lag(&self) -> Option<u64> {
-        let lines = self.waiting() + self.untold;
+        let lines = self.waiting() + self.pending;
         let lags = self.hold == PauseState::ScrolledBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
-        (lags && !self.is_plain && self.scene().tells()).then_some(lines)
+        (lags && !self.is_plain && self.scene().shows_lines()).then_some(lines)
     }
 
     /// Handles the connection: plays the opening unless it was played already.
     pub fn begin(&mut self, now: Instant) {
         if self.scene() == Scene::Idle {
-            self.director.begin(now, OpeningTrigger::Connection);
+            self.sequence.start(now, OpeningTrigger::Connection);
         }
     }
 
     /// Plays the opening, whether or not it was played already.
     pub fn play_opening(&mut self, now: Instant) {
         self.hold = PauseState::Running;
-        self.director.begin(now, OpeningTrigger::Wish);
+        self.sequence.start(now, OpeningTrigger::Request);
     }
 
     /// Returns the opening's words and settings.
@@ -209,25 +209,25 @@ impl CrawlController {
     }
 
     /// Sets the opening's words and settings.
-    pub fn open_with(&mut self, opening: Opening) {
+    pub fn set_opening(&mut self, opening: Opening) {
         // A speed chosen by key is kept when only words change.
         if opening.speed_percent != self.opening.speed_percent {
-            self.plane.pacing_mut().choose(opening.speed_percent);
+            self.plane.pacing_mut().set_speed(opening.speed_percent);
         }
         self.plane.pacing_mut().set_pace(opening.pace);
         self.opening = opening;
-        self.is_posed = false;
+        self.has_poster = false;
     }
 
     /// Skips the rest of the opening.
     pub fn skip_opening(&mut self) {
-        self.director.skip();
+        self.sequence.skip();
     }
 
     /// Forgets the lines without playing the opening again; the next lines follow as usual.
     pub fn clear(&mut self, actions: &mut Vec<Action>) {
         self.incoming.clear();
-        if self.scene().tells() {
+        if self.scene().shows_lines() {
             self.plane.clear(actions);
         }
         if self.hold == PauseState::ScrolledBack {
@@ -249,13 +249,13 @@ impl CrawlController {
     }
 
     /// Stores whether the crawl is out of sight: the tab is hidden, or the pane is closed.
-    pub fn note_unseen(&mut self, is_unseen: bool) {
-        self.is_unseen = is_unseen;
+    pub fn set_hidden(&mut self, is_hidden: bool) {
+        self.is_hidden = is_hidden;
     }
 
     /// Selects the next faster speed.
-    pub fn hurry(&mut self) {
-        self.plane.pacing_mut().hurry();
+    pub fn speed_up(&mut self) {
+        self.plane.pacing_mut().speed_up();
     }
 
     /// Selects the next slower speed.
@@ -264,33 +264,33 @@ impl CrawlController {
     }
 
     /// Sets the visible lines again after the column or the fonts changed.
-    pub fn relayout(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
-        self.is_posed = false;
-        if self.scene().tells() {
-            self.plane.relayout(self.around(sight), actions);
+    pub fn relayout(&mut self, input: TickInput, actions: &mut Vec<Action>) {
+        self.has_poster = false;
+        if self.scene().shows_lines() {
+            self.plane.relayout(self.viewport(input), actions);
         }
     }
 
     /// Moves the plane by this distance, forward where it is positive. Going back holds the plane
     /// until the end is reached again.
-    pub fn travel(&mut self, sight: TickInput, by_em: f64, actions: &mut Vec<Action>) {
-        if self.can_travel() {
-            self.plane.travel(self.around(sight), by_em, actions);
-            self.note_travel(by_em < 0.0);
+    pub fn scroll_by(&mut self, input: TickInput, by_em: f64, actions: &mut Vec<Action>) {
+        if self.can_scroll() {
+            self.plane.scroll_by(self.viewport(input), by_em, actions);
+            self.note_scroll(by_em < 0.0);
         }
     }
 
     /// Shows the line of a message if it is remembered, or waits for it if it is about to be shown.
     /// Returns whether there is such a line.
-    pub fn reveal(&mut self, sight: TickInput, seq: u64, actions: &mut Vec<Action>) -> bool {
+    pub fn reveal(&mut self, input: TickInput, seq: u64, actions: &mut Vec<Action>) -> bool {
         let begun = actions.len();
-        let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
+        let found = self.can_scroll() && self.plane.reveal(self.viewport(input), seq, actions);
         if found && actions.len() > begun {
-            self.note_travel(true);
+            self.note_scroll(true);
         }
-        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|told| told.is_about(seq)));
+        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|item| item.is_about(seq)));
         if is_coming {
-            self.go_live(sight, actions);
+            self.go_live(input, actions);
         }
         found || is_coming
     }
@@ -299,94 +299,94 @@ impl CrawlController {
     /// plane. Used by the keys that go from line to line.
     pub fn step(
         &mut self,
-        sight: TickInput,
+        input: TickInput,
         seq: Option<u64>,
         toward: Toward,
         actions: &mut Vec<Action>,
     ) -> Option<u64> {
-        let neighbour = self.plane.neighbour(seq, toward).filter(|_| self.can_travel())?;
-        self.plane.reveal(self.around(sight), neighbour, actions);
-        self.note_travel(true);
+        let neighbour = self.plane.neighbour(seq, toward).filter(|_| self.can_scroll())?;
+        self.plane.reveal(self.viewport(input), neighbour, actions);
+        self.note_scroll(true);
         Some(neighbour)
     }
 
     /// Goes to the newest line and releases the plane.
-    pub fn go_live(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    pub fn go_live(&mut self, input: TickInput, actions: &mut Vec<Action>) {
         self.hold = PauseState::Running;
-        self.plane.go_to_end(self.around(sight), actions);
+        self.plane.go_to_end(self.viewport(input), actions);
     }
 
     /// Returns in how many milliseconds to call [`CrawlController::tick`] again; `None` while the
     /// crawl is out of sight.
     pub fn next_tick_ms(&self) -> Option<u32> {
-        (!self.is_unseen).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
+        (!self.is_hidden).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
     }
 
     /// Decides what to do now. Call it after the time that [`CrawlController::next_tick_ms`]
     /// returns, and after each request.
-    pub fn tick(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
-        if !self.is_unseen {
+    pub fn tick(&mut self, input: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if !self.is_hidden {
             if self.scene() == Scene::Idle {
-                self.show_static(sight, actions);
-                self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+                self.show_static(input, actions);
+                self.plane.tick(input.now, self.viewport(input), typesetter, actions);
             } else if self.is_plain {
-                self.add_to_transcript(sight, actions);
+                self.add_to_transcript(input, actions);
             } else {
-                self.add(sight, typesetter, actions);
+                self.add(input, typesetter, actions);
             }
         }
-        let motion = self.motion_wanted();
+        let motion = self.desired_motion();
         if motion != self.motion {
             self.motion = motion;
-            actions.push(Action::Move(motion));
+            actions.push(Action::SetMotion(motion));
         }
     }
 
-    fn add(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+    fn add(&mut self, input: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if self.hold != PauseState::Paused {
-            self.advance_opening(sight, actions);
+            self.advance_opening(input, actions);
         }
-        if !self.scene().tells() {
+        if !self.scene().shows_lines() {
             return;
         }
-        if self.director.yields(&self.opening) && !self.incoming.is_empty() {
-            self.leave_out_opening();
+        if self.sequence.can_end_early(&self.opening) && !self.incoming.is_empty() {
+            self.drop_queued_opening();
         }
         while self.plane.queued() < READY_ENTRIES_MAX
             && !self.is_held()
-            && let Some(told) = self.incoming.pop_front()
+            && let Some(item) = self.incoming.pop_front()
         {
-            self.plane.queue(BlockContent::Item(told));
+            self.plane.queue(BlockContent::Item(item));
         }
-        self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+        self.plane.tick(input.now, self.viewport(input), typesetter, actions);
         if !self.plane.has_opening() {
-            self.director.end_intro();
+            self.sequence.end_intro();
         }
     }
 
     /// Adds lines to the flat transcript as they come.
-    fn add_to_transcript(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
-        self.director.skip();
-        self.advance_opening(sight, actions);
+    fn add_to_transcript(&mut self, input: TickInput, actions: &mut Vec<Action>) {
+        self.sequence.skip();
+        self.advance_opening(input, actions);
         if self.hold == PauseState::Paused {
             return;
         }
-        actions.extend(self.plane.unqueue().map(Action::Transcribe));
-        actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(BlockContent::Item(told))));
+        actions.extend(self.plane.unqueue().map(Action::AddToTranscript));
+        actions.extend(self.incoming.drain(..).map(|item| Action::AddToTranscript(BlockContent::Item(item))));
     }
 
     /// Advances the opening. When the plane is to move, the opening's words are queued on it.
-    fn advance_opening(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    fn advance_opening(&mut self, input: TickInput, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
-        let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
-        if prologue == IntroMode::Poster && self.is_posed {
+        let Some(mode) = self.sequence.tick(input.now, &self.opening, waiting) else { return };
+        if mode == IntroMode::Poster && self.has_poster {
             return;
         }
-        self.leave_out_opening();
+        self.drop_queued_opening();
         self.plane.clear(actions);
         // In the transcript the words take no time.
-        if prologue == IntroMode::Whole || self.is_plain {
-            for entry in self.director.words(&self.opening) {
+        if mode == IntroMode::Whole || self.is_plain {
+            for entry in self.sequence.blocks(&self.opening) {
                 self.plane.queue(entry);
             }
         }
@@ -394,38 +394,38 @@ impl CrawlController {
 
     /// Drops the part of the opening that isn't on the plane yet, and queues the lines that waited
     /// behind it again.
-    fn leave_out_opening(&mut self) {
+    fn drop_queued_opening(&mut self) {
         let queued: Vec<_> = self.plane.unqueue().collect();
         for entry in queued.into_iter().rev() {
-            if let BlockContent::Item(told) = entry {
-                self.incoming.push_front(told);
+            if let BlockContent::Item(item) = entry {
+                self.incoming.push_front(item);
             }
         }
     }
 
     /// Shows the title, not moving, as before the first connection.
-    fn show_static(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
-        if !self.is_posed {
-            self.is_posed = true;
-            self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
+    fn show_static(&mut self, input: TickInput, actions: &mut Vec<Action>) {
+        if !self.has_poster {
+            self.has_poster = true;
+            self.plane.show_poster(self.viewport(input), self.sequence.blocks(&self.opening), actions);
         }
     }
 
-    fn motion_wanted(&self) -> Motion {
+    fn desired_motion(&self) -> Motion {
         if self.is_plain {
             Motion::None
-        } else if !self.scene().tells() || self.is_held() || self.is_unseen || self.plane.is_empty() {
-            Motion::Held
+        } else if !self.scene().shows_lines() || self.is_held() || self.is_hidden || self.plane.is_empty() {
+            Motion::Paused
         } else {
             Motion::Moving
         }
     }
 
-    fn can_travel(&self) -> bool {
-        !self.is_plain && self.scene().tells()
+    fn can_scroll(&self) -> bool {
+        !self.is_plain && self.scene().shows_lines()
     }
 
-    fn note_travel(&mut self, back: bool) {
+    fn note_scroll(&mut self, back: bool) {
         self.hold = match self.hold {
             PauseState::Running if back => PauseState::ScrolledBack,
             PauseState::ScrolledBack if !back && self.plane.is_at_end() => PauseState::Running,
@@ -434,15 +434,15 @@ impl CrawlController {
     }
 
     fn unmeasured(&self) -> u64 {
-        self.untold + self.incoming.len() as u64
+        self.pending + self.incoming.len() as u64
     }
 
-    fn around(&self, sight: TickInput) -> Viewport {
+    fn viewport(&self, input: TickInput) -> Viewport {
         Viewport {
-            offset_em: sight.offset_em,
-            stage: sight.stage,
+            offset_em: input.offset_em,
+            stage: input.stage,
             unmeasured_lines: self.unmeasured(),
-            arrived_lines: self.taken + self.untold,
+            arrived_lines: self.taken + self.pending,
         }
     }
 }

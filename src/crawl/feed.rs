@@ -68,11 +68,11 @@ impl Bounds {
 /// The crawl's position in the log, and the messages chosen for it.
 #[derive(Debug, Default)]
 pub struct CrawlFeed {
-    mapping: Rc<LineRules>,
+    rules: Rc<LineRules>,
     /// All messages before this one were shown, skipped or chosen.
     from_seq: u64,
     /// All messages before this one were examined.
-    looked_to: u64,
+    scanned_to: u64,
     /// Messages chosen when others were skipped. They are shown whatever comes next, so that a
     /// flood isn't reduced to skip notices. Oldest first.
     chosen: Vec<u64>,
@@ -82,48 +82,48 @@ pub struct CrawlFeed {
     /// The number of messages that wait before those, and the last of them.
     older: (u64, u64),
     /// The message whose line the person asked for.
-    asked: Option<u64>,
+    requested: Option<u64>,
 }
 
 impl CrawlFeed {
     /// Returns the number of messages that are to be shown and were examined, but that the crawl
     /// hasn't taken yet.
-    pub fn untold(&self) -> u64 {
-        self.older.0 + (self.chosen.len() + self.newest.len()) as u64 + u64::from(self.asked.is_some())
+    pub fn pending(&self) -> u64 {
+        self.older.0 + (self.chosen.len() + self.newest.len()) as u64 + u64::from(self.requested.is_some())
     }
 
     /// Shows this message before all others, even if it was shown before or a rule hides it,
     /// because the person asked for it.
-    pub fn push(&mut self, seq: u64) {
-        self.asked = Some(seq);
+    pub fn show_first(&mut self, seq: u64) {
+        self.requested = Some(seq);
     }
 
     /// Treats everything before `seq` as shown.
     pub fn skip_to(&mut self, seq: u64) {
-        let mapping = Rc::clone(&self.mapping);
-        *self = Self { mapping, from_seq: seq, looked_to: seq, ..Self::default() };
+        let rules = Rc::clone(&self.rules);
+        *self = Self { rules, from_seq: seq, scanned_to: seq, ..Self::default() };
     }
 
     /// Sets the rules that decide which messages are shown, and how; they apply to waiting messages
     /// as well.
-    pub fn map(&mut self, mapping: Rc<LineRules>, log: &MessageLog) {
-        self.mapping = mapping;
-        self.chosen.retain(|seq| log.message(*seq).is_none_or(|message| self.mapping.tells(message.topic)));
+    pub fn set_rules(&mut self, rules: Rc<LineRules>, log: &MessageLog) {
+        self.rules = rules;
+        self.chosen.retain(|seq| log.message(*seq).is_none_or(|message| self.rules.shows(message.topic)));
         self.newest.clear();
         self.older = (0, 0);
-        self.looked_to = self.from_seq;
-        self.look(log);
+        self.scanned_to = self.from_seq;
+        self.scan(log);
     }
 
     /// Examines the messages that came since the last call. There is no cost per message while all
     /// topics are shown.
-    pub fn look(&mut self, log: &MessageLog) {
+    pub fn scan(&mut self, log: &MessageLog) {
         let end = log.next_seq();
-        let mut seq = std::mem::replace(&mut self.looked_to, end).clamp(1, end);
+        let mut seq = std::mem::replace(&mut self.scanned_to, end).clamp(1, end);
         // Messages evicted before they were examined waited as well.
         let unseen = log.first_seq().max(seq) - seq;
-        let tells_all = self.mapping.hides_nothing();
-        let rest = if tells_all { (end - seq).saturating_sub(WAITING_MAX as u64 + 1) } else { 0 };
+        let hides_nothing = self.rules.hides_nothing();
+        let rest = if hides_nothing { (end - seq).saturating_sub(WAITING_MAX as u64 + 1) } else { 0 };
         let missed = unseen.max(rest);
         if missed > 0 {
             seq += missed;
@@ -131,7 +131,7 @@ impl CrawlFeed {
             self.newest.clear();
         }
         for seq in seq..end {
-            if !tells_all && log.message(seq).is_some_and(|message| !self.mapping.tells(message.topic)) {
+            if !hides_nothing && log.message(seq).is_some_and(|message| !self.rules.shows(message.topic)) {
                 continue;
             }
             self.newest.push(seq);
@@ -147,13 +147,13 @@ impl CrawlFeed {
 
     /// Returns the next lines, as many as there is room for.
     pub fn take(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<CrawlItem> {
-        self.look(log);
-        let mut told = Vec::new();
+        self.scan(log);
+        let mut items = Vec::new();
         if room.lines == 0 {
-            return told;
+            return items;
         }
-        if let Some(seq) = self.asked.take() {
-            told.push(CrawlItem::Line { seq, line: truncate::line(self.line_asked_for(log, seq)) });
+        if let Some(seq) = self.requested.take() {
+            items.push(CrawlItem::Line { seq, line: truncate::line(self.requested_line(log, seq)) });
         }
         // Evicted messages can't be shown any more.
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
@@ -173,9 +173,9 @@ impl CrawlFeed {
         if let (count @ 1.., seq) = passed
             && room.pace != Pace::Latest
         {
-            told.push(CrawlItem::Passed { seq, count });
+            items.push(CrawlItem::Skipped { seq, count });
         }
-        while told.len() < room.lines as usize {
+        while items.len() < room.lines as usize {
             let seq = if !self.chosen.is_empty() {
                 self.chosen.remove(0)
             } else if self.older.0 == 0 && !self.newest.is_empty() {
@@ -185,20 +185,20 @@ impl CrawlFeed {
             };
             self.from_seq = self.from_seq.max(seq + 1);
             if let Some(message) = log.message(seq)
-                && let Some(line) = self.mapping.line(message.topic, message.payload)
+                && let Some(line) = self.rules.line(message.topic, message.payload)
             {
-                told.push(CrawlItem::Line { seq, line: truncate::line(line) });
+                items.push(CrawlItem::Line { seq, line: truncate::line(line) });
             }
         }
-        told
+        items
     }
 
-    fn line_asked_for(&self, log: &MessageLog, seq: u64) -> Line {
+    fn requested_line(&self, log: &MessageLog, seq: u64) -> Line {
         match log.message(seq) {
             Some(Message { topic, payload, .. }) => {
-                self.mapping.line(topic, payload).unwrap_or_else(|| Line::from_payload(topic, payload))
+                self.rules.line(topic, payload).unwrap_or_else(|| Line::from_payload(topic, payload))
             }
-            None => Line { character: String::new(), text: format!("(Message {} isn't kept any more)", grouped(seq)) },
+            None => Line { character: String::new(), text: format!("(Message {} is no longer stored)", grouped(seq)) },
         }
     }
 
@@ -206,20 +206,20 @@ impl CrawlFeed {
     fn first_kept(&self, log: &MessageLog, room: CrawlRoom) -> usize {
         let begin = self.newest.iter().take_while(|seq| **seq < log.first_seq()).count();
         let bounds = Bounds::of(room.pace);
-        let mut takes = Duration::ZERO;
+        let mut total = Duration::ZERO;
         let mut from = self.newest.len();
         let time_of = |seq: &u64| log.message(*seq).map(|message| message.time);
         let last = self.newest.last().and_then(time_of);
         for (place, seq) in self.newest.iter().enumerate().skip(begin).rev() {
             let Some(message) = log.message(*seq) else { break };
-            takes += self.takes(&message, room);
+            total += self.display_time(&message, room);
             let came_over = last.map_or(Duration::ZERO, |last| last.since(message.time));
             // The newest is shown in any case, however long it is.
             let is_newest = from == self.newest.len();
-            if !is_newest && (takes > bounds.catching_up || (takes > bounds.waiting && takes > came_over)) {
+            if !is_newest && (total > bounds.catching_up || (total > bounds.waiting && total > came_over)) {
                 return from;
             }
-            if takes <= bounds.kept || is_newest {
+            if total <= bounds.kept || is_newest {
                 from = place;
             }
         }
@@ -227,8 +227,8 @@ impl CrawlFeed {
     }
 
     /// Returns the time that it takes to show a message at the highest speed.
-    fn takes(&self, message: &Message<'_>, room: CrawlRoom) -> Duration {
-        let letters = match self.mapping.rule_for(message.topic).and_then(|rule| rule.wording.as_ref()) {
+    fn display_time(&self, message: &Message<'_>, room: CrawlRoom) -> Duration {
+        let letters = match self.rules.rule_for(message.topic).and_then(|rule| rule.wording.as_ref()) {
             Some(wording) => {
                 let Line { character, text } = wording.line(message.topic, message.payload);
                 character.len() + text.len()

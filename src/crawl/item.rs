@@ -15,7 +15,7 @@ pub enum CrawlItem {
         line: Line,
     },
     /// The number of messages that came too fast to be shown; the console keeps them.
-    Passed {
+    Skipped {
         /// The last message skipped.
         seq: u64,
         /// The number of messages skipped.
@@ -28,7 +28,7 @@ impl CrawlItem {
     pub fn is_about(&self, seq: u64) -> bool {
         match self {
             Self::Line { seq: own, .. } => *own == seq,
-            Self::Passed { seq: last, count } => seq <= *last && seq > last.saturating_sub(*count),
+            Self::Skipped { seq: last, count } => seq <= *last && seq > last.saturating_sub(*count),
         }
     }
 }

@@ -147,7 +147,7 @@ pub struct CrawlLayout {
     /// … and the index after the last one.
     shown_until: usize,
     /// The index of the first entry that hasn't been shown yet.
-    told_until: usize,
+    queue_start: usize,
     /// The top of the next block: below the last one shown and its gap.
     cursor_em: f64,
     offset_em: f64,
@@ -177,17 +177,17 @@ impl CrawlLayout {
 
     /// Removes and returns the entries that wait to be placed for the first time, in order.
     pub fn unqueue(&mut self) -> impl Iterator<Item = BlockContent> {
-        self.items.drain(self.told_until..).map(|item| item.entry)
+        self.items.drain(self.queue_start..).map(|item| item.entry)
     }
 
     /// Returns the number of entries that wait to be placed for the first time.
     pub fn queued(&self) -> usize {
-        self.items.len() - self.told_until
+        self.items.len() - self.queue_start
     }
 
     /// Whether a line of this message, or a note about it, waits to be placed for the first time.
     pub fn is_queued(&self, seq: u64) -> bool {
-        self.items.range(self.told_until..).any(|item| item.entry.is_about(seq))
+        self.items.range(self.queue_start..).any(|item| item.entry.is_about(seq))
     }
 
     /// Returns the number of blocks on the plane.
@@ -204,7 +204,7 @@ impl CrawlLayout {
     /// Whether everything shown so far is above the edge.
     pub fn is_at_end(&self) -> bool {
         let is_up = |last: &Block| last.top_em <= self.offset_em + AHEAD_EM;
-        self.shown_until == self.told_until && self.last().is_none_or(is_up)
+        self.shown_until == self.queue_start && self.last().is_none_or(is_up)
     }
 
     /// Whether the plane is empty and nothing is queued.
@@ -259,21 +259,27 @@ impl CrawlLayout {
 
     /// Decides what to do now. Call it a few times a second while the plane is on screen, and carry
     /// out the actions in order.
-    pub fn tick(&mut self, now: Instant, around: Viewport, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
-        self.look(around);
-        if around.offset_em > REBASE_AFTER_EM {
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        viewport: Viewport,
+        typesetter: &mut dyn Typesetter,
+        actions: &mut Vec<Action>,
+    ) {
+        self.update_viewport(viewport);
+        if viewport.offset_em > REBASE_AFTER_EM {
             self.rebase(actions);
         }
         self.fill(now, typesetter, actions);
-        let waiting = self.waiting(around.unmeasured_lines);
-        if let Some(rate) = self.pacing.update(now, waiting, around.arrived_lines, self.stage.column_em) {
-            actions.push(Action::Rate(rate));
+        let waiting = self.waiting(viewport.unmeasured_lines);
+        if let Some(rate) = self.pacing.update(now, waiting, viewport.arrived_lines, self.stage.column_em) {
+            actions.push(Action::SetRate(rate));
         }
     }
 
     /// Moves by this distance, forward where it is positive, as far as there is something to see.
-    pub fn travel(&mut self, around: Viewport, by_em: f64, actions: &mut Vec<Action>) {
-        self.look(around);
+    pub fn scroll_by(&mut self, viewport: Viewport, by_em: f64, actions: &mut Vec<Action>) {
+        self.update_viewport(viewport);
         let first_em = match self.first() {
             // The oldest block stays in view.
             Some(first) if self.shown_from == 0 => first.bottom_em + ROW_EM,
@@ -281,8 +287,8 @@ impl CrawlLayout {
             _ => f64::NEG_INFINITY,
         };
         let last_em = match self.last() {
-            Some(last) if self.shown_until == self.told_until => last.bottom_em,
-            None if self.shown_until == self.told_until => self.offset_em,
+            Some(last) if self.shown_until == self.queue_start => last.bottom_em,
+            None if self.shown_until == self.queue_start => self.offset_em,
             _ => f64::INFINITY,
         };
         // If the plane is already beyond a bound, it isn't pulled back.
@@ -292,8 +298,8 @@ impl CrawlLayout {
 
     /// Brings the line of this message to where it can be read, if it was shown and is remembered.
     /// Returns whether it is.
-    pub fn reveal(&mut self, around: Viewport, seq: u64, actions: &mut Vec<Action>) -> bool {
-        self.look(around);
+    pub fn reveal(&mut self, viewport: Viewport, seq: u64, actions: &mut Vec<Action>) -> bool {
+        self.update_viewport(viewport);
         let Some(place) = self.index_of(seq) else { return false };
         match self.items[place].block.as_ref().map(|block| (block.top_em, block.bottom_em)) {
             Some((top_em, bottom_em)) => {
@@ -315,43 +321,43 @@ impl CrawlLayout {
         };
         match toward {
             Toward::Older => self.items.range(..place).rev().find_map(|item| item.entry.seq()),
-            Toward::Newer => self.items.range(place + 1..self.told_until).find_map(|item| item.entry.seq()),
+            Toward::Newer => self.items.range(place + 1..self.queue_start).find_map(|item| item.entry.seq()),
         }
     }
 
     /// Goes back to the newest line shown; the next line enters at the edge.
-    pub fn go_to_end(&mut self, around: Viewport, actions: &mut Vec<Action>) {
-        self.look(around);
+    pub fn go_to_end(&mut self, viewport: Viewport, actions: &mut Vec<Action>) {
+        self.update_viewport(viewport);
         if !self.is_at_end() {
-            self.anchor(self.told_until, self.offset_em, actions);
+            self.anchor(self.queue_start, self.offset_em, actions);
         }
     }
 
     /// Sets everything in sight again after the column or the font changed. The line that is being
     /// read stays where it is.
-    pub fn relayout(&mut self, around: Viewport, actions: &mut Vec<Action>) {
-        self.look(around);
+    pub fn relayout(&mut self, viewport: Viewport, actions: &mut Vec<Action>) {
+        self.update_viewport(viewport);
         if let Some((place, top_em)) = self.read() {
             self.anchor(place, top_em, actions);
         }
     }
 
     /// Places these entries on the plane above the edge, as if they had risen.
-    pub fn pose(&mut self, around: Viewport, entries: Vec<BlockContent>, actions: &mut Vec<Action>) {
-        self.look(around);
+    pub fn show_poster(&mut self, viewport: Viewport, entries: Vec<BlockContent>, actions: &mut Vec<Action>) {
+        self.update_viewport(viewport);
         self.clear(actions);
         for entry in entries {
             self.queue(entry);
         }
-        self.told_until = self.items.len();
-        self.anchor(self.told_until, self.offset_em, actions);
+        self.queue_start = self.items.len();
+        self.anchor(self.queue_start, self.offset_em, actions);
     }
 
     /// Forgets everything.
     pub fn clear(&mut self, actions: &mut Vec<Action>) {
         self.anchor(0, self.offset_em, actions);
         self.items.clear();
-        self.told_until = 0;
+        self.queue_start = 0;
     }
 
     /// Removes blocks that have left the screen, and places those that come in, at either edge.
@@ -366,22 +372,22 @@ impl CrawlLayout {
         while self.cursor_em < self.offset_em + AHEAD_EM && self.shown_until < self.items.len() {
             let place = self.shown_until;
             let mut top_em = self.cursor_em;
-            if place == self.told_until {
-                self.told_until += 1;
+            if place == self.queue_start {
+                self.queue_start += 1;
                 top_em = top_em.max(self.offset_em);
                 if let Some(above) = place.checked_sub(1) {
                     self.items[above].gap_em += top_em - self.cursor_em;
                 }
                 let alone = self.shown_from == place;
                 let Item { entry, size, gap_em, .. } = &mut self.items[place];
-                actions.push(Action::Transcribe(entry.clone()));
+                actions.push(Action::AddToTranscript(entry.clone()));
                 *gap_em = gap_after(entry).unwrap_or_else(|| {
                     *size = self.pacing.size_next(now, alone);
                     Pacing::gap_em(*size)
                 });
             }
             self.set(place, typesetter, Side::Top(top_em), actions);
-            if place + 1 == self.told_until
+            if place + 1 == self.queue_start
                 && let Item { entry: BlockContent::Item(CrawlItem::Line { .. }), block: Some(block), .. } =
                     &self.items[place]
                 && let TypesetBlock::Rows(setting) = &block.typeset
@@ -417,7 +423,7 @@ impl CrawlLayout {
             self.items.pop_front();
             self.shown_from -= 1;
             self.shown_until -= 1;
-            self.told_until -= 1;
+            self.queue_start -= 1;
         }
     }
 
@@ -484,9 +490,9 @@ impl CrawlLayout {
         Some((at, block.top_em))
     }
 
-    fn look(&mut self, around: Viewport) {
-        self.offset_em = self.base_em + around.offset_em;
-        self.stage = around.stage;
+    fn update_viewport(&mut self, viewport: Viewport) {
+        self.offset_em = self.base_em + viewport.offset_em;
+        self.stage = viewport.stage;
     }
 
     fn seek(&mut self, target_em: f64, actions: &mut Vec<Action>) {
@@ -513,7 +519,7 @@ impl CrawlLayout {
     }
 
     fn index_of(&self, seq: u64) -> Option<usize> {
-        (0..self.told_until).rfind(|place| self.items[*place].entry.is_about(seq))
+        (0..self.queue_start).rfind(|place| self.items[*place].entry.is_about(seq))
     }
 }
 
@@ -531,13 +537,13 @@ impl BlockContent {
     /// Returns the message it shows, or the last of those skipped.
     pub fn seq(&self) -> Option<u64> {
         match self {
-            Self::Item(CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. }) => Some(*seq),
+            Self::Item(CrawlItem::Line { seq, .. } | CrawlItem::Skipped { seq, .. }) => Some(*seq),
             _ => None,
         }
     }
 
     fn is_about(&self, seq: u64) -> bool {
-        matches!(self, Self::Item(told) if told.is_about(seq))
+        matches!(self, Self::Item(item) if item.is_about(seq))
     }
 }
 

@@ -89,11 +89,11 @@ pub enum Action {
         top_em: f64,
     },
     /// Set the animation's playback rate.
-    Rate(f64),
+    SetRate(f64),
     /// Start or stop the plane.
-    Move(Motion),
+    SetMotion(Motion),
     /// Add this to the flat transcript.
-    Transcribe(BlockContent),
+    AddToTranscript(BlockContent),
 }
 
 /// The plane's motion.
@@ -101,8 +101,8 @@ pub enum Action {
 pub enum Motion {
     /// It travels.
     Moving,
-    /// It is held, and will go on.
-    Held,
+    /// It is paused.
+    Paused,
     /// There is no animation at all.
     None,
 }

@@ -209,7 +209,7 @@ named_enum! {
 
 impl Scene {
     /// Whether lines are shown.
-    pub const fn tells(self) -> bool {
+    pub const fn shows_lines(self) -> bool {
         matches!(self, Self::Rise | Self::Intro | Self::Crawl | Self::Still)
     }
 
@@ -236,19 +236,19 @@ pub enum OpeningTrigger {
     /// The first connection was made: waiting messages may shorten it.
     Connection,
     /// The person asked for it: all of it is played, whatever waits and whatever its mode.
-    Wish,
+    Request,
 }
 
 /// Advances from one scene to the next.
 #[derive(Clone, Debug)]
 pub struct OpeningSequence {
-    cue: OpeningStep,
-    cause: OpeningTrigger,
+    step: OpeningStep,
+    trigger: OpeningTrigger,
     skipped: bool,
     /// Whether card or logotype were shown, so that the view moves down afterwards.
     is_seen: bool,
-    /// How long the current cue has lasted.
-    lasted: Duration,
+    /// How long the current step has lasted.
+    elapsed: Duration,
     ticked: Option<Instant>,
 }
 
@@ -276,18 +276,18 @@ impl OpeningSequence {
     /// Returns the state before the first connection.
     pub fn new() -> Self {
         Self {
-            cue: OpeningStep::Idle,
-            cause: OpeningTrigger::Connection,
+            step: OpeningStep::Idle,
+            trigger: OpeningTrigger::Connection,
             skipped: false,
             is_seen: false,
-            lasted: Duration::ZERO,
+            elapsed: Duration::ZERO,
             ticked: None,
         }
     }
 
     /// Returns the scene that the stage shows.
     pub fn scene(&self) -> Scene {
-        match self.cue {
+        match self.step {
             OpeningStep::Idle => Scene::Idle,
             OpeningStep::Before | OpeningStep::Between => Scene::Dark,
             OpeningStep::Card => Scene::Card,
@@ -300,8 +300,8 @@ impl OpeningSequence {
     }
 
     /// Plays the opening from its beginning.
-    pub fn begin(&mut self, now: Instant, cause: OpeningTrigger) {
-        *self = Self { cue: OpeningStep::Before, cause, ticked: Some(now), ..Self::new() };
+    pub fn start(&mut self, now: Instant, trigger: OpeningTrigger) {
+        *self = Self { step: OpeningStep::Before, trigger, ticked: Some(now), ..Self::new() };
     }
 
     /// Skips the rest of it.
@@ -310,27 +310,27 @@ impl OpeningSequence {
     }
 
     /// Whether words of the opening that aren't on the plane yet give way to messages.
-    pub fn yields(&self, opening: &Opening) -> bool {
-        self.can_be_cut(opening) && self.cue != OpeningStep::Crawl
+    pub fn can_end_early(&self, opening: &Opening) -> bool {
+        self.can_be_shortened(opening) && self.step != OpeningStep::Crawl
     }
 
     /// Returns the words of the opening that are placed on the plane; none if the mode is off.
-    pub(super) fn words(&self, opening: &Opening) -> Vec<BlockContent> {
+    pub(super) fn blocks(&self, opening: &Opening) -> Vec<BlockContent> {
         if self.is_off(opening) { Vec::new() } else { opening.entries() }
     }
 
-    fn can_be_cut(&self, opening: &Opening) -> bool {
-        self.cause == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Yield
+    fn can_be_shortened(&self, opening: &Opening) -> bool {
+        self.trigger == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Yield
     }
 
     fn is_off(&self, opening: &Opening) -> bool {
-        self.cause == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Off
+        self.trigger == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Off
     }
 
     /// Ends the introduction: the opening's words have left the plane.
     pub fn end_intro(&mut self) {
-        if self.cue == OpeningStep::Intro {
-            self.cue = OpeningStep::Crawl;
+        if self.step == OpeningStep::Intro {
+            self.step = OpeningStep::Crawl;
         }
     }
 
@@ -340,50 +340,50 @@ impl OpeningSequence {
     /// Time that passes without ticks counts for little, so the opening is paused then.
     #[must_use]
     pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<IntroMode> {
-        self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(STEP_MAX);
+        self.elapsed += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(STEP_MAX);
         self.ticked = Some(now);
-        let can_press = self.can_be_cut(opening);
+        let can_press = self.can_be_shortened(opening);
         let waits = can_press && waiting_rows > 0.0;
         if std::mem::take(&mut self.skipped) {
             return self.cut(if waits { IntroMode::None } else { IntroMode::Whole });
         }
-        if can_press && self.cue == OpeningStep::Before && waiting_rows >= ALREADY_ROWS {
+        if can_press && self.step == OpeningStep::Before && waiting_rows >= ALREADY_ROWS {
             return self.cut(IntroMode::Poster);
         }
         if can_press && waiting_rows > PRESSED_ROWS {
             return self.cut(IntroMode::None);
         }
-        let mut prologue = None;
-        while let Some(lasts) = self.lasts(opening, waits)
-            && self.lasted >= lasts
+        let mut mode = None;
+        while let Some(duration) = self.duration(opening, waits)
+            && self.elapsed >= duration
         {
             let before = self.scene();
-            self.cue = self.next();
-            self.lasted = Duration::ZERO;
-            if self.scene().tells() && !before.tells() {
-                prologue = Some(if waits { IntroMode::None } else { IntroMode::Whole });
+            self.step = self.next();
+            self.elapsed = Duration::ZERO;
+            if self.scene().shows_lines() && !before.shows_lines() {
+                mode = Some(if waits { IntroMode::None } else { IntroMode::Whole });
             }
         }
         self.is_seen |= matches!(self.scene(), Scene::Card | Scene::Logo | Scene::Rise);
-        prologue
+        mode
     }
 
     /// Leaves out the rest.
-    fn cut(&mut self, prologue: IntroMode) -> Option<IntroMode> {
+    fn cut(&mut self, mode: IntroMode) -> Option<IntroMode> {
         let scene = self.scene();
         if scene.can_be_skipped() {
-            self.cue = OpeningStep::Intro;
+            self.step = OpeningStep::Intro;
         }
-        (scene.can_be_skipped() && !scene.tells()).then_some(prologue)
+        (scene.can_be_skipped() && !scene.shows_lines()).then_some(mode)
     }
 
-    /// Returns how long the current cue lasts; zero if it has no words.
-    fn lasts(&self, opening: &Opening, waits: bool) -> Option<Duration> {
+    /// Returns how long the current step lasts; zero if it has no words.
+    fn duration(&self, opening: &Opening, waits: bool) -> Option<Duration> {
         let is_off = self.is_off(opening);
         let has_card = !is_off && !opening.card.trim().is_empty();
         let has_logo = !is_off && !opening.logo.trim().is_empty();
         let unless_pressed = |at_ease, pressed| if waits { pressed } else { at_ease };
-        Some(match self.cue {
+        Some(match self.step {
             OpeningStep::Before if has_card || has_logo => BEFORE,
             OpeningStep::Card if has_card => unless_pressed(CARD, CARD_PRESSED),
             OpeningStep::Between if has_card => unless_pressed(BETWEEN, BETWEEN_PRESSED),
@@ -399,13 +399,13 @@ impl OpeningSequence {
     }
 
     fn next(&self) -> OpeningStep {
-        match self.cue {
+        match self.step {
             OpeningStep::Before => OpeningStep::Card,
             OpeningStep::Card => OpeningStep::Between,
             OpeningStep::Between => OpeningStep::Logo,
-            OpeningStep::Logo => OpeningStep::Rise(self.lasted),
+            OpeningStep::Logo => OpeningStep::Rise(self.elapsed),
             OpeningStep::Rise(_) => OpeningStep::Intro,
-            OpeningStep::Idle | OpeningStep::Intro | OpeningStep::Crawl => self.cue,
+            OpeningStep::Idle | OpeningStep::Intro | OpeningStep::Crawl => self.step,
         }
     }
 }
@@ -420,25 +420,25 @@ mod tests {
     type Played = (Vec<(u64, &'static str)>, Option<(u64, IntroMode)>);
 
     /// Plays the opening; `waiting_rows` returns the number of waiting rows for each moment.
-    fn play(opening: &Opening, cause: OpeningTrigger, waiting_rows: impl Fn(u64) -> f64) -> Played {
-        let mut director = OpeningSequence::new();
-        director.begin(Instant::EPOCH, cause);
-        let (mut scenes, mut prologue) = (Vec::new(), None);
+    fn play(opening: &Opening, trigger: OpeningTrigger, waiting_rows: impl Fn(u64) -> f64) -> Played {
+        let mut sequence = OpeningSequence::new();
+        sequence.start(Instant::EPOCH, trigger);
+        let (mut scenes, mut mode) = (Vec::new(), None);
         for ms in (0..60_000).step_by(TICK_MS as usize) {
-            if let Some(told) = director.tick(Instant::from_millis(ms), opening, waiting_rows(ms)) {
-                assert_eq!(prologue.replace((ms, told)), None, "the prologue is told once");
+            if let Some(found) = sequence.tick(Instant::from_millis(ms), opening, waiting_rows(ms)) {
+                assert_eq!(mode.replace((ms, found)), None, "the mode is returned once");
             }
-            let name = director.scene().name();
+            let name = sequence.scene().name();
             if scenes.last().is_none_or(|(_, last)| *last != name) {
                 scenes.push((ms, name));
             }
         }
-        (scenes, prologue)
+        (scenes, mode)
     }
 
-    fn check(opening: &Opening, waiting_rows: impl Fn(u64) -> f64, scenes: &[(u64, &str)], prologue: (u64, IntroMode)) {
+    fn check(opening: &Opening, waiting_rows: impl Fn(u64) -> f64, scenes: &[(u64, &str)], mode: (u64, IntroMode)) {
         let played = play(opening, OpeningTrigger::Connection, waiting_rows);
-        assert_eq!(played, (scenes.to_vec(), Some(prologue)));
+        assert_eq!(played, (scenes.to_vec(), Some(mode)));
     }
 
     const FILM: [(u64, &str); 6] =
@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_already_is_told_at_once() {
+    fn already_waiting_messages_skip_the_opening() {
         check(&Opening::default(), |_| 3.6, &[(0, "intro")], (0, IntroMode::Poster));
         let at_600 = |ms| if ms < 600 { 0.0 } else { 500.0 };
         check(&Opening::default(), at_600, &[(0, "dark"), (600, "intro")], (600, IntroMode::Poster));
@@ -482,36 +482,36 @@ mod tests {
         let one_a_second = |ms: u64| ((ms + 500) / 1_000) as f64 * 1.8;
         let scenes =
             [(0, "dark"), (1_000, "card"), (3_400, "dark"), (4_000, "logo"), (4_600, "rise"), (15_000, "intro")];
-        let (played, prologue) =
+        let (played, mode) =
             play(&Opening::default(), OpeningTrigger::Connection, |ms| if ms < 4_600 { one_a_second(ms) } else { 1.8 });
-        assert_eq!((&played[..], prologue), (&scenes[..], Some((4_600, IntroMode::None))));
+        assert_eq!((&played[..], mode), (&scenes[..], Some((4_600, IntroMode::None))));
         // The first message comes in the middle of the card.
         let late = |ms| if ms < 5_000 { 0.0 } else { 1.8 };
         let scenes =
             [(0, "dark"), (1_000, "card"), (5_000, "dark"), (5_600, "logo"), (6_200, "rise"), (16_600, "intro")];
-        let (played, prologue) = play(&Opening::default(), OpeningTrigger::Connection, late);
-        assert_eq!((&played[..], prologue), (&scenes[..], Some((6_200, IntroMode::None))));
+        let (played, mode) = play(&Opening::default(), OpeningTrigger::Connection, late);
+        assert_eq!((&played[..], mode), (&scenes[..], Some((6_200, IntroMode::None))));
     }
 
     #[test]
     fn a_burst_ends_it() {
         for (at_ms, last) in [(3_000, "card"), (8_000, "dark"), (10_000, "logo")] {
             let burst = |ms| if ms < at_ms { 0.0 } else { 500.0 };
-            let (played, prologue) = play(&Opening::default(), OpeningTrigger::Connection, burst);
+            let (played, mode) = play(&Opening::default(), OpeningTrigger::Connection, burst);
             assert_eq!(played[played.len() - 2].1, last);
             assert_eq!(played.last(), Some(&(at_ms, "intro")));
-            assert_eq!(prologue, Some((at_ms, IntroMode::None)));
+            assert_eq!(mode, Some((at_ms, IntroMode::None)));
         }
     }
 
     #[test]
     fn requested_opening_is_not_shortened() {
-        let played = play(&Opening::default(), OpeningTrigger::Wish, |_| 500.0);
+        let played = play(&Opening::default(), OpeningTrigger::Request, |_| 500.0);
         assert_eq!(played, (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
     }
 
     #[test]
-    fn words_that_somebody_wrote_are_shown_whole() {
+    fn custom_words_are_not_shortened() {
         let edited = Opening { title: "The Salt Road".to_owned(), ..Opening::default() };
         for waiting_rows in [0.0, 1.8, 3.6, 500.0] {
             check(&edited, |_| waiting_rows, &FILM, (13_000, IntroMode::Whole));
@@ -527,12 +527,12 @@ mod tests {
     fn an_opening_that_is_off_has_neither_scenes_nor_words() {
         let off = Opening { mode: Some(OpeningMode::Off), ..Opening::default() };
         check(&off, |_| 0.0, &[(0, "intro")], (0, IntroMode::Whole));
-        let mut director = OpeningSequence::new();
-        assert_eq!(director.words(&off), []);
+        let mut sequence = OpeningSequence::new();
+        assert_eq!(sequence.blocks(&off), []);
         // A person who asks for the opening sees it.
-        assert_eq!(play(&off, OpeningTrigger::Wish, |_| 500.0), (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
-        director.begin(Instant::EPOCH, OpeningTrigger::Wish);
-        assert_eq!(director.words(&off).len(), 3);
+        assert_eq!(play(&off, OpeningTrigger::Request, |_| 500.0), (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
+        sequence.start(Instant::EPOCH, OpeningTrigger::Request);
+        assert_eq!(sequence.blocks(&off).len(), 3);
     }
 
     #[test]
@@ -574,46 +574,46 @@ mod tests {
     fn skipping_ends_it_at_once_and_only_that_one() {
         let opening = Opening::default();
         for skip_at_ms in [0, 3_000, 8_000, 10_000, 15_000] {
-            let mut director = OpeningSequence::new();
-            director.begin(Instant::EPOCH, OpeningTrigger::Connection);
-            let mut told = 0;
+            let mut sequence = OpeningSequence::new();
+            sequence.start(Instant::EPOCH, OpeningTrigger::Connection);
+            let mut modes = 0;
             for ms in (0..skip_at_ms).step_by(TICK_MS as usize) {
-                told += usize::from(director.tick(Instant::from_millis(ms), &opening, 0.0).is_some());
+                modes += usize::from(sequence.tick(Instant::from_millis(ms), &opening, 0.0).is_some());
             }
-            director.skip();
-            told += usize::from(director.tick(Instant::from_millis(skip_at_ms), &opening, 0.0).is_some());
-            assert_eq!((director.scene(), told), (Scene::Intro, 1), "skipped at {skip_at_ms}");
-            director.begin(Instant::from_millis(50_000), OpeningTrigger::Wish);
-            assert_eq!(director.tick(Instant::from_millis(50_200), &opening, 0.0), None);
-            assert_eq!(director.scene(), Scene::Dark);
+            sequence.skip();
+            modes += usize::from(sequence.tick(Instant::from_millis(skip_at_ms), &opening, 0.0).is_some());
+            assert_eq!((sequence.scene(), modes), (Scene::Intro, 1), "skipped at {skip_at_ms}");
+            sequence.start(Instant::from_millis(50_000), OpeningTrigger::Request);
+            assert_eq!(sequence.tick(Instant::from_millis(50_200), &opening, 0.0), None);
+            assert_eq!(sequence.scene(), Scene::Dark);
         }
     }
 
     #[test]
-    fn while_nobody_sees_it_no_time_passes() {
+    fn opening_is_paused_while_hidden() {
         let opening = Opening::default();
-        let mut director = OpeningSequence::new();
-        director.begin(Instant::EPOCH, OpeningTrigger::Connection);
+        let mut sequence = OpeningSequence::new();
+        sequence.start(Instant::EPOCH, OpeningTrigger::Connection);
         for ms in (0..3_000).step_by(TICK_MS as usize) {
-            assert_eq!(director.tick(Instant::from_millis(ms), &opening, 0.0), None);
+            assert_eq!(sequence.tick(Instant::from_millis(ms), &opening, 0.0), None);
         }
-        assert_eq!(director.tick(Instant::from_millis(8 * 3_600_000), &opening, 0.0), None);
-        assert_eq!(director.scene(), Scene::Card);
+        assert_eq!(sequence.tick(Instant::from_millis(8 * 3_600_000), &opening, 0.0), None);
+        assert_eq!(sequence.scene(), Scene::Card);
     }
 
     #[test]
     fn intro_pans_down_after_a_visible_opening() {
         let scene_after = |opening: &Opening, waiting_rows: f64, skip_at_ms: Option<u64>| {
-            let mut director = OpeningSequence::new();
-            director.begin(Instant::EPOCH, OpeningTrigger::Connection);
+            let mut sequence = OpeningSequence::new();
+            sequence.start(Instant::EPOCH, OpeningTrigger::Connection);
             for ms in (0..60_000).step_by(TICK_MS as usize) {
                 if skip_at_ms == Some(ms) {
-                    director.skip();
+                    sequence.skip();
                 }
-                let _ = director.tick(Instant::from_millis(ms), opening, waiting_rows);
+                let _ = sequence.tick(Instant::from_millis(ms), opening, waiting_rows);
             }
-            director.end_intro();
-            director.scene()
+            sequence.end_intro();
+            sequence.scene()
         };
         let own = Opening::default();
         assert_eq!(scene_after(&own, 0.0, None), Scene::Crawl);

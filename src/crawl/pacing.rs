@@ -91,7 +91,7 @@ pub const TIGHT_GAP_ROWS: f64 = 0.25;
 pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
 
 /// The index of the initial speed.
-const USUAL_SPEED: usize = 3;
+const DEFAULT_SPEED: usize = 3;
 
 named_enum! {
     /// What the crawl does when lines come faster than the film's size and speed can carry: link key
@@ -169,7 +169,7 @@ impl Pacing {
     pub fn new() -> Self {
         Self {
             pace: Pace::All,
-            speed: USUAL_SPEED,
+            speed: DEFAULT_SPEED,
             eased_rate: 1.0,
             applied_rate: 1.0,
             size: 1.0,
@@ -209,12 +209,12 @@ impl Pacing {
     }
 
     /// Sets the person's speed to this one, or to the next slower one that exists.
-    pub fn choose(&mut self, percent: u32) {
+    pub fn set_speed(&mut self, percent: u32) {
         self.speed = SPEEDS_PERCENT.iter().rposition(|speed| *speed <= percent).unwrap_or(0);
     }
 
     /// Selects the next faster speed.
-    pub fn hurry(&mut self) {
+    pub fn speed_up(&mut self) {
         self.speed = (self.speed + 1).min(SPEEDS_PERCENT.len() - 1);
     }
 
@@ -225,7 +225,7 @@ impl Pacing {
 
     /// Returns the highest speed of the plane, in em a second.
     pub fn speed_max_em_per_s(&self) -> f64 {
-        self.pace.rate_max() * self.person() * SPEED_EM_PER_S
+        self.pace.rate_max() * self.speed_factor() * SPEED_EM_PER_S
     }
 
     /// Called when a message is to be placed: moves the size one step toward what the stream needs,
@@ -284,10 +284,10 @@ impl Pacing {
         let line_em = self.line_em(self.size, column_em);
         let waiting_em = waiting.set_em + lines * line_em;
         let ease_em = WAITING_EASE_LINES * line_em;
-        // A single line needs no haste: it enters at the film's speed.
+        // A single line needs no higher speed: it enters at the film's speed.
         let stream_em_per_s = self.arrivals_per_s * line_em * (waiting_em / ease_em).min(1.0);
         let needed_em_per_s = stream_em_per_s + (waiting_em - ease_em).max(0.0) / CATCH_UP_S;
-        let person = self.person();
+        let person = self.speed_factor();
         let target = (needed_em_per_s / SPEED_EM_PER_S / person).clamp(1.0, self.rate_max(self.size));
         // Eased in proportion: a step from 1 to 2 looks like one from 2 to 4.
         let part = elapsed_s / (elapsed_s + EASING_S);
@@ -315,7 +315,7 @@ impl Pacing {
         let mut size = 1.0;
         while size > self.pace.size_min() + SIZE_STEP / 2.0 {
             let load = lines_per_s * self.line_em(size, column_em)
-                / (self.rate_eased_max(size) * self.person() * SPEED_EM_PER_S);
+                / (self.rate_eased_max(size) * self.speed_factor() * SPEED_EM_PER_S);
             if load <= if size > self.size + SIZE_STEP / 2.0 { SIZE_GROW_LOAD } else { 1.0 } {
                 break;
             }
@@ -338,7 +338,7 @@ impl Pacing {
         FILM_RATE_MAX + (rate_max - FILM_RATE_MAX) * (1.0 - size) / (1.0 - SIZE_MIN)
     }
 
-    fn person(&self) -> f64 {
+    fn speed_factor(&self) -> f64 {
         f64::from(self.speed_percent()) / 100.0
     }
 }
@@ -420,10 +420,10 @@ mod tests {
     #[test]
     fn the_person_has_the_last_word() {
         let mut pacing = Pacing::new();
-        pacing.choose(220);
+        pacing.set_speed(220);
         let (rate, _) = live(&mut pacing, 0, 10, 0, 0);
         assert!((rate - 2.2).abs() < 1e-9, "{rate}");
-        pacing.choose(25);
+        pacing.set_speed(25);
         let (rate, _) = live(&mut pacing, 10, 10, 0, 0);
         assert!((rate - 0.25).abs() < 1e-9, "{rate}");
     }

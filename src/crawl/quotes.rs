@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_none_stays() {
+    fn text_without_quotes_is_unchanged() {
         for text in ["“Go,” she said", "‘Go’", "it’s", "5 ″", "צה\"ל", "ג'ירפה"] {
             assert_eq!(curly(text), text);
         }

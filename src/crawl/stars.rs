@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn near_stars_are_fewer_and_brighter_and_go_further() {
+    fn near_stars_are_fewer_brighter_and_move_further() {
         let [far, near] = &LAYERS;
         let mean = |layer: &Layer| {
             let stars: Vec<Star> = layer.in_window(3_840.0, 2_160.0).collect();

@@ -24,17 +24,17 @@ const WORD_CHARACTERS: usize = 24;
 
 /// The end of a message that is too long. It has no number: the only important fact is that there
 /// is more.
-pub const REST: &str = ".... (the console has the rest)";
+pub const REST: &str = ".... (continued in the console)";
 
 /// Shortens a line's text and speaker where they are too long.
 pub fn line(line: Line) -> Line {
     let Line { character, text } = line;
     Line {
-        character: match cut(&character, NAME_EM_MAX) {
+        character: match truncated(&character, NAME_EM_MAX) {
             Some(begin) => format!("{begin}…"),
             None => character,
         },
-        text: match words(&text) {
+        text: match shorten(&text) {
             Cow::Owned(short) => short,
             Cow::Borrowed(_) => text,
         },
@@ -42,8 +42,8 @@ pub fn line(line: Line) -> Line {
 }
 
 /// Shortens a text where it is too long.
-pub fn words(text: &str) -> Cow<'_, str> {
-    match cut(text, EM_MAX) {
+pub fn shorten(text: &str) -> Cow<'_, str> {
+    match truncated(text, EM_MAX) {
         Some(begin) => Cow::Owned(format!("{begin}{REST}")),
         None => Cow::Borrowed(text),
     }
@@ -57,7 +57,7 @@ pub fn letters_of(payload: &[u8]) -> usize {
 }
 
 /// Returns the beginning of a text that is longer than this; `None` where it isn't.
-fn cut(text: &str, longest_em: f64) -> Option<&str> {
+fn truncated(text: &str, longest_em: f64) -> Option<&str> {
     let mut width_em = 0.0;
     // A combining mark never exceeds the limit, so it stays with its letter.
     let (end, _) = text.char_indices().find(|(_, c)| {
@@ -75,16 +75,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_short_stays() {
+    fn short_text_is_unchanged() {
         for text in ["", "Hello.", &"word ".repeat(100), &"語".repeat(290)] {
-            assert!(matches!(words(text), Cow::Borrowed(same) if same == text));
+            assert!(matches!(shorten(text), Cow::Borrowed(same) if same == text));
         }
     }
 
     #[test]
-    fn what_is_long_says_where_the_rest_is() {
+    fn long_text_ends_with_a_note() {
         for text in ["word ".repeat(1_000), "w".repeat(5_000), "語".repeat(5_000), "e\u{301}".repeat(5_000)] {
-            let short = words(&text);
+            let short = shorten(&text);
             let begin = short.strip_suffix(REST).expect("the note");
             assert!(text.starts_with(begin));
             assert!((280..=560).contains(&begin.chars().filter(|c| *c != '\u{301}').count()), "{short}");
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn a_speaker_without_an_end() {
-        let told = line(Line { character: "Ada ".repeat(5_000), text: "Hello.".to_owned() });
-        assert!(told.character.chars().count() < 50, "{}", told.character);
-        assert_eq!(told.text, "Hello.");
+        let shortened = line(Line { character: "Ada ".repeat(5_000), text: "Hello.".to_owned() });
+        assert!(shortened.character.chars().count() < 50, "{}", shortened.character);
+        assert_eq!(shortened.text, "Hello.");
     }
 
     #[test]

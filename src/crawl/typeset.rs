@@ -166,10 +166,10 @@ pub fn set_entry(
     let own_em = column.width_em / size;
     TypesetBlock::Rows(match entry {
         BlockContent::Item(CrawlItem::Line { line, .. }) => set(&line.character, &line.text, size, own_em, body),
-        BlockContent::Item(CrawlItem::Passed { count, .. }) => {
-            centred(set("", &passed_words(*count), size, own_em, body))
+        BlockContent::Item(CrawlItem::Skipped { count, .. }) => {
+            centred(set("", &skip_notice(*count), size, own_em, body))
         }
-        BlockContent::Intro(words) => set("", &truncate::words(words), 1.0, column.width_em, body),
+        BlockContent::Intro(words) => set("", &truncate::shorten(words), 1.0, column.width_em, body),
         BlockContent::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
         BlockContent::Title(words) => {
             return TypesetBlock::Title(set_title(words, column.width_em * TITLE_WIDTH, title));
@@ -185,7 +185,7 @@ fn centred(mut setting: LineLayout) -> LineLayout {
 }
 
 /// Returns the text of a note about skipped messages.
-pub fn passed_words(count: u64) -> String {
+pub fn skip_notice(count: u64) -> String {
     match count {
         1 => "(1 message skipped)".to_owned(),
         _ => format!("({} messages skipped)", grouped(count)),
@@ -521,7 +521,7 @@ mod tests {
         text.chars().filter(|c| !unicode::is_mark(*c)).count() as f64 * 0.5
     }
 
-    fn told(character: &str, text: &str) -> LineLayout {
+    fn line_layout(character: &str, text: &str) -> LineLayout {
         set(character, text, 1.0, COLUMN_EM, &mut typewriter)
     }
 
@@ -542,7 +542,7 @@ mod tests {
     }
 
     fn check(character: &str, text: &str, expected: &[&str]) {
-        assert_eq!(shape(&told(character, text)), expected, "{character}: {text}");
+        assert_eq!(shape(&line_layout(character, text)), expected, "{character}: {text}");
     }
 
     #[test]
@@ -618,7 +618,7 @@ mod tests {
 
     #[test]
     fn no_lost_word_on_the_last_row() {
-        let setting = told("", "aaaaaaa bbbbbb ccccccc ddd e");
+        let setting = line_layout("", "aaaaaaa bbbbbb ccccccc ddd e");
         let last = setting.rows.last().map(|row| row.text.len());
         assert!(setting.rows.len() == 1 || last > Some(4), "{:?}", shape(&setting));
         // Full-width characters, with one em each.
@@ -653,7 +653,7 @@ mod tests {
         let long_word = "é".repeat(300);
         for text in [words, &long_word, "नमस्ते दुनिया 👩‍👩‍👧‍👦👩‍👩‍👧‍👦 🇩🇪🇫🇷 ok"]
         {
-            let setting = told("", text);
+            let setting = line_layout("", text);
             let mut joined = String::new();
             for row in &setting.rows {
                 assert!(typewriter(&row.text) <= COLUMN_EM, "{row:?}");
@@ -668,7 +668,7 @@ mod tests {
 
     #[test]
     fn torn_words_have_hyphens() {
-        let hyphens = |text: &str| told("", text).rows.iter().map(|row| row.hyphen).collect::<Vec<_>>();
+        let hyphens = |text: &str| line_layout("", text).rows.iter().map(|row| row.hyphen).collect::<Vec<_>>();
         assert_eq!(hyphens("Donaudampfschifffahrtselektrizitätenwerk"), [true, false]);
         assert_eq!(hyphens(&"語".repeat(40)), [false, false]);
         assert_eq!(hyphens("short words have none of them at all"), [false, false]);
@@ -679,7 +679,7 @@ mod tests {
         for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "स्त्री", "ज्ञों", "ক্ষি", "👍🏽"]
         {
             let text = whole.repeat(60);
-            for row in told("", &text).rows {
+            for row in line_layout("", &text).rows {
                 assert_eq!(row.text.replace(whole, ""), "", "{whole} was torn");
             }
         }
@@ -692,7 +692,7 @@ mod tests {
         let (mut ragged, mut all, mut widest_em) = (0, 0, 0.0_f64);
         for words in 8..60 {
             let text: Vec<&str> = text.split(' ').cycle().take(words).collect();
-            let rows = told("Ada", &text.join(" ")).rows;
+            let rows = line_layout("Ada", &text.join(" ")).rows;
             for row in &rows[..rows.len() - 1] {
                 all += 1;
                 let Alignment::Flush { letter_spacing_em } = row.alignment else {
@@ -711,14 +711,14 @@ mod tests {
     }
 
     #[test]
-    fn no_row_begins_or_ends_with_what_must_not() {
+    fn line_break_rules_are_respected() {
         // Every place where a row can end occurs, one character at a time.
         for before in 0..30 {
             for text in [
                 "「橋」は、開いています。「誰か」を送って！（急いで）ください…ちょっと待って、リュックサックー。",
                 "“他说：《桥》开了。”请派人过去（快点），好吗？是的！谢谢。",
             ] {
-                let rows = told("", &format!("{}{text}", "語".repeat(before))).rows;
+                let rows = line_layout("", &format!("{}{text}", "語".repeat(before))).rows;
                 for (place, row) in rows.iter().enumerate() {
                     let first = row.text.chars().next().unwrap_or('語');
                     let last = row.text.chars().next_back().unwrap_or('語');
@@ -738,14 +738,14 @@ mod tests {
         // Full-width characters, with half an em each.
         let text = "日本語のとても長い文章です、それは続きます。それは続きます。それは続きます。";
         assert_eq!(
-            shape(&told("", text)),
+            shape(&line_layout("", text)),
             ["日本語のとても長い文章です、それは続きます。それは続=+", "きます。それは続きます。"]
         );
     }
 
     #[test]
-    fn what_a_space_must_not_tear_stays_whole() {
-        let setting = told("", "aaaa bbbb cccc dddd eeee 21,4\u{a0}°C here");
+    fn no_break_space_keeps_words_together() {
+        let setting = line_layout("", "aaaa bbbb cccc dddd eeee 21,4\u{a0}°C here");
         assert!(setting.rows.iter().any(|row| row.text.contains("21,4\u{a0}°C")), "{:?}", shape(&setting));
     }
 
@@ -759,20 +759,20 @@ mod tests {
             ("", "42", Direction::LeftToRight),
         ];
         for (character, text, expected) in cases {
-            assert_eq!(told(character, text).direction, expected, "{character}: {text}");
+            assert_eq!(line_layout(character, text).direction, expected, "{character}: {text}");
         }
     }
 
     #[test]
-    fn controls_and_overrides_are_harmless() {
+    fn control_characters_are_harmless() {
         check("", "a\u{202E}b\u{0}c\nd", &["ab c d-"]);
         check("", "<img src=x onerror=alert(1)>", &["<img src=x onerror=alert(1)>-"]);
     }
 
     #[test]
     fn passed_over() {
-        assert_eq!(passed_words(1), "(1 message skipped)");
-        assert_eq!(passed_words(1_234_567), "(1,234,567 messages skipped)");
+        assert_eq!(skip_notice(1), "(1 message skipped)");
+        assert_eq!(skip_notice(1_234_567), "(1,234,567 messages skipped)");
     }
 
     #[test]

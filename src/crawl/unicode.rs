@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hyphen_is_between_letters_that_have_such() {
+    fn hyphens_only_in_scripts_that_hyphenate() {
         for (before, after, expected) in [
             ("a", "b", true),
             ("e\u{301}", "é", true),

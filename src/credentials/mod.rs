@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_say_when_they_expire() {
+    fn url_expiry_is_parsed() {
         for (url, expires_ms) in [
             ("wss://host/mqtt", None),
             ("wss://host/mqtt?X-Amz-Date=20261121T100000Z&X-Amz-Expires=3600", Some(1_795_258_800_000)),

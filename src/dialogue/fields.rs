@@ -64,8 +64,8 @@ impl<'a> NamedFields<'a> {
         let (mut speakers, mut words) = (Candidates::default(), Candidates::default());
         let mut objects = Vec::new();
         each_field(json, &mut |name, value| match rank(name) {
-            (Some(rank), _) => speakers.meet(rank, value),
-            (None, Some(rank)) => words.meet(rank, value),
+            (Some(rank), _) => speakers.add(rank, value),
+            (None, Some(rank)) => words.add(rank, value),
             (None, None) if value.get().starts_with('{') => objects.push(value),
             (None, None) => {}
         })?;
@@ -77,13 +77,13 @@ impl<'a> NamedFields<'a> {
             let mut inner = inner.filter_map(|object| Self::within(object, rank, depth + 1));
             inner.find_map(|inner| Some((inner.words.filter(|words| words.is_text)?, inner.speaker)))
         };
-        let in_words = || {
+        let readable = || {
             let value = words.all().find(|value| value.get() != "null")?;
             Some((Words { text: readable::value(value)?, is_text: false }, None))
         };
         let is_silent = words.all().next().is_some();
         let (words, nearer) =
-            said.or_else(inside).or_else(in_words).filter(|(words, _)| !words.text.is_empty()).unzip();
+            said.or_else(inside).or_else(readable).filter(|(words, _)| !words.text.is_empty()).unzip();
         Some(Self {
             speaker: nearer.flatten().or(speaker),
             speaker_field,
@@ -98,9 +98,9 @@ impl<'a> NamedFields<'a> {
 struct Candidates<'a>(Vec<(usize, Found<'a>)>);
 
 impl<'a> Candidates<'a> {
-    fn meet(&mut self, rank: usize, value: &'a RawValue) {
+    fn add(&mut self, rank: usize, value: &'a RawValue) {
         match self.0.iter_mut().find(|(known, _)| *known == rank) {
-            Some((_, found)) => found.meet(value),
+            Some((_, found)) => found.add(value),
             None => self.0.push((rank, Found::Once(value))),
         }
         self.0.sort_by_key(|(rank, _)| *rank);
@@ -176,7 +176,7 @@ fn own_name(object: &RawValue) -> Option<String> {
         if name.eq_ignore_ascii_case("last_name") {
             last_name = Some(shown(value));
         } else if let Some(rank) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
-            names.meet(rank, value);
+            names.add(rank, value);
         }
     })?;
     let is_first = |value: &RawValue| {

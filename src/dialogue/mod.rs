@@ -50,7 +50,7 @@ impl Line {
     /// message names no speaker, the last levels of its topic are the speaker, unless the payload
     /// is a sentence on a topic of one level, as for a story.
     pub fn from_payload(topic: &str, payload: &[u8]) -> Self {
-        let Said { speaker, text, is_prose } = Said::from_payload(topic, payload);
+        let ParsedPayload { speaker, text, is_prose } = ParsedPayload::from_payload(topic, payload);
         let character = speaker.unwrap_or_else(|| {
             if is_prose && !topic::has_levels(topic) { String::new() } else { topic_speaker(topic) }
         });
@@ -65,7 +65,7 @@ impl Line {
 }
 
 /// Speaker and text as far as the payload contains them.
-struct Said {
+struct ParsedPayload {
     /// The speaker that the message names: empty for explicitly none, `None` if it has no such
     /// field.
     speaker: Option<String>,
@@ -74,7 +74,7 @@ struct Said {
     is_prose: bool,
 }
 
-impl Said {
+impl ParsedPayload {
     fn from_payload(topic: &str, payload: &[u8]) -> Self {
         let Some(text) = text_of(payload) else { return Self::reading(bytes_in_hex(payload)) };
         if text.is_empty() {
@@ -97,8 +97,8 @@ impl Said {
     }
 
     fn from_json(json: &RawValue) -> Self {
-        let in_words = |aside| readable::json(json, aside);
-        let as_written = || Self::reading(in_words(None).unwrap_or_else(|| on_one_line(json.get())));
+        let readable = |aside| readable::json(json, aside);
+        let as_written = || Self::reading(readable(None).unwrap_or_else(|| on_one_line(json.get())));
         let Some(named) = NamedFields::of(json, rank) else { return as_written() };
         let NamedFields { speaker, speaker_field, words, is_silent } = named;
         if let Some(Words { text, is_text }) = words {
@@ -107,7 +107,7 @@ impl Said {
             return Self { speaker, text, is_prose };
         }
         // Without a text field, the other fields are shown.
-        if let Some(text) = in_words(speaker_field).filter(|_| speaker_field.is_some() || is_silent) {
+        if let Some(text) = readable(speaker_field).filter(|_| speaker_field.is_some() || is_silent) {
             return Self { speaker, ..Self::reading(text) };
         }
         match speaker {
@@ -167,9 +167,9 @@ fn field<'a>(mut json: &'a RawValue, mut path: &str) -> Option<&'a RawValue> {
         each_field(json, &mut |field, value| {
             // Names can contain dots.
             if field == path {
-                whole.meet(value);
+                whole.add(value);
             } else if field == name {
-                outer.meet(value);
+                outer.add(value);
             }
         })?;
         if let Found::Once(value) = whole {
@@ -189,7 +189,7 @@ enum Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn meet(&mut self, value: &'a RawValue) {
+    fn add(&mut self, value: &'a RawValue) {
         *self = if matches!(self, Self::Never) { Self::Once(value) } else { Self::Again };
     }
 

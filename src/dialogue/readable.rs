@@ -89,7 +89,7 @@ impl Field<'_> {
             value = format!("{}{MORE}", value.trim_end());
         }
         let unit = self.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-        let name = name_in_words(&self.name);
+        let name = readable_name(&self.name);
         let space = if name.is_empty() { "" } else { " " };
         Some(format!("{name}{space}{value}{unit}"))
     }
@@ -169,7 +169,7 @@ fn inner(json: &RawValue) -> Option<String> {
         is_short = words.len() < INNER_MAX
             && value.is_some_and(|value| {
                 let is_short = value.chars().count() <= INNER_CHARS_MAX;
-                words.push(if is_object { format!("{} {value}", name_in_words(name)) } else { value });
+                words.push(if is_object { format!("{} {value}", readable_name(name)) } else { value });
                 is_short
             });
     })?;
@@ -188,7 +188,7 @@ fn scalar(value: &RawValue) -> Option<String> {
 
 /// Turns `battery_level` and `batteryLevel` into "battery level". A capital begins a word after two
 /// small letters: `pH` and `kWh` are unchanged.
-fn name_in_words(name: &str) -> String {
+fn readable_name(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 2);
     let mut chars = name.chars().peekable();
     let mut small = 0;
@@ -355,12 +355,12 @@ mod tests {
             ("größeÜber", "größe über"),
             ("", ""),
         ] {
-            assert_eq!(name_in_words(name), expected, "{name}");
+            assert_eq!(readable_name(name), expected, "{name}");
         }
     }
 
     #[test]
-    fn sentences_are_told_from_readings() {
+    fn sentences_are_distinguished_from_readings() {
         for text in ["I am on the road", "Is anybody there, Ada?", "日本語のとても長い文章です", "สวัสดีชาวโลกทุกคน"]
         {
             assert!(is_prose(text), "{text}");

@@ -25,7 +25,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::dialogue::{Line, Said, field, json_of, on_one_line, shown, text_of};
+use crate::dialogue::{Line, ParsedPayload, field, json_of, on_one_line, shown, text_of};
 use crate::mqtt::topic::{TopicError, TopicFilter};
 
 /// The most rules: more are hard to keep track of, and each costs a comparison for every topic.
@@ -64,16 +64,16 @@ pub struct Template(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A closing brace without an opening one.
-    #[error("A }} without a {{ before it. To show a brace, write it twice: }}}}")]
+    #[error("Unmatched }}. To show a brace, double it: }}}}")]
     Unopened,
     /// An opening brace without a closing one.
-    #[error("The {{ before “{0}” isn't closed. To show a brace, write it twice: {{{{")]
+    #[error("Missing }} after “{0}”. To show a brace, double it: {{{{")]
     Unclosed(String),
     /// Two braces with nothing between them.
-    #[error("Between {{ and }} stands what is to be shown, such as {{value}} or {{1}}.")]
-    NoPlace,
+    #[error("Empty braces. Enter a placeholder, such as {{value}} or {{1}}.")]
+    EmptyPlaceholder,
     /// A level that doesn't exist.
-    #[error("Levels of the topic are counted from 1, {{1}}, or from the last on, {{-1}}.")]
+    #[error("There is no level 0. {{1}} is the first level of the topic, {{-1}} the last.")]
     LevelZero,
 }
 
@@ -87,13 +87,13 @@ pub enum KeyError {
     #[error("{0}")]
     Template(TemplateError),
     /// The text is empty.
-    #[error("It says nothing. Leave it out for the message's own words.")]
-    NoWords,
+    #[error("Empty template. Leave it out to use the message's own text.")]
+    EmptyText,
     /// The key doesn't follow a `line`, or is repeated after the same one.
-    #[error("It may stand once behind each line=… that it is about.")]
-    NoLine,
+    #[error("It must follow line=…, and at most once.")]
+    WithoutLine,
     /// More rules than [`RULES_MAX`].
-    #[error("There are more rules than 32.")]
+    #[error("Too many rules (maximum 32).")]
     TooMany,
 }
 
@@ -112,7 +112,7 @@ impl LineRules {
     }
 
     /// Whether the crawl shows messages of this topic.
-    pub fn tells(&self, topic: &str) -> bool {
+    pub fn shows(&self, topic: &str) -> bool {
         self.rule_for(topic).is_none_or(|rule| rule.wording.is_some())
     }
 
@@ -134,16 +134,16 @@ impl LineRules {
             self.rules.push(Rule { topics, wording: (key == "line").then(LineTemplate::default) });
             return Ok(());
         }
-        let wording = self.rules.last_mut().and_then(|rule| rule.wording.as_mut()).ok_or(KeyError::NoLine)?;
-        let place = match key {
+        let wording = self.rules.last_mut().and_then(|rule| rule.wording.as_mut()).ok_or(KeyError::WithoutLine)?;
+        let template = match key {
             "speaker" => &mut wording.speaker,
-            _ if value.trim().is_empty() => return Err(KeyError::NoWords),
+            _ if value.trim().is_empty() => return Err(KeyError::EmptyText),
             _ => &mut wording.words,
         };
-        if place.is_some() {
-            return Err(KeyError::NoLine);
+        if template.is_some() {
+            return Err(KeyError::WithoutLine);
         }
-        *place = Some(Template::parse(value).map_err(KeyError::Template)?);
+        *template = Some(Template::parse(value).map_err(KeyError::Template)?);
         Ok(())
     }
 
@@ -168,14 +168,15 @@ impl LineTemplate {
     /// Returns the line of a message on a topic of the rule.
     pub fn line(&self, topic: &str, payload: &[u8]) -> Line {
         let message = Message::new(topic, payload);
-        let fill = |template: &Option<Template>| template.as_ref().and_then(|template| template.fill(&message).ok());
+        let render =
+            |template: &Option<Template>| template.as_ref().and_then(|template| template.render(&message).ok());
         // A speaker may be empty; an empty text counts as missing.
-        let (speaker, words) = (fill(&self.speaker), fill(&self.words).filter(|words| !words.is_empty()));
+        let (speaker, words) = (render(&self.speaker), render(&self.words).filter(|words| !words.is_empty()));
         match (speaker, words) {
             (Some(character), Some(text)) => Line { character, text },
             // For a text from the person's template, only the message can name the speaker.
             (speaker, Some(text)) => {
-                let named = || Said::from_payload(topic, payload).speaker.unwrap_or_default();
+                let named = || ParsedPayload::from_payload(topic, payload).speaker.unwrap_or_default();
                 Line { character: speaker.unwrap_or_else(named), text }
             }
             (speaker, None) => {
@@ -191,7 +192,7 @@ impl LineTemplate {
         [&self.speaker, &self.words]
             .into_iter()
             .flatten()
-            .find_map(|template| template.fill(&message).err())
+            .find_map(|template| template.render(&message).err())
             .map(str::to_owned)
     }
 }
@@ -219,23 +220,25 @@ impl Template {
     pub fn single_placeholder(&self) -> Option<Placeholder<'_>> {
         let mut parts = Parts(self.0.trim());
         match (parts.next(), parts.next()) {
-            (Some(Ok(Part::Placeholder(place, _))), None) => Some(place),
+            (Some(Ok(Part::Placeholder(placeholder, _))), None) => Some(placeholder),
             _ => None,
         }
     }
 
     /// Returns the text, or the placeholder that the message has no value for.
-    fn fill(&self, message: &Message<'_>) -> Result<String, &str> {
-        let mut filled = String::new();
+    fn render(&self, message: &Message<'_>) -> Result<String, &str> {
+        let mut rendered = String::new();
         for part in Parts(&self.0) {
             match part {
-                Ok(Part::Text(text)) => filled.push_str(text),
-                Ok(Part::Placeholder(place, written)) => filled.push_str(&message.find(place).ok_or(written)?),
+                Ok(Part::Text(text)) => rendered.push_str(text),
+                Ok(Part::Placeholder(placeholder, written)) => {
+                    rendered.push_str(&message.find(placeholder).ok_or(written)?);
+                }
                 // Parsing has excluded this.
                 Err(_) => {}
             }
         }
-        Ok(filled.trim().to_owned())
+        Ok(rendered.trim().to_owned())
     }
 }
 
@@ -258,7 +261,7 @@ impl<'a> Placeholder<'a> {
     /// Parses a placeholder.
     fn parse(written: &'a str) -> Result<Self, TemplateError> {
         Ok(match written {
-            "" | "." => return Err(TemplateError::NoPlace),
+            "" | "." => return Err(TemplateError::EmptyPlaceholder),
             "topic" => Self::Topic,
             "payload" => Self::Payload,
             "value" => Self::Value,
@@ -281,7 +284,7 @@ enum Part<'a> {
 struct Parts<'a>(&'a str);
 
 impl<'a> Parts<'a> {
-    fn place(&mut self, opened: &'a str) -> Result<Part<'a>, TemplateError> {
+    fn placeholder(&mut self, opened: &'a str) -> Result<Part<'a>, TemplateError> {
         let (written, rest) = opened.split_once('}').ok_or_else(|| TemplateError::Unclosed(opened.to_owned()))?;
         self.0 = rest;
         let written = written.trim();
@@ -305,7 +308,7 @@ impl<'a> Iterator for Parts<'a> {
             }
             Some(0) => {
                 return Some(match all.strip_prefix('{') {
-                    Some(opened) => self.place(opened),
+                    Some(opened) => self.placeholder(opened),
                     None => Err(TemplateError::Unopened),
                 });
             }
@@ -316,7 +319,7 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// A message to fill placeholders from.
+/// A message to render placeholders from.
 struct Message<'a> {
     topic: &'a str,
     /// `None` if it isn't text, or is blank.
@@ -330,8 +333,8 @@ impl<'a> Message<'a> {
         Self { topic, text, json: text.and_then(json_of) }
     }
 
-    fn find(&self, place: Placeholder<'_>) -> Option<String> {
-        match place {
+    fn find(&self, placeholder: Placeholder<'_>) -> Option<String> {
+        match placeholder {
             Placeholder::Topic => Some(self.topic.to_owned()),
             Placeholder::Level(level) => level_of(self.topic, level).map(str::to_owned),
             Placeholder::Value if self.json.is_some() => self.find(Placeholder::Field("value")),
@@ -345,6 +348,6 @@ impl<'a> Message<'a> {
 }
 
 fn level_of(topic: &str, level: isize) -> Option<&str> {
-    let place = level.unsigned_abs().checked_sub(1)?;
-    if level > 0 { topic.split('/').nth(place) } else { topic.rsplit('/').nth(place) }
+    let index = level.unsigned_abs().checked_sub(1)?;
+    if level > 0 { topic.split('/').nth(index) } else { topic.rsplit('/').nth(index) }
 }

@@ -180,15 +180,15 @@ impl Engine {
             }
             PageCommand::SetLineRules(line_rules) => {
                 let line_rules = Rc::new(line_rules);
-                self.feed.map(Rc::clone(&line_rules), &self.messages.log);
+                self.feed.set_rules(Rc::clone(&line_rules), &self.messages.log);
                 self.filter.set_line_rules(line_rules, &self.messages.log, self.processed_at);
                 self.page.mark_dirty();
             }
             PageCommand::ShowInCrawl(seq) => {
-                self.feed.push(seq);
+                self.feed.show_first(seq);
                 self.page.mark_dirty();
             }
-            PageCommand::Pull(pull) => self.page.handle_pull(pull, self.feed.untold() > 0),
+            PageCommand::Pull(pull) => self.page.handle_pull(pull, self.feed.pending() > 0),
         }
     }
 
@@ -377,7 +377,7 @@ impl Engine {
     /// Handles the session's events after every change.
     fn process_session_events(&mut self, now: Instant) {
         self.processed_at = now;
-        self.feed.look(&self.messages.log);
+        self.feed.scan(&self.messages.log);
         while let Some(event) = self.session.poll_event() {
             // Outcomes are sent only to the panels.
             if !matches!(event, Event::Published { .. }) {

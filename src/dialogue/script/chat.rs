@@ -7,7 +7,7 @@
 //!   and files that aren't included.
 
 use super::text::{is_name, spoken};
-use super::{Out, Passed};
+use super::{Out, Unspoken};
 use crate::dialogue::Line;
 
 /// The longest name in characters; there are no rules for names in messengers.
@@ -79,7 +79,7 @@ enum Begin<'a> {
 }
 
 /// Whether a script with this beginning is a conversation.
-pub(super) fn begins(sample: &str) -> bool {
+pub(super) fn recognizes(sample: &str) -> bool {
     let rows = sample.lines().filter(|row| !row.trim().is_empty());
     let (mut said, mut heads, mut count) = (0, 0, 0);
     for row in rows {
@@ -109,7 +109,7 @@ impl Chat {
             }
             Begin::System => {
                 self.end(out);
-                out.pass(Passed::System);
+                out.skip(Unspoken::System);
             }
             Begin::No => self.go_on(number, &cleaned(row), out),
         }
@@ -124,7 +124,7 @@ impl Chat {
             if text.contains(char::is_alphabetic) && !text.starts_with(['=', '#', '-', '*']) {
                 let (character, text) = spoken(text);
                 if character.is_empty() {
-                    return out.pass(Passed::System);
+                    return out.skip(Unspoken::System);
                 }
                 self.message = Some((number, Line { character, text }));
             }
@@ -140,9 +140,9 @@ impl Chat {
         let Some((number, line)) = self.message.take() else { return };
         let is_marked = std::mem::take(&mut self.is_marked);
         if ATTACHMENTS.iter().any(|what| line.text == *what || (what.len() > 8 && line.text.contains(what))) {
-            out.pass(Passed::Attachment);
+            out.skip(Unspoken::Attachment);
         } else if is_marked {
-            out.pass(Passed::System);
+            out.skip(Unspoken::System);
         } else if !line.text.is_empty() {
             out.spoken(number, line);
         }

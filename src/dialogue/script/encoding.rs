@@ -28,7 +28,7 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// The beginnings of files that aren't text, and what to do with them.
-const NO_TEXT: [(&[u8], &str); 17] = [
+const SIGNATURES: [(&[u8], &str); 17] = [
     (b"PK\x03\x04", OFFICE),
     (b"PK\x05\x06", OFFICE),
     (b"\xd0\xcf\x11\xe0", OFFICE),
@@ -47,10 +47,10 @@ const NO_TEXT: [(&[u8], &str); 17] = [
     (b"ID3", MEDIA),
     (b"\xff\xfe\0\0", "It is UTF-32 text. Save it as UTF-8."),
 ];
-const OFFICE: &str = "It is a document of an office program, or an archive. Save it as CSV or as plain text, in UTF-8.";
-const PACKED: &str = "It is compressed. Unpack it first.";
-const MEDIA: &str = "It holds pictures, sound or a film. Take a file of text, such as its subtitles.";
-const BINARY: &str = "It is no text. Save the script as CSV or as plain text, in UTF-8.";
+const OFFICE: &str = "It is an office document or an archive. Save it as CSV or plain text in UTF-8.";
+const PACKED: &str = "It is a compressed file. Unpack it first.";
+const MEDIA: &str = "It is an image, audio or video file. Use a text file, such as its subtitles.";
+const BINARY: &str = "It isn't a text file. Save the script as CSV or plain text in UTF-8.";
 
 /// The encoding of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) struct Decoder {
     not_utf8_at: Option<usize>,
     /// Lines and columns, from 1, of characters that aren't text; one per line.
     broken: VecDeque<(usize, usize)>,
-    no_text: Option<&'static str>,
+    not_text: Option<&'static str>,
 }
 
 impl Default for Decoder {
@@ -95,7 +95,7 @@ impl Default for Decoder {
             is_not_utf8: false,
             not_utf8_at: None,
             broken: VecDeque::new(),
-            no_text: None,
+            not_text: None,
         }
     }
 }
@@ -103,11 +103,11 @@ impl Default for Decoder {
 impl Decoder {
     /// Appends the decoded bytes to `text`; `is_end`: no bytes follow.
     pub(super) fn push(&mut self, bytes: &[u8], is_end: bool, text: &mut String) {
-        if self.no_text.is_some() {
+        if self.not_text.is_some() {
             return;
         }
         self.tail.extend_from_slice(bytes);
-        if self.encoding.is_none() && !self.settle(is_end) {
+        if self.encoding.is_none() && !self.detect_encoding(is_end) {
             return;
         }
         let bytes = std::mem::take(&mut self.tail);
@@ -122,8 +122,8 @@ impl Decoder {
     }
 
     /// Returns why the file isn't text, if it isn't.
-    pub(super) fn no_text(&self) -> Option<&'static str> {
-        self.no_text
+    pub(super) fn not_text(&self) -> Option<&'static str> {
+        self.not_text
     }
 
     /// Returns the first line that isn't UTF-8 and was read as Windows-1252.
@@ -148,7 +148,7 @@ impl Decoder {
 
     /// Decides the encoding from the beginning of the file; `false` if there aren't enough bytes.
     /// The deciding bytes are the same whatever the pieces.
-    fn settle(&mut self, is_end: bool) -> bool {
+    fn detect_encoding(&mut self, is_end: bool) -> bool {
         let head = &self.tail[..self.tail.len().min(HEAD_BYTES_MAX)];
         let wanted = match head.iter().position(|&byte| byte == b'\n') {
             // A UTF-16 line end has two bytes.
@@ -160,8 +160,8 @@ impl Decoder {
             return false;
         }
         let head = &head[..wanted.min(head.len())];
-        if let Some((_, words)) = NO_TEXT.iter().find(|(begin, _)| head.starts_with(begin)) {
-            self.no_text = Some(words);
+        if let Some((_, words)) = SIGNATURES.iter().find(|(begin, _)| head.starts_with(begin)) {
+            self.not_text = Some(words);
             return false;
         }
         let nuls = |first: usize| head.iter().skip(first).step_by(2).filter(|&&byte| byte == 0).count();
@@ -175,7 +175,7 @@ impl Decoder {
                 (even, odd) if odd > 2 * even => (Encoding::Utf16 { is_big_endian: false }, 0),
                 (even, odd) if even > 2 * odd => (Encoding::Utf16 { is_big_endian: true }, 0),
                 _ => {
-                    self.no_text = Some(BINARY);
+                    self.not_text = Some(BINARY);
                     return false;
                 }
             },
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_told_by_line() {
+    fn non_text_bytes_are_reported_by_line() {
         // Windows-1252 has no character there.
         let (_, mut decoder) = decoded(b"ok\nab\x81c\x81\nok");
         assert_eq!((decoder.broken_in(1..2), decoder.broken_in(2..4)), (None, Some((2, 3))));
@@ -345,16 +345,16 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_text_say_what_they_look_like() {
+    fn binary_files_are_identified() {
         let check = |bytes: &[u8], words: &str| {
             let (text, decoder) = decoded(bytes);
             assert_eq!(text, "");
-            assert!(decoder.no_text().is_some_and(|told| told.contains(words)), "{:?}", decoder.no_text());
+            assert!(decoder.not_text().is_some_and(|reason| reason.contains(words)), "{:?}", decoder.not_text());
         };
-        check(b"PK\x03\x04\x14\0\x06\0", "office program");
+        check(b"PK\x03\x04\x14\0\x06\0", "an office document");
         check(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF");
-        check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "pictures");
-        check(b"SQLite format 3\0\x10\0\x02\x02\0@  \0\0\0\x15", "no text");
+        check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image");
+        check(b"SQLite format 3\0\x10\0\x02\x02\0@  \0\0\0\x15", "isn't a text file");
         check(b"\xff\xfe\0\0A\0\0\0", "UTF-32");
     }
 }

@@ -18,7 +18,7 @@ const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 const DEPTH_MAX: usize = 12;
 
 /// Whether a script that begins with this row is JSON.
-pub(super) fn begins(row: &str) -> bool {
+pub(super) fn recognizes(row: &str) -> bool {
     let next = |open: char| row.strip_prefix(open).map(str::trim_start);
     next('{').is_some_and(|rest| rest.is_empty() || rest.starts_with(['"', '}']))
         || next('[').is_some_and(|rest| rest.is_empty() || rest.starts_with(['{', '[', '"']))
@@ -42,13 +42,13 @@ pub(super) fn read(number: usize, row: &str, out: &mut Out) {
         Ok(json) => json,
         Err(error) => {
             let at = if error.is_eof() { row.len() } else { error.column().saturating_sub(1) };
-            let fault = RowFault::in_bytes(row, at, format!("The row isn't JSON: {}.", reason(&error)));
+            let fault = RowFault::in_bytes(row, at, format!("The row isn't valid JSON: {}.", reason(&error)));
             return out.take(number, Err(fault));
         }
     };
     let column = row.chars().take_while(|char| char.is_whitespace()).count() + 1;
     if !json.get().starts_with('{') {
-        let words = r#"The row is JSON, but no object such as {"character":"ADA","text":"Hello"}."#;
+        let words = r#"The row is JSON, but not an object such as {"character":"ADA","text":"Hello"}."#;
         return out.fault(number, column, words.to_owned());
     }
     if Parts::of(json).has_words {
@@ -82,7 +82,7 @@ fn line_of(json: &RawValue) -> Result<Option<Line>, &'static str> {
     };
     match words {
         Some(words) => Ok(Some(Line { character: speaker.unwrap_or_default(), text: words.text })),
-        None if is_silent => Err(super::NO_WORDS),
+        None if is_silent => Err(super::EMPTY_TEXT),
         None => Ok(None),
     }
 }
@@ -138,7 +138,7 @@ impl Document {
         }
         self.end_list(out);
         if is_cut || self.is_in_list {
-            out.fault(self.line, 1, "The JSON ends in the middle: a part of the file is missing.".to_owned());
+            out.fault(self.line, 1, "The JSON is incomplete: part of the file is missing.".to_owned());
         }
     }
 
@@ -193,8 +193,7 @@ impl Document {
         if self.item.is_empty() && !self.is_skipping {
             self.item_at = self.line;
         }
-        let most = if self.is_in_list { ROW_BYTES_MAX } else { DOCUMENT_BYTES_MAX };
-        if self.item.len() >= most {
+        if self.item.len() >= self.item_bytes_max() {
             self.is_skipping = true;
             self.item = String::new();
         }
@@ -203,10 +202,15 @@ impl Document {
         }
     }
 
+    fn item_bytes_max(&self) -> usize {
+        if self.is_in_list { ROW_BYTES_MAX } else { DOCUMENT_BYTES_MAX }
+    }
+
     fn end_item(&mut self, out: &mut Out) {
         let item = std::mem::take(&mut self.item);
         if std::mem::take(&mut self.is_skipping) {
-            return out.fault(self.item_at, 1, "The object is longer than can be read.".to_owned());
+            let fault = format!("The object is longer than {} MiB.", self.item_bytes_max() >> 20);
+            return out.fault(self.item_at, 1, fault);
         }
         if item.is_empty() {
             return;
@@ -216,7 +220,7 @@ impl Document {
             Ok(json) => json,
             Err(error) => {
                 let line = self.item_at + error.line().saturating_sub(1);
-                return out.fault(line, error.column().max(1), format!("It isn't JSON: {}.", reason(&error)));
+                return out.fault(line, error.column().max(1), format!("Not valid JSON: {}.", reason(&error)));
             }
         };
         if self.is_in_list && json.get().starts_with('"') {
@@ -357,9 +361,9 @@ fn holds_lines(list: &RawValue) -> bool {
     let seen = each_field(list, &mut |_, item| {
         holds |= item.get().starts_with('[');
         if item.get().starts_with('{') {
-            let names_somebody = &mut |name: &str, _: &RawValue| holds |= columns::rank(name).0.is_some();
+            let see_speaker = &mut |name: &str, _: &RawValue| holds |= columns::rank(name).0.is_some();
             // An invalid name ends the search.
-            let _ = each_field(item, names_somebody);
+            let _ = each_field(item, see_speaker);
         }
     });
     is_list && seen.is_some() && holds

@@ -1,7 +1,7 @@
 //! Script files: dialogue for publishing, in common file formats.
 //!
 //! - A row that is broken or isn't text is reported as a [`ScriptError`] and left out; the others
-//!   are read all the same. Legitimate parts that aren't spoken are counted ([`Passed`]). For a
+//!   are read all the same. Legitimate parts that aren't spoken are counted ([`Unspoken`]). For a
 //!   file that can't be read, [`Unreadable`] says what it seems to be.
 //! - UTF-8, UTF-16, Windows-1252, and all kinds of line ends are accepted.
 //! - [`Reader`] reads a script in pieces; [`parse`] reads a whole one.
@@ -17,7 +17,7 @@ mod summary;
 mod table;
 mod text;
 
-pub use summary::{Passed, Summary, Unreadable};
+pub use summary::{Summary, Unreadable, Unspoken};
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,10 +35,10 @@ pub const ROW_BYTES_MAX: usize = 1024 * 1024;
 /// The number of bytes that decide the format of a file.
 const SAMPLE_BYTES: usize = 16 * 1024;
 
-const NO_WORDS: &str = "The row has no words to speak.";
-const NO_TEXT: &str = "The row isn't UTF-8, and isn't Windows-1252 either. Save the file as UTF-8.";
+const EMPTY_TEXT: &str = "The row has no text.";
+const NOT_TEXT: &str = "The row is neither UTF-8 nor Windows-1252. Save the file as UTF-8.";
 const TOO_LONG: &str = "The row is longer than 1 MiB.";
-const MARKUP: &str = "It is HTML or XML. Save it as plain text, or as CSV.";
+const MARKUP: &str = "It is HTML or XML. Save it as plain text or CSV.";
 
 named_enum! {
     /// The format of a script.
@@ -81,10 +81,10 @@ impl Format {
     fn of_sample(sample: &str) -> Self {
         let first = sample.lines().next().unwrap_or_default();
         let text = first.trim();
-        if json::begins(text) {
+        if json::recognizes(text) {
             return Self::JsonLines;
         }
-        if subtitles::begins(sample) {
+        if subtitles::recognizes(sample) {
             return Self::Subtitles;
         }
         if table::is_header(first, "\t") {
@@ -93,13 +93,13 @@ impl Format {
         if text.contains(table::CORNELL) || [",", ";", "|"].iter().any(|separator| table::is_header(first, separator)) {
             return Self::Csv;
         }
-        if rows::begins(text) {
+        if rows::recognizes(text) {
             return Self::Rows;
         }
-        if chat::begins(sample) {
+        if chat::recognizes(sample) {
             return Self::Chat;
         }
-        if screenplay::begins(sample) {
+        if screenplay::recognizes(sample) {
             return Self::Screenplay;
         }
         match () {
@@ -118,7 +118,7 @@ impl fmt::Display for Format {
 
 /// No format has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a script is written as rows, csv, tsv, jsonl, subtitles, screenplay, chat or text")]
+#[error("the formats are rows, csv, tsv, jsonl, subtitles, screenplay, chat and text")]
 pub struct UnknownFormat;
 
 impl FromStr for Format {
@@ -184,12 +184,14 @@ impl Columns {
         }
     }
 
-    /// Returns the assignment of the columns as text, if the first row didn't contain it.
-    fn in_words(&self) -> String {
-        let words = self.words.map(|words| format!("{} is said", self.label(words))).unwrap_or_default();
-        match self.speaker {
-            Some(speaker) => format!("The first row names no columns: {} speaks, {words}.", self.label(speaker)),
-            None => format!("The first row names no columns: {words}, and nobody speaks."),
+    /// Describes which columns are used, if the first row didn't name them.
+    fn describe(&self) -> String {
+        let text = self.words.map(|column| self.label(column)).unwrap_or_default();
+        match self.speaker.map(|column| self.label(column)) {
+            Some(speaker) => {
+                format!("No column names in the first row: {speaker} is used as the speaker, {text} as the text.")
+            }
+            None => format!("No column names in the first row: {text} is used as the text, without a speaker."),
         }
     }
 }
@@ -295,9 +297,9 @@ enum Rows {
 /// The result of reading a row.
 enum Row {
     /// A legitimately empty row.
-    Silent,
+    Empty,
     /// Something that isn't spoken.
-    Passed(Passed),
+    Unspoken(Unspoken),
     Spoken(Line),
 }
 
@@ -334,8 +336,8 @@ impl Out {
     /// Adds a row that begins in this line of the file.
     fn take(&mut self, number: usize, row: Result<Row, RowFault>) {
         match row {
-            Ok(Row::Silent) => {}
-            Ok(Row::Passed(kind)) => self.pass(kind),
+            Ok(Row::Empty) => {}
+            Ok(Row::Unspoken(kind)) => self.skip(kind),
             Ok(Row::Spoken(line)) => self.spoken(number, line),
             Err(RowFault { lines_below, column, words }) => self.fault(number + lines_below, column, words),
         }
@@ -347,12 +349,12 @@ impl Out {
     }
 
     fn fault(&mut self, line: usize, column: usize, words: String) {
-        self.summary.left_out += 1;
+        self.summary.skipped += 1;
         self.ready.push_back(Err(ScriptError { line, column, words }));
     }
 
-    fn pass(&mut self, kind: Passed) {
-        self.summary.passed[kind as usize] += 1;
+    fn skip(&mut self, kind: Unspoken) {
+        self.summary.unspoken[kind as usize] += 1;
     }
 
     /// Ends reading: nothing of the script can be read.
@@ -414,15 +416,15 @@ impl Reader {
             self.pending.push_str(&piece);
         }
         self.is_new = true;
-        if let (Some(words), None) = (self.decoder.no_text(), &self.rows) {
+        if let (Some(words), None) = (self.decoder.not_text(), &self.rows) {
             self.rows = Some(Rows::Nothing);
-            self.out.end_unreadable(Unreadable::NoScript(words));
+            self.out.end_unreadable(Unreadable::NotAScript(words));
         }
     }
 
     /// Reads a row; `false` if there is none to read.
     fn step(&mut self) -> bool {
-        if self.rows.is_none() && !self.begin() {
+        if self.rows.is_none() && !self.detect_format() {
             return false;
         }
         let rest = &self.pending[self.read..];
@@ -438,14 +440,14 @@ impl Reader {
             return self.has_ended && self.finish();
         }
         if self.is_skipping {
-            self.is_skipping = !self.pass_line();
+            self.is_skipping = !self.skip_line();
             return true;
         }
         self.read_row()
     }
 
     /// Detects the format, once enough of the script is known.
-    fn begin(&mut self) -> bool {
+    fn detect_format(&mut self) -> bool {
         let Self { pending, options, has_ended, .. } = self;
         let start = pending.find(|char: char| !char.is_whitespace()).unwrap_or(pending.len());
         // The tab before an empty first cell belongs to the row.
@@ -459,7 +461,7 @@ impl Reader {
         if !self.has_returns && !pending.contains('\n') && sample.trim_end_matches('\r').contains('\r') {
             self.has_returns = true;
             self.pending = self.pending.replace('\r', "\n");
-            return self.begin();
+            return self.detect_format();
         }
         // Only whole rows, and the same number of them whatever the pieces.
         let end = match first_end {
@@ -471,27 +473,27 @@ impl Reader {
             None => floor_char_boundary(sample, ROW_BYTES_MAX),
         };
         let sample = sample[..end].to_owned();
-        self.begin_with(&sample);
+        self.start_rows(&sample);
         true
     }
 
-    fn begin_with(&mut self, sample: &str) {
+    fn start_rows(&mut self, sample: &str) {
         let text = sample.trim_start();
         let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
         let options = &self.options;
         if options.format.is_none() && ["<!doctype", "<html", "<?xml", "<tt "].iter().any(|mark| head.starts_with(mark))
         {
             self.rows = Some(Rows::Nothing);
-            return self.out.end_unreadable(Unreadable::NoScript(MARKUP));
+            return self.out.end_unreadable(Unreadable::NotAScript(MARKUP));
         }
         let first = sample.lines().next().unwrap_or_default();
         let format = match options.format {
             // The file has this name, but isn't of this format.
-            Some(Format::Csv) if is_no_table(first) && rows::begins(first.trim()) => Format::Rows,
+            Some(Format::Csv) if is_no_table(first) && rows::recognizes(first.trim()) => Format::Rows,
             Some(format) => format,
             None => Format::of_sample(sample),
         };
-        let begin_table = |separators: &[&'static str]| Table::beginning_with(sample, separators, &options.columns);
+        let new_table = |separators: &[&'static str]| Table::from_sample(sample, separators, &options.columns);
         let rows = match format {
             Format::Rows => Rows::Lines(rows::read),
             Format::JsonLines if json::is_document(first) => Rows::Document(json::Document::new(self.line)),
@@ -501,8 +503,8 @@ impl Reader {
             Format::Chat => Rows::Chat(chat::Chat::default()),
             Format::Text if is_markdown(sample) => Rows::Lines(text::read_markdown),
             Format::Text => Rows::Lines(text::read),
-            Format::Csv => Rows::Table(begin_table(&table::SEPARATORS)),
-            Format::Tsv => Rows::Table(begin_table(&["\t"])),
+            Format::Csv => Rows::Table(new_table(&table::SEPARATORS)),
+            Format::Tsv => Rows::Table(new_table(&["\t"])),
         };
         self.out.summary.format = Some(format);
         if let Rows::Table(table) = &rows {
@@ -512,7 +514,7 @@ impl Reader {
                 self.rows = Some(Rows::Nothing);
                 return self.out.end_unreadable(match columns.unknown.clone() {
                     Some(name) => Unreadable::NoColumn(columns, name),
-                    None => Unreadable::NoWords(columns),
+                    None => Unreadable::NoTextColumn(columns),
                 });
             }
         }
@@ -528,7 +530,7 @@ impl Reader {
         let is_too_long = line_end.is_none_or(|end| end > ROW_BYTES_MAX) && is_cut;
         let Some(line_end) = line_end.filter(|_| !is_too_long) else {
             if is_too_long {
-                self.pass_too_long(number);
+                self.skip_too_long(number);
             }
             return is_too_long;
         };
@@ -538,7 +540,7 @@ impl Reader {
                 match table.split(within, self.has_ended || is_cut) {
                     Split::Unfinished => return false,
                     Split::Row { bytes, .. } if is_cut && !rest[..bytes].ends_with('\n') => {
-                        self.pass_too_long(number);
+                        self.skip_too_long(number);
                         return true;
                     }
                     Split::Row { cells, bytes } => (bytes, cells),
@@ -549,7 +551,7 @@ impl Reader {
         let lines = line_ends(&rest[..bytes]).max(1);
         let broken = self.decoder.broken_in(number..number + lines);
         if let Some((line, column)) = broken {
-            self.out.fault(line, column, NO_TEXT.to_owned());
+            self.out.fault(line, column, NOT_TEXT.to_owned());
         } else {
             let row = rest[..bytes].strip_suffix('\n').unwrap_or(&rest[..bytes]);
             let row = row.strip_suffix('\r').unwrap_or(row);
@@ -580,13 +582,13 @@ impl Reader {
         false
     }
 
-    fn pass_too_long(&mut self, number: usize) {
-        self.is_skipping = !self.pass_line();
+    fn skip_too_long(&mut self, number: usize) {
+        self.is_skipping = !self.skip_line();
         self.out.fault(number, 1, TOO_LONG.to_owned());
     }
 
     /// Skips the rest of this line; `false` if its end isn't known yet.
-    fn pass_line(&mut self) -> bool {
+    fn skip_line(&mut self) -> bool {
         let end = self.pending[self.read..].find('\n');
         self.read = end.map_or(self.pending.len(), |end| self.read + end + 1);
         self.line += usize::from(end.is_some());

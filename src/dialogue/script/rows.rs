@@ -8,10 +8,10 @@
 use super::{Row, RowFault};
 use crate::dialogue::Line;
 
-const UNCLOSED: &str = "The quotation mark that opens here isn't closed.";
+const UNCLOSED: &str = "Missing closing quotation mark.";
 
 /// Whether a script that begins with this row has this format.
-pub(super) fn begins(row: &str) -> bool {
+pub(super) fn recognizes(row: &str) -> bool {
     let Some(rest) = row.strip_prefix('"') else { return false };
     let Some((first, rest)) = rest.split_once('"') else { return false };
     rest.is_empty() || rest.trim_start().starts_with('"') || first.parse::<u64>().is_ok()
@@ -19,30 +19,30 @@ pub(super) fn begins(row: &str) -> bool {
 
 pub(super) fn read(row: &str) -> Result<Row, RowFault> {
     if row.trim().is_empty() {
-        return Ok(Row::Silent);
+        return Ok(Row::Empty);
     }
     let fields = match read_fields(row) {
         Ok(fields) => fields,
-        Err(fault) => return as_it_stands(row).map(Row::Spoken).ok_or(fault),
+        Err(fault) => return with_literal_quotes(row).map(Row::Spoken).ok_or(fault),
     };
     match fields.as_slice() {
         [character, dialogue] | [_, character, dialogue]
             if character.text.eq_ignore_ascii_case("character") && dialogue.text.eq_ignore_ascii_case("dialogue") =>
         {
-            Ok(Row::Silent)
+            Ok(Row::Empty)
         }
         [.., text] if (2..=3).contains(&fields.len()) && text.text.trim().is_empty() => {
-            Err(RowFault::at(text.column, super::NO_WORDS))
+            Err(RowFault::at(text.column, super::EMPTY_TEXT))
         }
         [_, character, text] => Ok(spoken(&character.text, &text.text)),
         [character, text] if character.text.contains(char::is_alphabetic) => Ok(spoken(&character.text, &text.text)),
         [_, _, _, fourth, ..] => Err(RowFault::at(
             fourth.column,
-            "The row goes on after its third field. Write \\\" for a quotation mark inside one.",
+            "The row has more than 3 fields. Write \\\" for a quotation mark inside a field.",
         )),
         _ => Err(RowFault::at(
             row.chars().count() + 1,
-            format!("The row has {} of its 3 fields: \"1\" \"CHARACTER\" \"Spoken text\".", fields.len()),
+            format!("The row has {} of 3 fields. Expected: \"1\" \"CHARACTER\" \"Spoken text\".", fields.len()),
         )),
     }
 }
@@ -64,10 +64,7 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
             continue;
         }
         if char != '"' {
-            return Err(RowFault::at(
-                column,
-                format!("Here stands {char} where a field in quotation marks should begin."),
-            ));
+            return Err(RowFault::at(column, format!("Expected a field in quotation marks, found {char}.")));
         }
         let mut text = String::new();
         loop {
@@ -88,7 +85,7 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
         {
             return Err(RowFault::at(
                 column,
-                "After a closing quotation mark comes a space. Write \\\" for a quotation mark inside a field.",
+                "Expected a space after the closing quotation mark. Write \\\" for a quotation mark inside a field.",
             ));
         }
         fields.push(Field { column, text });
@@ -98,7 +95,7 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
 
 /// Reads a row with unescaped quotation marks: number and character end at a mark before a space
 /// and a mark, the text at the last mark.
-fn as_it_stands(row: &str) -> Option<Line> {
+fn with_literal_quotes(row: &str) -> Option<Line> {
     let (_, rest) = first_field(row.trim().strip_prefix('"')?)?;
     let (character, rest) = first_field(rest)?;
     let text = rest.strip_suffix('"').filter(|text| !text.ends_with('\\'))?;

@@ -6,7 +6,7 @@
 //!   sections, synopses and the title page aren't spoken, and are counted.
 
 use super::text::{is_capital, is_name, named_in_markdown, spoken, without_direction, without_emphasis};
-use super::{Out, Passed};
+use super::{Out, Unspoken};
 use crate::dialogue::Line;
 
 /// Keys of a title page.
@@ -94,7 +94,7 @@ impl Default for Screenplay {
 }
 
 /// Whether a script with this beginning is a screenplay.
-pub(super) fn begins(sample: &str) -> bool {
+pub(super) fn recognizes(sample: &str) -> bool {
     let rows: Vec<&str> = sample.lines().map(str::trim).collect();
     let is_blank = |at: Option<usize>| at.and_then(|at| rows.get(at)).is_none_or(|row| row.is_empty());
     let (mut cues, mut paragraphs, mut signs, mut said) = (0, 0, 0, 0);
@@ -126,7 +126,7 @@ impl Screenplay {
             return;
         }
         if self.is_on_title_page(row) {
-            return out.pass(Passed::TitlePage);
+            return out.skip(Unspoken::TitlePage);
         }
         let is_after_blank = std::mem::replace(&mut self.is_after_blank, false);
         if let Some((cue_at, name)) = self.held.take() {
@@ -145,7 +145,7 @@ impl Screenplay {
 
     fn end_paragraph(&mut self, out: &mut Out) {
         if self.held.take().is_some() {
-            out.pass(Passed::Action);
+            out.skip(Unspoken::Action);
         }
         self.end_speech(out);
         self.is_after_blank = true;
@@ -165,7 +165,7 @@ impl Screenplay {
         if self.is_in_direction || row.starts_with('(') {
             let is_new = !std::mem::replace(&mut self.is_in_direction, !row.contains(')'));
             if is_new {
-                out.pass(Passed::Direction);
+                out.skip(Unspoken::Direction);
             }
             // (softly) The tide is late.
             let Some((_, row)) = row.split_once(')') else { return };
@@ -196,16 +196,16 @@ impl Screenplay {
             self.held = Some((number, name));
             return;
         }
-        out.pass(if is_heading(row) {
-            Passed::Heading
+        out.skip(if is_heading(row) {
+            Unspoken::Heading
         } else if is_transition(row) {
-            Passed::Transition
+            Unspoken::Transition
         } else if row.starts_with('=') {
-            Passed::Note
+            Unspoken::Note
         } else if row.starts_with('(') && row.ends_with(')') {
-            Passed::Direction
+            Unspoken::Direction
         } else {
-            Passed::Action
+            Unspoken::Action
         });
     }
 
@@ -239,7 +239,7 @@ impl Screenplay {
                 break;
             };
             kept.push_str(&rest[..at]);
-            out.pass(Passed::Note);
+            out.skip(Unspoken::Note);
             (self.comment, rest, had_comment) = (Some(close), &rest[at + 2..], true);
         }
         (!had_comment || !kept.trim().is_empty()).then_some(kept)

@@ -7,7 +7,7 @@
 //! - Text in brackets alone describes a sound, and is a direction.
 
 use super::text::{is_capital, is_direction, is_name, spoken, without_direction};
-use super::{Out, Passed};
+use super::{Out, Unspoken};
 use crate::dialogue::Line;
 
 /// Tags that are removed.
@@ -59,7 +59,7 @@ pub(super) fn is_time_code(row: &str) -> bool {
 }
 
 /// Whether a script with this beginning is a subtitle file.
-pub(super) fn begins(sample: &str) -> bool {
+pub(super) fn recognizes(sample: &str) -> bool {
     let mut rows = sample.lines().map(str::trim).filter(|row| !row.is_empty());
     let first = rows.next().unwrap_or_default();
     let is_webvtt = first.strip_prefix("WEBVTT").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
@@ -94,7 +94,7 @@ impl Subtitles {
             self.end_cue(out);
             self.is_in_cue = true;
         } else if row.contains("-->") {
-            out.fault(number, 1, "The time code can't be read.".to_owned());
+            out.fault(number, 1, "Invalid time code.".to_owned());
             self.held = None;
             self.end_cue(out);
             self.is_in_cue = true;
@@ -103,7 +103,7 @@ impl Subtitles {
         } else if row.starts_with("WEBVTT") || ["NOTE", "STYLE", "REGION"].contains(&first_word(row)) {
             self.is_in_note = true;
             if row.starts_with("NOTE") {
-                out.pass(Passed::Note);
+                out.skip(Unspoken::Note);
             }
         } else if let Some(held) = self.held.replace((number, row.to_owned())) {
             // Text with a blank row inside.
@@ -130,7 +130,7 @@ impl Subtitles {
                     continue;
                 }
                 if is_direction(words) {
-                    out.pass(Passed::Direction);
+                    out.skip(Unspoken::Direction);
                     continue;
                 }
                 let (name, words) = named(words);
@@ -171,20 +171,20 @@ impl Subtitles {
             ("Dialogue", Some((count, name, words))) => {
                 let cells: Vec<_> = fields.splitn(count.max(1), ',').collect();
                 let Some(text) = cells.get(words) else {
-                    out.fault(number, 1, format!("The row has {} of its {count} fields.", cells.len()));
+                    out.fault(number, 1, format!("The row has {} of {count} fields.", cells.len()));
                     return true;
                 };
                 let text = plain(&text.replace("\\N", " ").replace("\\n", " ").replace("\\h", " "));
                 let name = name.and_then(|name| cells.get(name)).map(|name| name.trim()).unwrap_or_default();
                 if is_direction(text.trim()) {
-                    out.pass(Passed::Direction);
+                    out.skip(Unspoken::Direction);
                 } else if !text.trim().is_empty() {
                     let (found, text) =
                         if name.is_empty() { named(text.trim()) } else { (name.to_owned(), text.trim().to_owned()) };
                     out.spoken(number, Line { character: found, text });
                 }
             }
-            ("Comment", Some(_)) => out.pass(Passed::Note),
+            ("Comment", Some(_)) => out.skip(Unspoken::Note),
             _ => return false,
         }
         true

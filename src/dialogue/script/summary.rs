@@ -8,7 +8,7 @@ use crate::format;
 
 /// Legitimate parts of a script that aren't spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passed {
+pub enum Unspoken {
     /// Place and time of a scene, or a Markdown heading.
     Heading,
     /// An action.
@@ -27,7 +27,7 @@ pub enum Passed {
     Attachment,
 }
 
-impl Passed {
+impl Unspoken {
     /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Heading,
@@ -44,11 +44,11 @@ impl Passed {
     const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Heading => ("heading", "headings"),
-            Self::Action => ("row of action", "rows of action"),
+            Self::Action => ("action row", "action rows"),
             Self::Direction => ("direction", "directions"),
             Self::Transition => ("transition", "transitions"),
             Self::Note => ("note", "notes"),
-            Self::TitlePage => ("row of the title page", "rows of the title page"),
+            Self::TitlePage => ("title page row", "title page rows"),
             Self::System => ("system message", "system messages"),
             Self::Attachment => ("attachment", "attachments"),
         }
@@ -59,9 +59,9 @@ impl Passed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// It isn't text, or isn't a script: what it seems to be and what to do.
-    NoScript(&'static str),
+    NotAScript(&'static str),
     /// A table without a column that is recognized as text.
-    NoWords(Columns),
+    NoTextColumn(Columns),
     /// A table without the column that was chosen.
     NoColumn(Columns, String),
 }
@@ -69,15 +69,15 @@ pub enum Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoScript(words) => f.write_str(words),
-            Self::NoWords(columns) => write!(
+            Self::NotAScript(words) => f.write_str(words),
+            Self::NoTextColumn(columns) => write!(
                 f,
-                "The first row has to name the columns, such as character,text, and no column is known to hold words: \
-                 no row can be read. The columns are {}.",
+                "No text column found. The first row has to name the columns, such as character,text. The columns \
+                 are {}.",
                 columns.list()
             ),
             Self::NoColumn(columns, name) => {
-                write!(f, "No column is called {name}: no row can be read. The columns are {}.", columns.list())
+                write!(f, "There is no column {name}. The columns are {}.", columns.list())
             }
         }
     }
@@ -91,9 +91,9 @@ pub struct Summary {
     /// The number of rows that are lines of dialogue.
     pub read: usize,
     /// The number of rows left out.
-    pub left_out: usize,
-    /// The number of rows that aren't spoken, in the order of [`Passed::ALL`].
-    pub passed: [usize; Passed::ALL.len()],
+    pub skipped: usize,
+    /// The number of rows that aren't spoken, in the order of [`Unspoken::ALL`].
+    pub unspoken: [usize; Unspoken::ALL.len()],
     /// The columns of a table.
     pub columns: Option<Columns>,
     /// The first line that isn't UTF-8 and was read as Windows-1252.
@@ -103,13 +103,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Returns how much was read: "1,082 of 1,108 rows read, 26 left out."
+    /// Returns how much was read: "1,082 of 1,108 rows read, 26 skipped."
     pub fn counts(&self) -> String {
-        let all = self.read + self.left_out;
+        let all = self.read + self.skipped;
         let rows = if all == 1 { "row" } else { "rows" };
         let mut words = format!("{} of {} {rows} read", format::grouped(self.read as u64), format::grouped(all as u64));
-        if self.left_out > 0 {
-            words.push_str(&format!(", {} left out", format::grouped(self.left_out as u64)));
+        if self.skipped > 0 {
+            words.push_str(&format!(", {} skipped", format::grouped(self.skipped as u64)));
         }
         words.push('.');
         words
@@ -118,26 +118,26 @@ impl Summary {
     /// Returns further remarks, one sentence each; possibly none.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let passed = Passed::ALL.into_iter().zip(self.passed).filter(|(_, count)| *count > 0);
-        let passed: Vec<_> = passed
+        let unspoken = Unspoken::ALL.into_iter().zip(self.unspoken).filter(|(_, count)| *count > 0);
+        let unspoken: Vec<_> = unspoken
             .map(|(kind, count)| {
                 let (one, several) = kind.names();
                 format!("{} {}", format::grouped(count as u64), if count == 1 { one } else { several })
             })
             .collect();
-        if !passed.is_empty() {
-            notes.push(format!("Not spoken: {}.", passed.join(", ")));
+        if !unspoken.is_empty() {
+            notes.push(format!("Not spoken: {}.", unspoken.join(", ")));
         }
         if let Some(columns) = self.columns.as_ref().filter(|columns| columns.words.is_some()) {
             if !columns.has_header {
-                notes.push(columns.in_words());
+                notes.push(columns.describe());
             } else if columns.speaker.is_none() && columns.names.len() > 1 {
-                notes.push(format!("No column is known to name a speaker. The columns are {}.", columns.list()));
+                notes.push(format!("No speaker column found. The columns are {}.", columns.list()));
             }
         }
         if let Some(line) = self.not_utf8_at.filter(|_| self.read > 0) {
             let line = format::grouped(line as u64);
-            notes.push(format!("From line {line} on it isn't UTF-8, and is read as Windows-1252."));
+            notes.push(format!("Not UTF-8 from line {line} on; read as Windows-1252."));
         }
         notes
     }
@@ -149,13 +149,11 @@ impl Summary {
             Some(Format::Csv) => {
                 "The first row names the columns, such as character,text. A row looks like this: IDA,Spoken text"
             }
-            Some(Format::Tsv) => {
-                "The first row names the columns, character and text, with a tab between them, and so have all others."
-            }
+            Some(Format::Tsv) => "The first row names the columns character and text. Cells are separated by tabs.",
             Some(Format::JsonLines) => r#"A row looks like this: {"character":"IDA","text":"Spoken text"}"#,
             Some(Format::Rows) => r#"A row looks like this: "1" "CHARACTER" "Spoken text""#,
-            Some(Format::Subtitles) => "Words stand below a time code, such as 00:00:01,000 --> 00:00:03,500.",
-            Some(Format::Screenplay) => "A name in capitals stands between a blank row and what is said.",
+            Some(Format::Subtitles) => "Text follows a time code, such as 00:00:01,000 --> 00:00:03,500.",
+            Some(Format::Screenplay) => "A name in capitals follows a blank row, and the text is below the name.",
             Some(Format::Chat) => "A message looks like this: 21/11/2026, 10:00 - Ida: Spoken text",
             Some(Format::Text) | None => "A row looks like this: CHARACTER: Spoken text",
         }

@@ -78,13 +78,15 @@ fn unescaped(written: &str) -> String {
 
 impl Table {
     /// Returns a table with this beginning, whose cells are separated by one of these.
-    pub(super) fn beginning_with(sample: &str, separators: &[&'static str], choice: &ColumnChoice) -> Self {
+    pub(super) fn from_sample(sample: &str, separators: &[&'static str], choice: &ColumnChoice) -> Self {
         let (first, rest) = sample.split_once('\n').unwrap_or((sample, ""));
         // Spreadsheets write the separator in a row before all others.
-        let told =
-            first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
-        let (separator, sample) = match told {
-            Some(told) => (told, rest),
+        let declared = first
+            .trim()
+            .strip_prefix("sep=")
+            .and_then(|declared| SEPARATORS.into_iter().find(|known| *known == declared));
+        let (separator, sample) = match declared {
+            Some(declared) => (declared, rest),
             None => (best_field(sample, separators), sample),
         };
         let columns = columns_of(&rows_of(sample, separator), choice);
@@ -105,14 +107,14 @@ impl Table {
     pub(super) fn read(&mut self, row: &str, cells: &[Cell<'_>]) -> Result<Row, RowFault> {
         let texts: Vec<_> = cells.iter().map(Cell::text).collect();
         let is_rule = |text: &String| self.separator == "|" && text.chars().all(|char| matches!(char, '-' | ':'));
-        let says_nothing = |text: &String| text.is_empty() || is_rule(text);
-        if texts.iter().all(says_nothing) || (self.awaits_header && row.starts_with("sep=")) {
-            return Ok(Row::Silent);
+        let is_blank = |text: &String| text.is_empty() || is_rule(text);
+        if texts.iter().all(is_blank) || (self.awaits_header && row.starts_with("sep=")) {
+            return Ok(Row::Empty);
         }
         if std::mem::take(&mut self.awaits_header) {
-            return Ok(Row::Silent);
+            return Ok(Row::Empty);
         }
-        let Some(words) = self.columns.words else { return Ok(Row::Silent) };
+        let Some(words) = self.columns.words else { return Ok(Row::Empty) };
         let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
         let count = self.columns.names.len();
         // Spreadsheets append empty cells to rows.
@@ -120,7 +122,7 @@ impl Table {
             texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
         let text = match texts.get(words) {
             None => {
-                let words = format!("The row ends before its column {}.", self.columns.names[words]);
+                let words = format!("The row ends before column {}.", self.columns.names[words]);
                 return Err(RowFault::in_bytes(row, row.trim_end().len(), words));
             }
             Some(_) if surplus > 0 => {
@@ -129,8 +131,8 @@ impl Table {
                 let is_plain =
                     |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
                 if words + 1 != count && !parts[1..].iter().all(is_plain) {
-                    let counts = format!("The row has more cells than the {count} of the first row.");
-                    return fault(count, format!("{counts} Put a cell that holds a separator in quotation marks."));
+                    let counts = format!("The row has more cells than the first row ({count}).");
+                    return fault(count, format!("{counts} Put cells that contain a separator in quotation marks."));
                 }
                 let raw = row[parts[0].at..parts[surplus].end].trim();
                 let inner = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
@@ -139,7 +141,7 @@ impl Table {
             Some(text) => text.clone(),
         };
         if text.is_empty() {
-            return fault(words, super::NO_WORDS.to_owned());
+            return fault(words, super::EMPTY_TEXT.to_owned());
         }
         let place = self.columns.speaker.map(|speaker| if speaker > words { speaker + surplus } else { speaker });
         let character = place.and_then(|place| texts.get(place)).cloned().unwrap_or_default();
@@ -253,14 +255,14 @@ fn guessed(rows: &[Vec<String>], count: usize) -> (Option<usize>, Option<usize>)
     let length = |column: &usize| cells(*column).map(|cell| cell.chars().count()).sum::<usize>();
     let has_letters = |column: &usize| cells(*column).any(|cell| cell.contains(char::is_alphabetic));
     let words = (0..count).rev().filter(has_letters).max_by_key(length);
-    let names_somebody = |column: &usize| {
+    let is_speaker_column = |column: &usize| {
         let is_name = |cell: &String| is_short(cell) && !cell.contains(|char: char| char.is_ascii_digit());
         Some(*column) != words
             && cells(*column).all(is_name)
             && cells(*column).any(|cell| cell.contains(char::is_alphabetic))
     };
     let end = words.unwrap_or_default();
-    let speaker = (0..end).rev().find(names_somebody).or_else(|| (end + 1..count).find(names_somebody));
+    let speaker = (0..end).rev().find(is_speaker_column).or_else(|| (end + 1..count).find(is_speaker_column));
     (speaker, words)
 }
 
@@ -281,7 +283,7 @@ fn split<'a>(text: &'a str, separator: &str, is_end: bool) -> Split<'a> {
                     at = end + spaces(end);
                 }
                 Mark::Unfinished => return Split::Unfinished,
-                Mark::Nowhere => return as_it_stands(text, separator),
+                Mark::Nowhere => return with_literal_quotes(text, separator),
             }
         } else {
             let rest = &text[at..];
@@ -300,13 +302,13 @@ fn split<'a>(text: &'a str, separator: &str, is_end: bool) -> Split<'a> {
             [b'\r'] => return Split::Row { cells, bytes: at + 1 },
             rest if rest.starts_with(separator.as_bytes()) => at += separator.len(),
             // Neither a separator nor the row's end follows the cell.
-            _ => return as_it_stands(text, separator),
+            _ => return with_literal_quotes(text, separator),
         }
     }
 }
 
 /// Splits a line whose quotation marks are ordinary characters.
-fn as_it_stands<'a>(text: &'a str, separator: &str) -> Split<'a> {
+fn with_literal_quotes<'a>(text: &'a str, separator: &str) -> Split<'a> {
     let bytes = text.find('\n').map_or(text.len(), |end| end + 1);
     let line = text[..bytes].trim_end_matches(['\r', '\n']);
     let mut cells = Vec::new();

@@ -4,31 +4,31 @@
 //! - Blank rows are skipped, and so are rows in brackets, which are directions.
 //! - If names are in Markdown, headings and rules are skipped, and emphasis is removed.
 
-use super::{Passed, Row, RowFault};
+use super::{Row, RowFault, Unspoken};
 use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX, split_name};
 
 /// Returns the speaker and the text of a row; the speaker is empty if no name precedes the text.
 pub(super) fn read(row: &str) -> Result<Row, RowFault> {
     let text = row.trim();
     if text.is_empty() {
-        return Ok(Row::Silent);
+        return Ok(Row::Empty);
     }
     if is_direction(text) {
-        return Ok(Row::Passed(Passed::Direction));
+        return Ok(Row::Unspoken(Unspoken::Direction));
     }
     let (character, text) = spoken(text);
-    Ok(if text.is_empty() { Row::Silent } else { Row::Spoken(Line { character, text }) })
+    Ok(if text.is_empty() { Row::Empty } else { Row::Spoken(Line { character, text }) })
 }
 
 /// The same in Markdown.
 pub(super) fn read_markdown(row: &str) -> Result<Row, RowFault> {
     let text = row.trim();
     if text.starts_with('#') {
-        return Ok(Row::Passed(Passed::Heading));
+        return Ok(Row::Unspoken(Unspoken::Heading));
     }
     let is_rule = text.len() > 2 && text.chars().all(|char| matches!(char, '-' | '*' | '_' | '='));
     if is_rule || text.starts_with("```") {
-        return Ok(Row::Silent);
+        return Ok(Row::Empty);
     }
     let unmarked = text.trim_start_matches(['>', ' ']);
     read(&match named_in_markdown(text) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn emphasis_goes_and_other_stars_stay() {
+    fn emphasis_is_removed_and_other_stars_stay() {
         for (words, expected) in [
             ("*so* and **so** and _so_", "so and so and so"),
             ("***so***, 2 * 3 * 4", "so, 2 * 3 * 4"),

@@ -41,7 +41,7 @@ impl Sound {
         };
         window_event_listener(leptos::ev::visibilitychange, move |_| {
             let is_hidden = document().hidden();
-            sound.pad.update_value(|pad| pad.note_unseen(is_hidden));
+            sound.pad.update_value(|pad| pad.set_hidden(is_hidden));
             sound.follow();
         });
         sound
@@ -58,24 +58,24 @@ impl Sound {
             }
         }
         self.pad.update_value(AmbientPad::toggle);
-        self.is_on.set(self.pad.with_value(AmbientPad::is_wanted));
+        self.is_on.set(self.pad.with_value(AmbientPad::is_enabled));
         self.follow();
     }
 
     /// Carries out what the pad has decided.
     fn follow(self) {
-        let (is_heard, fade) = self.pad.with_value(|pad| (pad.is_heard(), pad.fade()));
+        let (is_audible, fade) = self.pad.with_value(|pad| (pad.is_audible(), pad.fade()));
         self.instrument.with_value(|instrument| {
             let Some(instrument) = instrument else { return };
-            if is_heard {
+            if is_audible {
                 instrument.wake();
             }
             instrument.fade(fade);
         });
-        self.ticks.set_value(is_heard.then(|| Interval::new(TICK_MS, move || self.play())));
+        self.ticks.set_value(is_audible.then(|| Interval::new(TICK_MS, move || self.play())));
         let fade_ms = (fade.takes_s * 1_000.0) as u32;
-        self.rest.set_value((!is_heard).then(|| Timeout::new(fade_ms, move || self.rest())));
-        if is_heard {
+        self.rest.set_value((!is_audible).then(|| Timeout::new(fade_ms, move || self.rest())));
+        if is_audible {
             self.play();
         }
     }

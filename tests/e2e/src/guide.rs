@@ -198,7 +198,7 @@ fn in_page(instruction: &str) -> Option<InPage> {
         .or_else(|| between("Unfold `", "`.").map(|topic| InPage::Unfold { topic }))
         .or_else(|| between("Choose `", "`.").map(|topic| InPage::Choose { topic }))
         .or_else(|| between("The console shows `", "`.").map(|text| InPage::Row { text }))
-        .or_else(|| between("The crawl tells `", "`.").map(|text| InPage::Line { text }))
+        .or_else(|| between("The crawl shows `", "`.").map(|text| InPage::Line { text }))
         .or_else(|| between("The page says `", "`.").map(|text| InPage::Says { text }))
 }
 
@@ -536,7 +536,7 @@ mod tests {
         check("Press **Connect**.", InPage::Press { button: "Connect".into() });
         check("The page is connected.", InPage::Connected);
         check("The console shows `{\"a\":1}`.", InPage::Row { text: "{\"a\":1}".into() });
-        check("The crawl tells `Hello`.", InPage::Line { text: "Hello".into() });
+        check("The crawl shows `Hello`.", InPage::Line { text: "Hello".into() });
         super::tests::check("12. Stand on one leg.", Err("line 1: \"Stand on one leg.\" is none"));
         super::tests::check("It is 1.5 m. Or so.", Ok(&[]));
     }

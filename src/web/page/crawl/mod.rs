@@ -190,14 +190,14 @@ impl CrawlHandle {
             match wish {
                 CrawlInput::Pause => crawl.teller.toggle_pause(),
                 CrawlInput::Plain => crawl.show_plain(!crawl.teller.is_plain()),
-                CrawlInput::Hurry => crawl.teller.hurry(),
+                CrawlInput::Hurry => crawl.teller.speed_up(),
                 CrawlInput::SlowDown => crawl.teller.slow_down(),
                 CrawlInput::GoLive => crawl.teller.go_live(sight, actions),
                 CrawlInput::Skip => crawl.teller.skip_opening(),
-                CrawlInput::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
+                CrawlInput::Travel(by_em) => crawl.teller.scroll_by(sight, by_em, actions),
                 CrawlInput::Page(by_stages) => {
                     let stage_em = crawl.stage.as_ref().map_or(0.0, Stage::page_em);
-                    crawl.teller.travel(sight, by_stages * stage_em, actions);
+                    crawl.teller.scroll_by(sight, by_stages * stage_em, actions);
                 }
                 CrawlInput::Step(toward) => {
                     let neighbour = crawl.teller.step(sight, crawl.chosen, toward, actions)?;
@@ -224,7 +224,7 @@ impl CrawlHandle {
     fn note_visibility(&self) {
         self.act(|crawl, _| {
             let unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
-            crawl.teller.note_unseen(unseen);
+            crawl.teller.set_hidden(unseen);
         });
     }
 
@@ -253,7 +253,7 @@ impl CrawlHandle {
             if let Some(stage) = &crawl.stage {
                 stage.show_opening(&opening);
             }
-            crawl.teller.open_with(opening);
+            crawl.teller.set_opening(opening);
         });
     }
 
@@ -344,9 +344,9 @@ impl Crawl {
                         stage.place(key, entry, &block.typeset, top_em);
                     }
                 }
-                Action::Rate(rate) => stage.change_rate(rate),
-                Action::Move(motion) => stage.change_motion(motion),
-                Action::Transcribe(entry) => stage.transcript.add(entry),
+                Action::SetRate(rate) => stage.change_rate(rate),
+                Action::SetMotion(motion) => stage.change_motion(motion),
+                Action::AddToTranscript(entry) => stage.transcript.add(entry),
             }
         }
         stage.limit_rows_below();

@@ -380,7 +380,7 @@ impl Stage {
         let travelled_ms = offset_em / SPEED_EM_PER_S * 1_000.0;
         match self.motion {
             Motion::None => self.kept_ms = travelled_ms,
-            Motion::Moving | Motion::Held => self.animation.set_current_time(Some(travelled_ms)),
+            Motion::Moving | Motion::Paused => self.animation.set_current_time(Some(travelled_ms)),
         }
     }
 
@@ -397,7 +397,7 @@ impl Stage {
         let kept_ms = self.travelled_ms();
         let done = match motion {
             Motion::Moving => self.animation.play(),
-            Motion::Held => self.animation.pause(),
+            Motion::Paused => self.animation.pause(),
             Motion::None => {
                 self.animation.cancel();
                 Ok(())
@@ -408,7 +408,7 @@ impl Stage {
         }
         // In a hidden page no frame runs that would carry out the pause, and time counts until
         // then; a seek carries it out at once.
-        if self.motion == Motion::None || (motion == Motion::Held && self.document.hidden()) {
+        if self.motion == Motion::None || (motion == Motion::Paused && self.document.hidden()) {
             self.animation.set_current_time(Some(kept_ms));
         }
         self.kept_ms = kept_ms;
@@ -485,7 +485,7 @@ fn set_top(element: &HtmlElement, top_em: f64) {
 fn write(document: &Document, entry: &BlockContent, typeset: &TypesetBlock) -> Result<HtmlElement, JsValue> {
     let class = match entry {
         BlockContent::Item(CrawlItem::Line { .. }) => "block line",
-        BlockContent::Item(CrawlItem::Passed { .. }) => "block line passed",
+        BlockContent::Item(CrawlItem::Skipped { .. }) => "block line passed",
         BlockContent::Episode(_) => "block episode",
         BlockContent::Title(_) => "block title",
         BlockContent::Intro(_) => "block intro",

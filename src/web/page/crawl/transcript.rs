@@ -112,10 +112,10 @@ fn paragraph(document: &Document, entry: &BlockContent) -> Option<Element> {
             }
             paragraph.append_child(&document.create_text_node(&line.text)).ok()?;
         }
-        BlockContent::Item(CrawlItem::Passed { seq, count }) => {
+        BlockContent::Item(CrawlItem::Skipped { seq, count }) => {
             paragraph.set_class_name("passed");
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
-            paragraph.set_text_content(Some(&typeset::passed_words(*count)));
+            paragraph.set_text_content(Some(&typeset::skip_notice(*count)));
         }
         BlockContent::Episode(words) | BlockContent::Title(words) | BlockContent::Intro(words) => {
             paragraph.set_class_name(match entry {
@@ -123,7 +123,7 @@ fn paragraph(document: &Document, entry: &BlockContent) -> Option<Element> {
                 BlockContent::Title(_) => "title",
                 _ => "intro",
             });
-            paragraph.set_text_content(Some(&truncate::words(words)));
+            paragraph.set_text_content(Some(&truncate::shorten(words)));
         }
     }
     Some(paragraph)

@@ -234,7 +234,7 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.press("Edit rule 1").await?;
             page.fill("Text template", "it is {").await?;
             page.press("Save").await?;
-            page.wait_for_words("isn't closed").await?;
+            page.wait_for_words("Missing }").await?;
             // The rule was stored, together with the settings.
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("Lines, {theme}")).await?;

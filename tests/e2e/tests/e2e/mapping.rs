@@ -114,7 +114,7 @@ async fn a_bad_rule_in_a_link_is_told_and_nothing_connects() -> Result<()> {
     let station = Station::start().await?;
     in_browser("lines-bad-link", async |page| {
         page.open(&linked(&station, [("line", "a/+"), ("words", "it is {value")])).await?;
-        page.wait_for_text("isn't closed").await?;
+        page.wait_for_text("Missing }").await?;
         check_equal("the state", page.state().await?, "idle".to_owned())
     })
     .await
@@ -147,7 +147,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         page.fill("Text template", "it is {value").await?;
         page.press("Add").await?;
         page.wait_for_words("1 for the first level").await?;
-        page.wait_for_words("isn't closed").await?;
+        page.wait_for_words("Missing }").await?;
         check_equal("the rules", rules_in_link(page).await?, vec![])?;
         page.fill("Speaker level", "1").await?;
         page.fill("Text template", "it is {value} {unit} here").await?;

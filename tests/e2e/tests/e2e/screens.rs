@@ -266,7 +266,7 @@ async fn a_very_long_message_says_where_the_rest_is() -> Result<()> {
         tell(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
         page.press("Pause").await?;
         page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
-        page.wait_for_line("(the console has the rest)").await?;
+        page.wait_for_line("(continued in the console)").await?;
         let lines = page.lines().await?;
         ensure!(lines[0].text.len() < 700, "{} characters", lines[0].text.len());
         check_equal("the word", lines[1].text.matches('o').count(), 300)?;

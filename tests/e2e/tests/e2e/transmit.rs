@@ -85,7 +85,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
         // As the producer sends them.
-        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. First: line 4, column 5: ").await?;
+        page.wait_for_words("story.csv: 40 of 42 rows read, 2 skipped. First: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
         page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
         let faults: Vec<String> = page.evaluate(faults).await?;
@@ -414,7 +414,7 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         page.wait_for_words("No column is known to name a speaker.").await?;
         page.screenshot("transmit-columns").await?;
         page.choose("Speaker column", "foo").await?;
-        page.wait_for_words("story.csv: 2 of 3 rows read, 1 left out. line 4, column ").await?;
+        page.wait_for_words("story.csv: 2 of 3 rows read, 1 skipped. line 4, column ").await?;
         check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;

@@ -9,16 +9,16 @@ use mqtt_crawl::ui::forms::line_rule::{Field, Fields, Source};
 use proptest::prelude::*;
 
 /// Rules as in a link.
-fn mapping(keys: &[(&str, &str)]) -> LineRules {
-    let mut mapping = LineRules::default();
+fn rules(keys: &[(&str, &str)]) -> LineRules {
+    let mut rules = LineRules::default();
     for (key, value) in keys {
-        mapping.read(key, value).unwrap_or_else(|error| panic!("{key}={value}: {error}"));
+        rules.read(key, value).unwrap_or_else(|error| panic!("{key}={value}: {error}"));
     }
-    mapping
+    rules
 }
 
 fn check(keys: &[(&str, &str)], topic: &str, payload: &str, expected: Option<(&str, &str)>) {
-    let line = mapping(keys).line(topic, payload.as_bytes());
+    let line = rules(keys).line(topic, payload.as_bytes());
     let said = line.as_ref().map(|Line { character, text }| (character.as_str(), text.as_str()));
     assert_eq!(said, expected, "{keys:?} {topic} {payload}");
 }
@@ -90,7 +90,7 @@ fn every_place_is_found() {
 }
 
 #[test]
-fn speakers_come_from_anywhere() {
+fn speakers_from_every_source() {
     let says = |speaker, payload, expected| check(&[("line", "#"), ("speaker", speaker)], "a/b", payload, expected);
     says("{2}", "good evening", Some(("b", "good evening")));
     says("{-1} of {1}", "PIP: Hi", Some(("b of a", "Hi")));
@@ -122,40 +122,40 @@ fn the_first_rule_that_matches_decides() {
 }
 
 #[test]
-fn wrong_keys_say_what_is_wrong() {
+fn invalid_keys_are_explained() {
     let open = ("line", "a");
     let template = |error| KeyError::Template(error);
     for (before, (key, value), error) in [
-        (None, ("speaker", "x"), KeyError::NoLine),
-        (Some(("hide", "a")), ("words", "x"), KeyError::NoLine),
-        (Some(open), ("words", " "), KeyError::NoWords),
+        (None, ("speaker", "x"), KeyError::WithoutLine),
+        (Some(("hide", "a")), ("words", "x"), KeyError::WithoutLine),
+        (Some(open), ("words", " "), KeyError::EmptyText),
         (Some(open), ("words", "{value"), template(TemplateError::Unclosed("value".to_owned()))),
         (Some(open), ("words", "value}"), template(TemplateError::Unopened)),
-        (Some(open), ("words", "{ }"), template(TemplateError::NoPlace)),
-        (Some(open), ("words", "{.}"), template(TemplateError::NoPlace)),
+        (Some(open), ("words", "{ }"), template(TemplateError::EmptyPlaceholder)),
+        (Some(open), ("words", "{.}"), template(TemplateError::EmptyPlaceholder)),
         (Some(open), ("speaker", "{0}"), template(TemplateError::LevelZero)),
     ] {
-        let mut mapping = mapping(before.as_slice());
-        let kept = mapping.clone();
-        assert_eq!(mapping.read(key, value), Err(error.clone()), "{key}={value}");
-        assert_eq!(mapping, kept);
+        let mut rules = rules(before.as_slice());
+        let kept = rules.clone();
+        assert_eq!(rules.read(key, value), Err(error.clone()), "{key}={value}");
+        assert_eq!(rules, kept);
         assert!(error.to_string().len() > 20, "{error}");
     }
-    let mut mapping = mapping(&[open, ("speaker", "x")]);
-    assert_eq!(mapping.read("speaker", "y"), Err(KeyError::NoLine));
-    let bad = mapping.read("hide", "a/#/b").expect_err("no filter");
+    let mut rules = rules(&[open, ("speaker", "x")]);
+    assert_eq!(rules.read("speaker", "y"), Err(KeyError::WithoutLine));
+    let bad = rules.read("hide", "a/#/b").expect_err("no filter");
     assert!(bad.to_string().contains('#'), "{bad}");
-    while mapping.rules.len() < RULES_MAX {
-        mapping.read("line", "a").expect("room");
+    while rules.rules.len() < RULES_MAX {
+        rules.read("line", "a").expect("room");
     }
-    assert_eq!(mapping.read("line", "a"), Err(KeyError::TooMany));
+    assert_eq!(rules.read("line", "a"), Err(KeyError::TooMany));
     assert!(KeyError::TooMany.to_string().contains(&RULES_MAX.to_string()));
 }
 
 /// Checks that the typed form gives this rule, and the other way round.
 fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
     let rule = fields.parse().unwrap_or_else(|faults| panic!("{fields:?}: {faults:?}"));
-    let expected = mapping(keys);
+    let expected = rules(keys);
     assert_eq!(std::slice::from_ref(&rule), expected.rules);
     assert_eq!(Fields::from(&rule), *fields);
     assert_eq!(line_rule::summary(&rule), words);
@@ -211,11 +211,11 @@ fn typed_rules() {
 }
 
 #[test]
-fn the_preview_says_which_rule_and_what_it_lacks() {
-    let mapping = mapping(&[("hide", "debug/#"), ("line", "home/#"), ("speaker", "{who}"), ("words", "{t} {unit}")]);
+fn preview_names_the_rule_and_missing_placeholder() {
+    let rules = rules(&[("hide", "debug/#"), ("line", "home/#"), ("speaker", "{who}"), ("words", "{t} {unit}")]);
     let outcome = |topic: &str, payload: &str| {
         let sample = Sample { topic: topic.to_owned(), payload: payload.into() };
-        let outcome = line_rule::outcome(&mapping, &sample);
+        let outcome = line_rule::outcome(&rules, &sample);
         (outcome.rule, outcome.line.map(|line| line.text), outcome.lacks, outcome.found.text)
     };
     let text = |text: &str| Some(text.to_owned());
@@ -229,7 +229,7 @@ fn the_preview_says_which_rule_and_what_it_lacks() {
     // The preview matches the crawl.
     let sample = Sample { topic: "x/y".to_owned(), payload: (*b"20.934537983209168").into() };
     let line = Line { character: "x y".to_owned(), text: "20.93".to_owned() };
-    let shown = line_rule::outcome(&mapping, &sample);
+    let shown = line_rule::outcome(&rules, &sample);
     assert_eq!((shown.line.as_ref(), &shown.found, shown.payload.as_str()), (Some(&line), &line, "20.934537983209168"));
 }
 
@@ -252,10 +252,10 @@ fn there_are_examples_for_every_filter() {
 /// A rule from a link: the form can't name such a field, and shows the whole text.
 #[test]
 fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
-    let mut mapping = LineRules::default();
-    mapping.read("line", "#").expect("a filter");
-    mapping.read("speaker", "{ {topic}").expect("a template");
-    let rule = &mapping.rules[0];
+    let mut rules = LineRules::default();
+    rules.read("line", "#").expect("a filter");
+    rules.read("speaker", "{ {topic}").expect("a template");
+    let rule = &rules.rules[0];
     assert_eq!(Fields::from(rule).parse().map(|rule| line_rule::summary(&rule)), Ok(line_rule::summary(rule)));
 }
 
@@ -282,25 +282,25 @@ proptest! {
             r#"\{"[a-c]":(1|"x"|\[1,2\]|\{"b":null\})\}"#.prop_map(String::into_bytes),
         ],
     ) {
-        let mut mapping = LineRules::default();
+        let mut rules = LineRules::default();
         for (key, value) in keys {
-            let _ = mapping.read(key, &value);
+            let _ = rules.read(key, &value);
         }
-        let line = mapping.line(&topic, &payload);
-        prop_assert_eq!(line.is_some(), mapping.tells(&topic));
+        let line = rules.line(&topic, &payload);
+        prop_assert_eq!(line.is_some(), rules.shows(&topic));
         prop_assert!(line.is_none_or(|line| !line.text.trim().is_empty()));
-        let _ = line_rule::outcome(&mapping, &Sample { topic, payload });
+        let _ = line_rule::outcome(&rules, &Sample { topic, payload });
         // Written and read it is the same.
         let mut again = LineRules::default();
-        mapping.write(&mut |key, value| again.read(key, value).expect("as it was written"));
-        prop_assert_eq!(&again, &mapping);
-        for rule in &mapping.rules {
+        rules.write(&mut |key, value| again.read(key, value).expect("as it was written"));
+        prop_assert_eq!(&again, &rules);
+        for rule in &rules.rules {
             prop_assert_eq!(Fields::from(rule).parse().map(|rule| line_rule::summary(&rule)), Ok(line_rule::summary(rule)));
         }
     }
 
     #[test]
-    fn a_template_without_places_says_what_it_is(text in "[^{}]{0,24}") {
+    fn template_without_placeholders_is_literal(text in "[^{}]{0,24}") {
         prop_assert_eq!(Template::parse(text.as_str()).map(|template| template.as_str().to_owned()), Ok(text));
     }
 }
