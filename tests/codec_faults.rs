@@ -5,9 +5,12 @@
 use std::num::NonZeroU16;
 
 use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::encode::encode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::codec::publish::Property;
-use mqtt_crawl::mqtt::codec::{Limits, decode, encode, frame};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId,

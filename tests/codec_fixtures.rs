@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use bytes::BytesMut;
-use mqtt_crawl::mqtt::codec::{Limits, decode, frame};
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::Violation;
 use mqtt_crawl::mqtt::packet::{Incoming, ReasonCode, Version};
 

@@ -3,8 +3,10 @@
 
 use std::num::NonZeroU16;
 
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::encode::encode;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::codec::publish;
-use mqtt_crawl::mqtt::codec::{Limits, decode, encode};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Auth, Connect, Disconnect, Outgoing, PacketId, Publish, PublishProperties, QoS, ReasonCode, RetainHandling,

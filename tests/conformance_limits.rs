@@ -8,7 +8,8 @@ use std::time::Duration;
 use bench::{Bench, YES_V5, unhex, v5};
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, Options, PublishError, Subscription};
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, PublishError};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 fn lasting() -> Options {

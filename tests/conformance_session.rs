@@ -7,11 +7,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
-use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{DisconnectMode, Event, Message, Options};
+use mqtt_crawl::mqtt::session::event::{DisconnectMode, Event};
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 const HOUR: Duration = Duration::from_secs(3_600);

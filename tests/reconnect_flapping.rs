@@ -6,7 +6,9 @@ use allocation_counter::measure;
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::reconnect::{FIRST, LONGEST, SETTLED};
-use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Transmit};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{Event, MessageSink, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 

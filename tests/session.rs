@@ -10,9 +10,9 @@ use std::time::Duration;
 use bench::{Bench, Delivered, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Stage, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, DisconnectMode, Event, Message, Options, PublishError, Session, Subscription,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, DisconnectMode, Event, PublishError};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 

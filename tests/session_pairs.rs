@@ -8,7 +8,9 @@ use std::time::Duration;
 use bench::{Bench, YES_V311, auto, v5, v311};
 use mqtt_crawl::mqtt::error::Failure;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Options, Session};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event};
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 /// What follows a connection that ended for this reason.

@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, Version};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, MessageSink, Options, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 

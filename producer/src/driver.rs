@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use mqtt_crawl::mqtt::error::{CloseInfo, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::Transmit;
+use mqtt_crawl::mqtt::session::event::Transmit;
 use mqtt_crawl::time::Instant;
 
 use crate::remote::RemoteHandle;

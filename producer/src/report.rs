@@ -8,7 +8,7 @@ use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{EncodeError, Failure};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
-use mqtt_crawl::mqtt::session::PublishError;
+use mqtt_crawl::mqtt::session::event::PublishError;
 
 use crate::script::{FileSummary, SkippedRow};
 

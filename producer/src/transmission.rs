@@ -11,10 +11,11 @@ use std::time::Duration;
 use mqtt_crawl::mqtt::error::{CloseInfo, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Recurrence, Session, Suspect, Token,
-    Transmit,
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{
+    DeliveryOutcome, DisconnectMode, Event, MessageSink, Recurrence, Suspect, Token, Transmit,
 };
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::player::Player;
@@ -584,7 +585,7 @@ mod tests {
     use mqtt_crawl::mqtt::broker_url::BrokerUrl;
     use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
 
-    use mqtt_crawl::mqtt::session::IN_FLIGHT_V311;
+    use mqtt_crawl::mqtt::session::server_capabilities::IN_FLIGHT_V311;
     use mqtt_crawl::transmit::encoding::PayloadFormat;
 
     use super::*;

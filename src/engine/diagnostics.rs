@@ -11,7 +11,7 @@ use crate::credentials::jwt::Utc;
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin, Scheme};
 use crate::mqtt::error::{Failure, Stage, Violation};
 use crate::mqtt::packet::{ReasonCode, Refusal, Version};
-use crate::mqtt::session::Recurrence;
+use crate::mqtt::session::event::Recurrence;
 use crate::time::Instant;
 
 use crate::engine::repeated_failures;

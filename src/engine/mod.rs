@@ -41,10 +41,12 @@ use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{CloseInfo, Failure, Violation};
 use crate::mqtt::failure_history::RECURRENT;
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
-use crate::mqtt::session::{
-    self, DisconnectMode, Event, Message, MessageSink, Recurrence, ServerCapabilities, Session, SessionSnapshot,
-    Suspect, Token,
-};
+use crate::mqtt::session;
+use crate::mqtt::session::Session;
+use crate::mqtt::session::event::{DisconnectMode, Event, MessageSink, Recurrence, Suspect, Token};
+use crate::mqtt::session::options::Message;
+use crate::mqtt::session::server_capabilities::ServerCapabilities;
+use crate::mqtt::session::snapshot::SessionSnapshot;
 use crate::mqtt::topic::TopicFilter;
 use crate::packet_trace::Trace;
 use crate::time::Instant;
@@ -206,7 +208,7 @@ impl Engine {
             seed,
             more: Rc::default(),
             page_options: None,
-            session: Session::new(session::Options::default(), seed),
+            session: Session::new(session::options::Options::default(), seed),
             broker: String::new(),
             page: PageOrigin::default(),
             log: MessageLog::new(limits),
@@ -428,12 +430,12 @@ impl Engine {
             return None;
         }
         Some(match self.session.poll_transmit()? {
-            session::Transmit::Dial => Transmit::Dial { url: &self.broker },
-            session::Transmit::Send(bytes) => {
+            session::event::Transmit::Dial => Transmit::Dial { url: &self.broker },
+            session::event::Transmit::Send(bytes) => {
                 self.trace.sent(bytes, self.settled_at.ahead_by(self.wall_ahead_us));
                 Transmit::Send(bytes)
             }
-            session::Transmit::HangUp => Transmit::HangUp,
+            session::event::Transmit::HangUp => Transmit::HangUp,
         })
     }
 
@@ -750,7 +752,7 @@ impl Engine {
                     self.note(repeated_failures::tolerated(deviation, topic.as_deref()));
                 }
                 Event::Skipped { topic, packet_bytes } => {
-                    let limit_bytes = session::Options::default().limits.packet_bytes;
+                    let limit_bytes = session::options::Options::default().limits.packet_bytes;
                     self.note(repeated_failures::skipped(&topic, packet_bytes, limit_bytes));
                 }
                 Event::Unanswered { suspect } => self.note(repeated_failures::unanswered(&suspect)),
@@ -792,7 +794,7 @@ impl Engine {
         self.server = Some(server);
     }
 
-    fn outcome(&mut self, token: Token, outcome: session::DeliveryOutcome) {
+    fn outcome(&mut self, token: Token, outcome: session::event::DeliveryOutcome) {
         if self.asked_about == Some(token) {
             self.asked_about = None;
             self.connection.question = None;
@@ -802,19 +804,19 @@ impl Engine {
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
         let Some((_, ticket)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
-            session::DeliveryOutcome::Done => PublishOutcome::Done,
-            session::DeliveryOutcome::Refused(reason) => {
+            session::event::DeliveryOutcome::Done => PublishOutcome::Done,
+            session::event::DeliveryOutcome::Refused(reason) => {
                 PublishOutcome::Failed(format!("the broker refused it: {reason}"))
             }
-            session::DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
-            session::DeliveryOutcome::Unknown => {
+            session::event::DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
+            session::event::DeliveryOutcome::Unknown => {
                 PublishOutcome::Unknown("the broker lost the session before its answer came".to_owned())
             }
-            session::DeliveryOutcome::EndsConnection { payload_bytes } => {
+            session::event::DeliveryOutcome::EndsConnection { payload_bytes } => {
                 self.pause_in_vain(ticket, true);
                 return self.finish(ticket, PublishOutcome::Failed(repeated_failures::given_up(payload_bytes)));
             }
-            session::DeliveryOutcome::Dropped => PublishOutcome::Failed("it was dropped".to_owned()),
+            session::event::DeliveryOutcome::Dropped => PublishOutcome::Failed("it was dropped".to_owned()),
         };
         self.pause_in_vain(ticket, false);
         self.finish(ticket, outcome);
@@ -973,9 +975,9 @@ impl Engine {
     }
 }
 
-fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::Options {
+fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::options::Options {
     let ConnectionOptions { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *more;
-    session::Options {
+    session::options::Options {
         version: request.version,
         client_id: request.client_id.clone(),
         user_name: request.user_name.clone(),
@@ -990,7 +992,7 @@ fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::Op
         will: more.will.clone(),
         user_properties: more.user_properties.clone(),
         receive_maximum: receive_maximum.max(1),
-        ..session::Options::default()
+        ..session::options::Options::default()
     }
 }
 

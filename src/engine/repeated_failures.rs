@@ -5,7 +5,7 @@ use crate::format::{grouped, size};
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
-use crate::mqtt::session::{Recurrence, Suspect};
+use crate::mqtt::session::event::{Recurrence, Suspect};
 
 use crate::engine::diagnostics::advice_text;
 use crate::protocol::connection::Advice;

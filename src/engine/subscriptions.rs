@@ -96,7 +96,7 @@ impl Engine {
         self.abandoned.retain(|abandoned| abandoned != filter.as_str());
         self.tally.identify(filter.as_str(), identifier);
         self.page_dirty = true;
-        self.session.subscribe(session::Subscription { filter, options, identifier }, now);
+        self.session.subscribe(session::options::Subscription { filter, options, identifier }, now);
     }
 
     /// Removes a subscription.

@@ -25,6 +25,11 @@ pub struct Violation {
 impl Violation {
     /// The number of bytes of the offending packet that are kept for display.
     pub const EXCERPT_BYTES: usize = 64;
+
+    /// Copies the bytes of a packet that are kept for display.
+    pub fn excerpt_of(packet: &[u8]) -> Vec<u8> {
+        packet[..packet.len().min(Self::EXCERPT_BYTES)].to_vec()
+    }
 }
 
 /// A request that no packet can carry.

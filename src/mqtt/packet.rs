@@ -1,6 +1,6 @@
 //! The packets of MQTT as a client sends and receives them, in both versions.
 //!
-//! A received packet is already checked: [`crate::mqtt::codec::decode`] creates no value of these types from bytes that
+//! A received packet is already checked: [`crate::mqtt::codec::decode::decode`] creates no value of these types from bytes that
 //! break a rule.
 
 use std::fmt;

@@ -127,7 +127,7 @@ impl Outbox {
     /// Without a connection: says that messages wait, and how many.
     pub fn waiting_words(&self, state: ConnectionState) -> Option<String> {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
-        let limit = session::Options::default().queue_messages as u64;
+        let limit = session::options::Options::default().queue_messages as u64;
         Some(format!(
             "There is no connection just now. Up to {} messages wait here and go out as soon as there is one; {} wait.",
             grouped(limit),

@@ -7,7 +7,9 @@
 
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 

@@ -8,12 +8,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use mqtt_crawl::mqtt::codec::{self, Limits};
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{
-    DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DisconnectMode, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -112,19 +114,19 @@ fn filter(argument: u8) -> TopicFilter {
 /// follows it; whatever isn't asks for more at every length.
 fn check_codec(bytes: &[u8]) {
     let limits = limits();
-    match codec::frame(bytes, &limits) {
+    match frame(bytes, &limits) {
         Ok(None) => {
             for end in 0..bytes.len() {
-                assert_eq!(codec::frame(&bytes[..end], &limits), Ok(None), "a beginning of an unfinished packet");
+                assert_eq!(frame(&bytes[..end], &limits), Ok(None), "a beginning of an unfinished packet");
             }
         }
         Ok(Some(length)) => {
             assert!((2..=bytes.len()).contains(&length) && length <= PACKET_BYTES as usize);
             let packet = &bytes[..length];
-            assert_eq!(codec::frame(packet, &limits), Ok(Some(length)));
-            assert_eq!(codec::frame(&packet[..length - 1], &limits), Ok(None));
+            assert_eq!(frame(packet, &limits), Ok(Some(length)));
+            assert_eq!(frame(&packet[..length - 1], &limits), Ok(None));
             for version in [Version::V311, Version::V5] {
-                if let Err(violation) = codec::decode(packet, version, &limits) {
+                if let Err(violation) = decode(packet, version, &limits) {
                     check_violation(&violation);
                     assert_eq!(violation.excerpt, packet[..length.min(Violation::EXCERPT_BYTES)]);
                 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, Event, Message, MessageSink, Options, Session, Subscription, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, MessageSink, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

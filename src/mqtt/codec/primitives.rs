@@ -65,8 +65,7 @@ pub(in crate::mqtt) fn protocol_error(rule: &'static str, words: impl Into<Strin
 /// Adds the first bytes of the packet to the violation.
 #[cold]
 pub(in crate::mqtt) fn violation(violation: Violation, packet: &[u8]) -> Violation {
-    let excerpt = packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec();
-    Violation { excerpt, ..violation }
+    Violation { excerpt: Violation::excerpt_of(packet), ..violation }
 }
 
 #[cold]

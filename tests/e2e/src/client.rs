@@ -10,9 +10,9 @@ use anyhow::{Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, DisconnectMode, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

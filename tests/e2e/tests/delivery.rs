@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Options};
+use mqtt_crawl::mqtt::session::event::DeliveryOutcome;
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};

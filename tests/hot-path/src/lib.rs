@@ -6,7 +6,9 @@ use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
 use mqtt_crawl::message_log::{MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::{Publish, Version};
-use mqtt_crawl::mqtt::session::{MessageSink, Options, Session};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::MessageSink;
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl::time::Instant;
 
 /// Where the session's time stands.
