@@ -109,7 +109,7 @@ fn kind(incoming: &Incoming<'_>) -> String {
 fn check_violation(violation: &Violation, packet: &[u8]) {
     let excerpt = &packet[..packet.len().min(Violation::EXCERPT_BYTES)];
     assert_eq!(violation.excerpt, excerpt);
-    assert!(violation.words.ends_with(['.', '?']), "a sentence: {}", violation.words);
+    assert!(violation.message.ends_with(['.', '?']), "a sentence: {}", violation.message);
     assert!(!violation.rule.is_empty());
     assert!(violation.reason.is_error());
 }

@@ -109,10 +109,10 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
     check_faults(
         fields.parse(),
         &[
-            (Field::Topic, "can't hold + or #"),
+            (Field::Topic, "can't contain + or #"),
             (Field::Payload, "“z” is no hex digit"),
             (Field::ContentType, "U+0000"),
-            (Field::ResponseTopic, "can't hold + or #"),
+            (Field::ResponseTopic, "can't contain + or #"),
             (Field::CorrelationData, "65536 bytes"),
             (Field::MessageExpiry, "from 0 to 4294967295, or nothing"),
             (Field::UserProperty(1), "The value has 65536 bytes"),

@@ -46,7 +46,7 @@ fn a_lower_maximum_qos_holds_for_repetitions_too() {
     let token = bench.publish(QoS::ExactlyOnce, "1");
     assert!(bench.actions().is_empty());
     assert!(
-        matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Impossible(_) }] if of == token)
+        matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Unsendable(_) }] if of == token)
     );
 
     let mut bench = Bench::online(lasting());
@@ -151,7 +151,7 @@ fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
     bench.serve("40020001");
     assert_eq!(bench.actions().concat(), "62020002", "a PUBLISH after PUBREL would be another message");
     bench.serve("70020002");
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.9.0-1]

@@ -475,14 +475,14 @@ fn each_qos_of_5_0_is_sent_in_its_form() {
     assert_eq!(bench.actions(), ["3207 000174 0001 00 62".replace(' ', "")]);
     bench.publish(QoS::ExactlyOnce, "c");
     assert_eq!(bench.actions(), ["3407 000174 0002 00 63".replace(' ', "")]);
-    assert_eq!(bench.session.unfinished(), 2);
+    assert_eq!(bench.session.unfinished_publishes(), 2);
     bench.serve("40020001");
-    assert_eq!(bench.session.unfinished(), 1);
+    assert_eq!(bench.session.unfinished_publishes(), 1);
     bench.serve("50020002");
     assert_eq!(bench.actions(), ["62020002"]);
-    assert_eq!(bench.session.unfinished(), 1);
+    assert_eq!(bench.session.unfinished_publishes(), 1);
     bench.serve("70020002");
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
@@ -536,7 +536,7 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
             }
         }
         assert!(matches!(bench.events()[..], [Event::Unanswered { .. }]));
-        assert_eq!(bench.session.unfinished(), 3);
+        assert_eq!(bench.session.unfinished_publishes(), 3);
         bench.serve(&message(version, "3c", "0005", "61"));
         assert_eq!(bench.delivered.0, ["t a"]);
     }
@@ -552,7 +552,7 @@ fn a_refused_publish_is_not_sent_again() {
     bench.actions();
     bench.lose_and_return(kept(Version::V5));
     assert!(bench.actions().is_empty());
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.3.3-7]

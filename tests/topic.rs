@@ -211,8 +211,8 @@ fn words_say_what_to_do() {
     for error in all {
         let is_ours = matches!(error, TopicError::TooManyLevels { .. });
         assert!(is_ours || error.rule().starts_with("[MQTT-4."), "{error:?}");
-        assert_eq!(error.to_string(), error.words());
-        let same = all.iter().filter(|other| other.words() == error.words()).count();
+        assert_eq!(error.to_string(), error.message());
+        let same = all.iter().filter(|other| other.message() == error.message()).count();
         assert_eq!(same, 1, "{error:?} has words of its own");
     }
     // The examples in the messages are valid.

@@ -114,7 +114,11 @@ fn faults_of_a_plan_are_told_by_field() {
     };
     check("a/{speaker}", " 0s ", &[]);
     check("", "1s", &[(Field::Topic, "Name the topic that the lines go to.")]);
-    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "A unit is missing; did you mean 1s?")]);
+    check(
+        "a/#",
+        "1",
+        &[(Field::Topic, "can't contain + or #"), (Field::Interval, "A unit is missing; did you mean 1s?")],
+    );
     check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
     check("a", "25h", &[(Field::Interval, "A day (24h) is the longest.")]);
 }

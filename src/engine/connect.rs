@@ -140,7 +140,7 @@ impl Engine {
             Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Serialising plain data to memory can't fail.
-        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &self.more.without_credentials(), self.session.saved()));
+        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &self.more.without_credentials(), self.session.snapshot()));
         let bytes = bytes.unwrap_or_default();
         Some(StoreWrite { key: lasting.key.clone(), bytes, until })
     }
@@ -250,7 +250,7 @@ impl Engine {
         let Some(key) = key else { return self.connect(more, None, now) };
         if is_this_one && more.lasts() {
             // The store may be older.
-            let saved = self.session.saved();
+            let saved = self.session.snapshot();
             return self.connect(more, Some(saved), now);
         }
         if !self.has_store {

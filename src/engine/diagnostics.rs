@@ -127,24 +127,24 @@ impl DiagnosisInput<'_> {
         advice.extend(repeated_failures::advice(self.failure, self.recurrence, self.client_id));
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
-            Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
+            Failure::ServerDisconnect(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
             // The server's reason text says what to do.
             Failure::Closed { closed, .. } if closed.is_refusal() => {}
-            Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
+            Failure::Closed { stage: Stage::Dialing, .. } | Failure::Timeout(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
                     advice.extend(self.no_web_socket(&url));
                 }
             }
-            Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
+            Failure::Closed { stage: Stage::AwaitingConnAck, .. } | Failure::Timeout(Stage::AwaitingConnAck) => {
                 advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
                 advice.push(advice_text("Tell whoever runs the broker; the bytes it sent are shown below."));
             }
-            Failure::Silent(Stage::Online) => {
+            Failure::Timeout(Stage::Connected) => {
                 advice.push(advice_text("The network between here and the broker may have gone without a word."));
             }
-            Failure::Closed { .. } | Failure::CannotSend(_) => {}
+            Failure::Closed { .. } | Failure::EncodeFailed(_) => {}
         }
         advice
     }
@@ -185,7 +185,7 @@ impl DiagnosisInput<'_> {
             Failure::Refused { refusal: Refusal::V311(code), .. } => {
                 note("CONNACK", format!("return code {code} of MQTT 3.1.1"));
             }
-            Failure::Disconnected(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
+            Failure::ServerDisconnect(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
             Failure::Violation(Violation { rule, excerpt, .. }) => {
                 note("Broken rule", (*rule).to_owned());
                 if !excerpt.is_empty() {

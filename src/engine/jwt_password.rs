@@ -84,7 +84,7 @@ impl Engine {
             _ => None,
         };
         self.page_dirty = true;
-        self.session.wake(now);
+        self.session.retry_now(now);
     }
 
     /// Checks the tokens again if their state may have changed with time.

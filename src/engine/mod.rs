@@ -40,7 +40,7 @@ use crate::mqtt::codec::publish;
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{CloseInfo, Failure, Violation};
 use crate::mqtt::failure_history::RECURRENT;
-use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
+use crate::mqtt::packet::{Publish, QoS, Version};
 use crate::mqtt::session;
 use crate::mqtt::session::Session;
 use crate::mqtt::session::event::{DisconnectMode, Event, MessageSink, Recurrence, Suspect, Token};
@@ -301,7 +301,7 @@ impl Engine {
             }
             PageCommand::RetryNow => {
                 self.offline = false;
-                self.session.wake(now);
+                self.session.retry_now(now);
                 self.session.probe(now);
             }
             PageCommand::DropMessage => self.answer_question(Session::drop_message, now),
@@ -374,13 +374,7 @@ impl Engine {
 
     /// Handles a text frame, which MQTT doesn't allow `[MQTT-6.0.0-1]`.
     pub fn handle_text_frame(&mut self, now: Instant) {
-        let violation = Violation {
-            reason: ReasonCode::PROTOCOL_ERROR,
-            rule: "[MQTT-6.0.0-1]",
-            words: "It sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
-            excerpt: Vec::new(),
-        };
-        self.session.handle_violation(violation, now);
+        self.session.handle_violation(Violation::text_frame(&[]), now);
         self.settle(now);
     }
 
@@ -400,7 +394,7 @@ impl Engine {
         if jumped_us < JUMP_US {
             return self.settle(now);
         }
-        self.session.wake(now);
+        self.session.retry_now(now);
         self.session.probe(now);
         self.settle(now);
     }
@@ -612,7 +606,7 @@ impl Engine {
 
     /// Shows a notice if messages of the resumed session are sent again.
     fn note_unfinished(&mut self) {
-        match self.session.unfinished() {
+        match self.session.unfinished_publishes() {
             0 => {}
             1 => self.note("One message of this session isn't finished: it is sent again.".to_owned()),
             count => self.note(format!("{count} messages of this session aren't finished: they are sent again.")),
@@ -747,7 +741,9 @@ impl Engine {
                     self.connected(version, fell_back, *server);
                 }
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
-                Event::Lost { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
+                Event::Disconnected { failure, retry_at, recurrence } => {
+                    self.lost(&failure, retry_at, &recurrence, now);
+                }
                 Event::Deviated { deviation, topic } => {
                     self.note(repeated_failures::tolerated(deviation, topic.as_deref()));
                 }
@@ -808,7 +804,7 @@ impl Engine {
             session::event::DeliveryOutcome::Refused(reason) => {
                 PublishOutcome::Failed(format!("the broker refused it: {reason}"))
             }
-            session::event::DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
+            session::event::DeliveryOutcome::Unsendable(error) => PublishOutcome::Failed(error.to_string()),
             session::event::DeliveryOutcome::Unknown => {
                 PublishOutcome::Unknown("the broker lost the session before its answer came".to_owned())
             }
@@ -824,7 +820,7 @@ impl Engine {
 
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, recurrence: &Recurrence, now: Instant) {
         let is_asked = recurrence.times >= RECURRENT
-            && matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }));
+            && matches!(recurrence.suspect, Some(Suspect::Message { must_be_resent: true, .. }));
         // The person's answer resumes the session, so this tab keeps its claim until then.
         match retry_at {
             None if !is_asked => self.tabs.release(),
@@ -862,7 +858,7 @@ impl Engine {
         connection.version = None;
         connection.retry_at = retry_at;
         match (&recurrence.suspect, said.filter(|_| is_apart)) {
-            (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(said)) => {
+            (Some(Suspect::Message { token, must_be_resent: true, .. }), Some(said)) => {
                 connection.question = Some(said);
                 self.asked_about = Some(*token);
             }
@@ -988,7 +984,7 @@ fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::op
             QoS::AtMostOnce => 0,
             _ => SESSION_EXPIRY_S,
         }),
-        lasts_in_v311: session_expiry_s.is_some(),
+        keep_session_in_v311: session_expiry_s.is_some(),
         will: more.will.clone(),
         user_properties: more.user_properties.clone(),
         receive_maximum: receive_maximum.max(1),
@@ -1017,7 +1013,7 @@ struct EngineSink<'a> {
 
 impl MessageSink for EngineSink<'_> {
     #[inline(always)]
-    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, now: Instant) {
         let arrival = NewMessage::of(message, now.ahead_by(self.wall_ahead_us));
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
@@ -1027,11 +1023,11 @@ impl MessageSink for EngineSink<'_> {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &[u8], now: Instant) {
+    fn on_packet(&mut self, packet: &[u8], now: Instant) {
         self.trace.received(packet, now.ahead_by(self.wall_ahead_us));
     }
 
-    fn deviated(&mut self, deviation: Deviation) {
+    fn on_deviation(&mut self, deviation: Deviation) {
         self.trace.deviated(deviation);
     }
 }

@@ -31,8 +31,8 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
             let next = if is_recurrent { "It isn't asked to any more." } else { "It is asked once more." };
             format!("The broker ends the connection each time it is asked to end the subscription “{filter}”. {next}")
         }
-        Some(Suspect::Message { topic, payload_bytes, must_be_offered, .. }) => {
-            let next = match (is_recurrent, must_be_offered) {
+        Some(Suspect::Message { topic, payload_bytes, must_be_resent, .. }) => {
+            let next = match (is_recurrent, must_be_resent) {
                 (true, true) => "The broker keeps the session, so the message has to be offered again: you decide.",
                 (true, false) => "The message isn't sent any more.",
                 (false, _) => "It is sent once more.",
@@ -40,14 +40,14 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
             let size = grouped(*payload_bytes as u64);
             format!("The broker ends the connection each time the message to “{topic}” ({size} bytes) is sent. {next}")
         }
-        Some(Suspect::Unanswerable { topic, .. }) if is_recurrent => {
+        Some(Suspect::Qos0Message { topic, .. }) if is_recurrent => {
             format!("The broker ends the connection each time a message to “{topic}” is sent.")
         }
         None if is_recurrent && matches!(failure, Failure::Violation(_)) => {
             format!("It happened {times} times, so it isn't tried again by itself.")
         }
         None if is_recurrent => format!("It happened {times} times alike, so it is tried again less often."),
-        Some(Suspect::Unanswerable { .. }) | None => return None,
+        Some(Suspect::Qos0Message { .. }) | None => return None,
     })
 }
 
@@ -55,7 +55,7 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),
-        Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Unanswerable { topic, payload_bytes }) => {
+        Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Qos0Message { topic, payload_bytes }) => {
             about_message(topic, *payload_bytes)
         }
         Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![advice_text(
@@ -75,7 +75,7 @@ pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str
 
 /// Whether the broker ended an accepted connection without a reason.
 fn is_sudden(failure: &Failure) -> bool {
-    matches!(failure, Failure::Closed { stage: Stage::Online, .. })
+    matches!(failure, Failure::Closed { stage: Stage::Connected, .. })
 }
 
 fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
@@ -110,7 +110,7 @@ pub(super) fn unanswered(suspect: &Suspect) -> String {
     let request = match suspect {
         Suspect::Subscribe(filters) => format!("the subscription of {}", quoted(filters)),
         Suspect::Unsubscribe(filter) => format!("the end of the subscription “{filter}”"),
-        Suspect::Message { topic, .. } | Suspect::Unanswerable { topic, .. } => format!("the message to “{topic}”"),
+        Suspect::Message { topic, .. } | Suspect::Qos0Message { topic, .. } => format!("the message to “{topic}”"),
     };
     format!("The broker hasn't answered {request} for {} s. The connection stays.", ANSWER_TIMEOUT.as_secs())
 }
@@ -118,7 +118,7 @@ pub(super) fn unanswered(suspect: &Suspect) -> String {
 /// The text for a violation by the broker that is tolerated.
 pub(super) fn tolerated(deviation: Deviation, topic: Option<&str>) -> String {
     let topic = topic.map_or_else(String::new, |topic| format!(" The topic is “{topic}”."));
-    format!("{} {}{topic} The connection stays.", deviation.words(), deviation.rule())
+    format!("{} {}{topic} The connection stays.", deviation.message(), deviation.rule())
 }
 
 /// The text for a message of 3.1.1 that was too large.

@@ -270,7 +270,7 @@ impl Engine {
 
     fn may_transmit(&self) -> bool {
         let window = self.server.as_ref().map_or(0, |server| usize::from(server.receive_maximum));
-        self.session.unfinished() < window.min(UNFINISHED_MAX)
+        self.session.unfinished_publishes() < window.min(UNFINISHED_MAX)
     }
 
     /// When the next line may be sent.

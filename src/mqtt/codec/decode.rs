@@ -17,7 +17,7 @@ use crate::mqtt::packet::{
     Version,
 };
 
-/// Decodes one whole packet: exactly the bytes that [`frame`] measured.
+/// Decodes one whole packet: exactly the bytes that [`frame`](crate::mqtt::codec::frame::frame) measured.
 ///
 /// Reason codes of 5.0 are accepted as received, known or not. A refusal in the form of 3.1.1 is understood in both
 /// versions, because an old server answers a 5.0 CONNECT with one.
@@ -49,9 +49,9 @@ pub(in crate::mqtt) fn decode_publish<'a>(
     packet: &'a [u8],
     version: Version,
     limits: &Limits,
-    known: &'a mut publish::PublishCache,
+    cache: &'a mut publish::PublishCache,
 ) -> Result<Publish<'a>, Violation> {
-    match known.decode(packet, version) {
+    match cache.decode(packet, version) {
         Ok(publish) => match check_publish_limits(&publish, limits) {
             Ok(()) => Ok(publish),
             Err(fault) => Err(violation(*fault, packet)),
@@ -119,12 +119,12 @@ fn read_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incomi
 
 #[cold]
 fn trailing(packet: &str) -> Fault {
-    malformed("section 4.13.1", format!("The broker sent {packet} with more bytes than belong to it."))
+    malformed("section 4.13.1", format!("The broker sent {packet} with extra bytes at its end."))
 }
 
 /// Checks the acknowledgements of 3.1.1 and the short ones of 5.0: exactly a packet identifier that isn't zero.
 fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version, rule: &'static str) -> Result<PacketId, Fault> {
-    const NO_ACK: &str = "The broker sent an acknowledgement that is none.";
+    const NO_ACK: &str = "The broker sent an invalid acknowledgement.";
     if body.rest().len() != 2 {
         return Err(malformed(
             "section 2.2.1",
@@ -173,9 +173,9 @@ fn decode_suback_v311(header: FixedHeader, packet: &[u8], body: Reader<'_>) -> R
     let ack = ack.map_err(|error| match error {
         mqttbytes::Error::InvalidSubscribeReasonCode(code) => malformed(
             "[MQTT-3.9.3-2] of 3.1.1",
-            format!("The broker answered a subscription with 0x{code:02X}, which has no meaning."),
+            format!("The broker answered SUBSCRIBE with 0x{code:02X}, which isn't a valid return code."),
         ),
-        _ => malformed("section 3.9 of 3.1.1", "The broker sent a SUBACK without an answer."),
+        _ => malformed("section 3.9 of 3.1.1", "The broker sent SUBACK without a return code."),
     })?;
     Ok(SubAck {
         packet_id: PacketId::new(ack.pkid).ok_or_else(|| packet_id_zero(REQUEST_ID_RULE))?,
@@ -211,7 +211,7 @@ fn decode_codes(mut body: Reader<'_>, limits: &Limits, packet: &str, rule: &'sta
 }
 
 /// Decodes a CONNACK of 5.0 that [`decode`] refuses, if its meaning is clear despite the fault; returns the fault, too.
-pub(in crate::mqtt) fn decode_tolerable_connack(packet: &[u8], limits: &Limits) -> Option<(ConnAck, Deviation)> {
+pub(in crate::mqtt) fn decode_tolerated_connack(packet: &[u8], limits: &Limits) -> Option<(ConnAck, Deviation)> {
     let (first, body) = split_header(packet).ok()?;
     if first != 0x20 {
         return None;
@@ -222,7 +222,7 @@ pub(in crate::mqtt) fn decode_tolerable_connack(packet: &[u8], limits: &Limits) 
 }
 
 /// The codes of a SUBACK or UNSUBACK that a 5.0 server wrote in the form of 3.1.1: without a property length.
-pub(in crate::mqtt) fn codes_in_old_form(packet: &[u8]) -> Option<(PacketId, &[u8])> {
+pub(in crate::mqtt) fn codes_in_v311_form(packet: &[u8]) -> Option<(PacketId, &[u8])> {
     let (_, mut body) = split_header(packet).ok()?;
     let packet_id = body.packet_id(REQUEST_ID_RULE).ok()?;
     Some((packet_id, body.rest()))
@@ -237,13 +237,13 @@ fn decode_connack(
     let flags = body.u8()?;
     let code = body.u8()?;
     if flags > 1 {
-        return Err(malformed("[MQTT-3.2.2-1]", "The broker answered CONNECT with a reserved flag set."));
+        return Err(malformed("[MQTT-3.2.2-1]", "The broker sent CONNACK with a reserved flag set."));
     }
     let session_present = flags == 1;
     if session_present && code != 0 {
         return Err(protocol_error(
             "[MQTT-3.2.2-6]",
-            "The broker refused the connection and yet says that it holds our session.",
+            "The broker rejected the connection, but its CONNACK says that the session is present.",
         ));
     }
     let refusal = match (version, code) {
@@ -255,7 +255,7 @@ fn decode_connack(
         (Version::V5, code) => {
             return Err(protocol_error(
                 "[MQTT-3.2.2-8]",
-                format!("The broker answered CONNECT with 0x{code:02X}, neither yes nor no."),
+                format!("The broker answered CONNECT with 0x{code:02X}, which means neither success nor an error."),
             ));
         }
     };
@@ -276,7 +276,7 @@ fn decode_disconnect(mut body: Reader<'_>, version: Version, limits: &Limits) ->
     if version == Version::V311 {
         return Err(protocol_error(
             "section 3.14 of 3.1.1",
-            "The broker sent DISCONNECT, which only clients send in MQTT 3.1.1.",
+            "The broker sent DISCONNECT, which only clients may send in MQTT 3.1.1.",
         ));
     }
     // Both may be omitted: the reason if it is 0x00, the property length if there are no properties (section 3.14.2).

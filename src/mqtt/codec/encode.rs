@@ -100,14 +100,10 @@ impl SizeLimit {
     }
 }
 
-const fn forbidden(rule: &'static str, words: &'static str) -> EncodeError {
-    EncodeError::Forbidden { words, rule }
-}
-
 fn topic_error(field: &'static str, error: TopicError) -> EncodeError {
     match error {
         TopicError::TooLong { bytes } => EncodeError::TooLong { field, bytes },
-        other => forbidden(other.rule(), other.words()),
+        other => EncodeError::forbidden(other.rule(), other.message()),
     }
 }
 
@@ -119,15 +115,15 @@ fn encode_connect(
 ) -> Result<(), EncodeError> {
     if version == Version::V311 {
         if connect.client_id.is_empty() && !connect.clean_start {
-            return Err(forbidden(
+            return Err(EncodeError::forbidden(
                 "[MQTT-3.1.3-7] of 3.1.1",
-                "Without a client identifier only a clean session is possible. Give an identifier.",
+                "MQTT 3.1.1 requires a client identifier unless the session is clean. Enter one.",
             ));
         }
         if connect.password.is_some() && connect.user_name.is_none() {
-            return Err(forbidden(
+            return Err(EncodeError::forbidden(
                 "[MQTT-3.1.2-22] of 3.1.1",
-                "MQTT 3.1.1 takes a password only together with a user name. Give both.",
+                "MQTT 3.1.1 allows a password only together with a user name. Enter both.",
             ));
         }
     }
@@ -188,14 +184,14 @@ fn put_connect_properties(properties: &ConnectProperties, out: &mut Vec<u8>) -> 
     }
     if let Some(maximum) = properties.receive_maximum {
         if maximum == 0 {
-            return Err(forbidden("section 3.1.2.11.3", "A receive maximum of 0 is not allowed."));
+            return Err(EncodeError::forbidden("section 3.1.2.11.3", "A receive maximum of 0 is not allowed."));
         }
         out.push(id::RECEIVE_MAXIMUM);
         put_u16(maximum, out);
     }
     if let Some(maximum_bytes) = properties.packet_size_maximum_bytes {
         if maximum_bytes == 0 {
-            return Err(forbidden("section 3.1.2.11.4", "A maximum packet size of 0 is not allowed."));
+            return Err(EncodeError::forbidden("section 3.1.2.11.4", "A maximum packet size of 0 is not allowed."));
         }
         out.push(id::MAXIMUM_PACKET_SIZE);
         put_u32(maximum_bytes, out);
@@ -204,15 +200,18 @@ fn put_connect_properties(properties: &ConnectProperties, out: &mut Vec<u8>) -> 
         out.push(id::TOPIC_ALIAS_MAXIMUM);
         put_u16(maximum, out);
     }
-    if let Some(wanted) = properties.request_response_information {
-        out.extend([id::REQUEST_RESPONSE_INFORMATION, u8::from(wanted)]);
+    if let Some(requested) = properties.request_response_information {
+        out.extend([id::REQUEST_RESPONSE_INFORMATION, u8::from(requested)]);
     }
-    if let Some(wanted) = properties.request_problem_information {
-        out.extend([id::REQUEST_PROBLEM_INFORMATION, u8::from(wanted)]);
+    if let Some(requested) = properties.request_problem_information {
+        out.extend([id::REQUEST_PROBLEM_INFORMATION, u8::from(requested)]);
     }
     put_user_properties(&properties.user_properties, out)?;
     if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-        return Err(forbidden("section 3.1.2.11.10", "Authentication data needs an authentication method. Name it."));
+        return Err(EncodeError::forbidden(
+            "section 3.1.2.11.10",
+            "Authentication data requires an authentication method.",
+        ));
     }
     put_authentication(properties.authentication_method.as_deref(), properties.authentication_data.as_deref(), out)
 }
@@ -241,7 +240,7 @@ fn put_will(will: &Will, version: Version, body: &mut Vec<u8>) -> Result<(), Enc
     let topic = TopicName::parse(&will.topic).map_err(|error| topic_error("the will's topic", error))?;
     if version == Version::V5 {
         if will.properties.topic_alias.is_some() {
-            return Err(forbidden("section 3.1.3.2", "A will can't have a topic alias."));
+            return Err(EncodeError::forbidden("section 3.1.3.2", "A will can't have a topic alias."));
         }
         put_section(body, |section| {
             if let Some(seconds) = will.delay_s {
@@ -264,17 +263,17 @@ fn encode_publish(
 ) -> Result<(), EncodeError> {
     match (publish.qos, publish.packet_id) {
         (QoS::AtMostOnce, Some(_)) => {
-            return Err(forbidden("[MQTT-2.2.1-2]", "A message of QoS 0 can't have a packet identifier."));
+            return Err(EncodeError::forbidden("[MQTT-2.2.1-2]", "A QoS 0 message can't have a packet identifier."));
         }
         (QoS::AtLeastOnce | QoS::ExactlyOnce, None) => {
-            return Err(forbidden("[MQTT-2.2.1-3]", "A message of QoS 1 or 2 needs a packet identifier."));
+            return Err(EncodeError::forbidden("[MQTT-2.2.1-3]", "A QoS 1 or 2 message requires a packet identifier."));
         }
         _ => {}
     }
     if publish.dup && publish.qos == QoS::AtMostOnce {
-        return Err(forbidden(
+        return Err(EncodeError::forbidden(
             "[MQTT-3.3.1-2]",
-            "A message of QoS 0 is never sent again, so it can't be marked as such.",
+            "A QoS 0 message is never sent again, so it can't have the DUP flag.",
         ));
     }
     let (section, alias, added_alias) = match version {
@@ -324,9 +323,12 @@ fn encode_publish(
 /// Checks the property section of a message to publish and returns the topic alias in it.
 fn checked_alias(section: &[u8]) -> Result<Option<NonZeroU16>, EncodeError> {
     let checked = publish::check_properties(Reader::new(section))
-        .map_err(|fault| forbidden(fault.rule, "The properties of this message break a rule of MQTT."))?;
+        .map_err(|fault| EncodeError::forbidden(fault.rule, "The properties of this message aren't valid."))?;
     if checked.has_subscription_id {
-        return Err(forbidden("[MQTT-3.3.4-6]", "Only a broker may put a subscription identifier into a message."));
+        return Err(EncodeError::forbidden(
+            "[MQTT-3.3.4-6]",
+            "Only a broker may add a subscription identifier to a message.",
+        ));
     }
     Ok(checked.topic_alias)
 }
@@ -337,9 +339,9 @@ fn added_alias(
     among_properties: Option<NonZeroU16>,
 ) -> Result<Option<NonZeroU16>, EncodeError> {
     match (of_message, among_properties) {
-        (Some(ours), Some(theirs)) if ours != theirs => Err(forbidden(
+        (Some(ours), Some(theirs)) if ours != theirs => Err(EncodeError::forbidden(
             "section 3.3.2.3.4",
-            "The topic alias of this message differs from the one among its properties.",
+            "The topic alias of this message differs from the one in its properties.",
         )),
         (_, Some(_)) => Ok(None),
         (alias, None) => Ok(alias),
@@ -381,14 +383,14 @@ fn encode_subscribe(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     if filters.is_empty() {
-        return Err(forbidden("[MQTT-3.8.3-2]", "There is nothing to subscribe to. Name a topic."));
+        return Err(EncodeError::forbidden("[MQTT-3.8.3-2]", "There is no topic to subscribe to. Enter one."));
     }
     for (filter, options) in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
         if version == Version::V5 && options.no_local && topic::is_shared(filter) {
-            return Err(forbidden(
+            return Err(EncodeError::forbidden(
                 "[MQTT-3.8.3-4]",
-                "A shared subscription can't leave out our own messages. Turn \"no local\" off.",
+                "A shared subscription can't use \"no local\". Turn it off.",
             ));
         }
     }
@@ -405,9 +407,9 @@ fn encode_subscribe(
         }
         Version::V5 => {
             if subscription_id.is_some_and(|id| !(1..=VARIABLE_INTEGER_MAX).contains(&id)) {
-                return Err(forbidden(
+                return Err(EncodeError::forbidden(
                     "section 3.8.2.1.2",
-                    "A subscription identifier is a number from 1 to 268,435,455.",
+                    "A subscription identifier must be from 1 to 268,435,455.",
                 ));
             }
             let properties = subscription_id
@@ -449,7 +451,7 @@ fn encode_unsubscribe(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     if filters.is_empty() {
-        return Err(forbidden("[MQTT-3.10.3-2]", "There is nothing to unsubscribe from."));
+        return Err(EncodeError::forbidden("[MQTT-3.10.3-2]", "There is no topic to unsubscribe from."));
     }
     for filter in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
@@ -477,7 +479,7 @@ fn encode_disconnect(
         return limit.written_by(|scratch| v4::Disconnect.write(scratch), out);
     }
     if disconnect.server_reference.is_some() {
-        return Err(forbidden("section 3.14.2.2.5", "Only a server may name another server."));
+        return Err(EncodeError::forbidden("section 3.14.2.2.5", "Only a server may send a server reference."));
     }
     let mut body = vec![disconnect.reason.0];
     // The property length could be omitted without properties. It is written anyway, because servers built on mqttbytes
@@ -496,17 +498,17 @@ fn encode_disconnect(
 
 fn encode_auth(auth: &Auth, version: Version, limit: SizeLimit, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if version == Version::V311 {
-        return Err(forbidden("section 2.2.1 of 3.1.1", "MQTT 3.1.1 has no AUTH."));
+        return Err(EncodeError::forbidden("section 2.2.1 of 3.1.1", "MQTT 3.1.1 has no AUTH."));
     }
     // Only a server may send success (table 3-28).
     if !matches!(auth.reason.0, 0x18 | 0x19) {
-        return Err(forbidden(
+        return Err(EncodeError::forbidden(
             "[MQTT-3.15.2-1]",
-            "A client may only continue an authentication (0x18) or begin it again (0x19).",
+            "A client may only continue authentication (0x18) or re-authenticate (0x19).",
         ));
     }
     if auth.method.is_none() {
-        return Err(forbidden("section 3.15.2.2.2", "AUTH must name the authentication method."));
+        return Err(EncodeError::forbidden("section 3.15.2.2.2", "AUTH requires an authentication method."));
     }
     let mut body = vec![auth.reason.0];
     put_section(&mut body, |section| {

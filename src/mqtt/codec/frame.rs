@@ -38,8 +38,8 @@ fn frame_of_any(input: &[u8], limits: &Limits) -> Result<Option<usize>, Violatio
         Ok(header) => (header.frame_length(), true),
         Err(mqttbytes::Error::InsufficientBytes(missing)) => (input.len() + missing, false),
         Err(_) => {
-            let words = "The broker sent a packet with a length of more than four bytes.";
-            return Err(violation(*malformed("section 2.1.4", words), input));
+            let message = "The broker sent a packet with a length field of more than four bytes.";
+            return Err(violation(*malformed("section 2.1.4", message), input));
         }
     };
     if packet_bytes > limits.packet_bytes as usize {
@@ -74,23 +74,23 @@ pub(super) fn not_from_a_server(first: u8) -> Fault {
         0x14..=0x17 => {
             return malformed(
                 "[MQTT-2.1.3-1]",
-                "What arrived looks like TLS, not MQTT. Does the address of this port begin with wss:// or mqtts://?",
+                "The server sent TLS data instead of MQTT. Does this port require wss:// or mqtts://?",
             );
         }
         0x00..=0x0F => {
             return malformed(
                 "section 2.1.2",
-                "What arrived is no MQTT: no packet begins with the type 0. Is it the broker's MQTT port?",
+                "The server sent data that isn't MQTT (packet type 0). Is this the broker's MQTT port?",
             );
         }
         _ => {
-            let words = format!(
-                "What arrived is no MQTT: no server begins a packet with 0x{first:02X}. Is it the broker's MQTT port?"
+            let message = format!(
+                "The server sent data that isn't MQTT (first byte 0x{first:02X}). Is this the broker's MQTT port?"
             );
-            return malformed("[MQTT-2.1.3-1]", words);
+            return malformed("[MQTT-2.1.3-1]", message);
         }
     };
-    protocol_error("section 2.1.2", format!("The broker sent {name}, which only clients send."))
+    protocol_error("section 2.1.2", format!("The broker sent {name}, which only clients may send."))
 }
 
 /// A PUBLISH larger than we accept, read from its first bytes.

@@ -9,8 +9,8 @@ use crate::mqtt::packet::ReasonCode;
 /// bounded by `property_bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest packet in bytes, fixed header included. 16 MiB by default: above any message that a person reads, and a
-    /// sixteenth of what MQTT would let a server make us keep for one packet. Stated to a 5.0 server in CONNECT.
+    /// Largest packet in bytes, fixed header included. 16 MiB by default: larger than any message that people read, and
+    /// a sixteenth of what MQTT would let a server make us keep for one packet. Stated to a 5.0 server in CONNECT.
     pub packet_bytes: u32,
     /// Largest property section in bytes. 1 MiB by default: enough for a dozen properties of the greatest possible
     /// length.
@@ -52,6 +52,6 @@ pub(super) fn too_many_properties(limits: &Limits) -> Fault {
     fault(
         ReasonCode::QUOTA_EXCEEDED,
         "section 4.13.2",
-        format!("The broker sent a packet with more than {} properties, which is the limit.", limits.properties),
+        format!("The broker sent a packet with too many properties; the limit is {}.", limits.properties),
     )
 }

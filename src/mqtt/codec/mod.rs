@@ -7,10 +7,10 @@
 //!
 //! There are three steps, each with its own errors:
 //!
-//! 1. [`frame::frame`] measures the next packet. Only this step may ask for more bytes. It changes nothing, so it can be
-//!    repeated with more input at any time.
-//! 2. [`decode::decode`] reads a measured packet. An end that comes too early is then a malformed packet, never a reason to
-//!    wait.
+//! 1. [`frame::frame`] measures the next packet. Only this step may ask for more bytes. It changes nothing, so it can
+//!    be repeated with more input at any time.
+//! 2. [`decode::decode`] reads a measured packet. An end that comes too early is then a malformed packet, never a
+//!    reason to wait. [`publish`] decodes PUBLISH, the hot path.
 //! 3. [`encode::encode`] appends a packet, or nothing at all.
 //!
 //! Rules are cited by their numbers in MQTT 5.0 unless marked "of 3.1.1".

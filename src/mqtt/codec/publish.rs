@@ -81,10 +81,10 @@ fn put_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(
     }
     if let Some(topic) = &properties.response_topic {
         if topic.contains(['+', '#']) {
-            return Err(EncodeError::Forbidden {
-                words: "A response topic is one topic, so it can't hold + or #. Name it in full.",
-                rule: "[MQTT-3.3.2-14]",
-            });
+            return Err(EncodeError::forbidden(
+                "[MQTT-3.3.2-14]",
+                "A response topic can't contain + or #. Enter the full topic.",
+            ));
         }
         out.push(id::RESPONSE_TOPIC);
         put_text("the response topic", topic, out)?;
@@ -120,16 +120,13 @@ impl<'a> Parts<'a> {
     fn split(packet: &'a [u8], version: Version, allows_dup_at_qos0: bool) -> Result<Self, Fault> {
         let (first, mut reader) = split_header(packet)?;
         if first >> 4 != 3 {
-            return Err(malformed("section 3.3.1", "This packet is no PUBLISH."));
+            return Err(malformed("section 3.3.1", "This packet isn't a PUBLISH."));
         }
         let Some(qos) = QoS::from_u8((first >> 1) & 0b11) else {
             return Err(malformed("[MQTT-3.3.1-4]", "The broker sent a message with QoS 3, which doesn't exist."));
         };
         if !allows_dup_at_qos0 && first & DUP != 0 && qos == QoS::AtMostOnce {
-            return Err(malformed(
-                "[MQTT-3.3.1-2]",
-                "The broker sent a message of QoS 0 that is marked as sent before.",
-            ));
+            return Err(malformed("[MQTT-3.3.1-2]", "The broker sent a QoS 0 message with the DUP flag."));
         }
         let topic = reader.short_binary()?;
         let packet_id = match qos {
@@ -149,7 +146,7 @@ impl<'a> Parts<'a> {
         if topic.is_empty() && topic_alias.is_none() {
             return Err(protocol_error(
                 "[MQTT-4.7.3-1]",
-                "The broker sent a message without a topic and without an alias for one.",
+                "The broker sent a message with neither a topic nor a topic alias.",
             ));
         }
         Ok(self.publish(topic, topic_alias))
@@ -229,7 +226,7 @@ pub(in crate::mqtt) enum Tolerated<'a> {
 }
 
 /// Reads a 5.0 PUBLISH whose meaning is clear despite its fault, by the table of [`deviation`](crate::mqtt::deviation).
-pub(in crate::mqtt) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
+pub(in crate::mqtt) fn decode_tolerated(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
     let parts = Parts::split(packet, Version::V5, true).ok()?;
     let topic_alias = check_properties(Reader::new(parts.properties)).ok()?.topic_alias;
     let is_dup_at_qos0 = parts.first & DUP != 0 && parts.qos == QoS::AtMostOnce;
@@ -250,7 +247,7 @@ pub(in crate::mqtt) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>,
 
 /// The topic of a PUBLISH that breaks a rule, for display: shortened, with invalid UTF-8 replaced. `None` if it has
 /// none.
-pub(in crate::mqtt) fn topic_in_words(packet: &[u8]) -> Option<String> {
+pub(in crate::mqtt) fn topic_for_display(packet: &[u8]) -> Option<String> {
     const SHOWN_CHARS: usize = 100;
     let (_, mut reader) = split_header(packet).ok()?;
     let topic = String::from_utf8_lossy(reader.binary().ok()?);
@@ -276,7 +273,7 @@ fn wildcard(topic: &str) -> Fault {
     fault(
         ReasonCode(0x90),
         "[MQTT-3.3.2-2]",
-        format!("The broker sent a message whose topic holds the wildcard {wildcard}."),
+        format!("The broker sent a message whose topic contains the wildcard {wildcard}."),
     )
 }
 
@@ -321,7 +318,7 @@ fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
             if topic.contains(['+', '#']) {
                 return Err(protocol_error(
                     "[MQTT-3.3.2-14]",
-                    "The broker sent a message whose response topic holds a wildcard.",
+                    "The broker sent a message whose response topic contains a wildcard.",
                 ));
             }
             Property::ResponseTopic(topic)
@@ -376,10 +373,10 @@ mod tests {
         for before in packets {
             for packet in packets {
                 for version in [Version::V311, Version::V5] {
-                    let mut known = PublishCache::default();
+                    let mut cache = PublishCache::default();
                     // The packet may be refused.
-                    let _ = known.decode(before, version);
-                    let decoded = known.decode(packet, version).map_err(|fault| violation(*fault, packet));
+                    let _ = cache.decode(before, version);
+                    let decoded = cache.decode(packet, version).map_err(|fault| violation(*fault, packet));
                     assert_eq!(decoded, decode(packet, version), "{before:02x?}, then {packet:02x?}");
                 }
             }

@@ -10,7 +10,7 @@ use crate::mqtt::session::snapshot::SessionSnapshot;
 use crate::time::Instant;
 
 impl Session {
-    /// Ends the session that the server keeps, together with this message of ours, at the request of a person. The next
+    /// Ends the session that the server keeps, together with this message of ours, at the user's request. The next
     /// connection starts a new session.
     pub fn end_session(&mut self, token: Token, now: Instant) {
         self.options.clean_start = true;
@@ -22,34 +22,34 @@ impl Session {
     }
 
     /// Sends DISCONNECT and doesn't reconnect.
-    pub fn disconnect(&mut self, parting: DisconnectMode) {
-        if let Phase::Online { .. } = self.phase {
-            let mut goodbye = Disconnect::new(ReasonCode::SUCCESS);
-            if parting == DisconnectMode::EndSession && self.server.session_expiry_s > 0 {
-                goodbye.session_expiry_s = Some(0);
+    pub fn disconnect(&mut self, mode: DisconnectMode) {
+        if let Phase::Connected { .. } = self.phase {
+            let mut disconnect = Disconnect::new(ReasonCode::SUCCESS);
+            if mode == DisconnectMode::EndSession && self.server.session_expiry_s > 0 {
+                disconnect.session_expiry_s = Some(0);
             }
-            self.send_disconnect(&goodbye);
+            self.send_disconnect(&disconnect);
         }
         self.drop_transport();
         self.phase = Phase::Idle;
     }
 
-    /// Disconnects and starts over with other settings, idle: with a new session, or with one that an earlier run
-    /// saved. Unfinished publishes get no outcome.
-    pub fn replace(&mut self, options: Options, seed: u64, saved: Option<SessionSnapshot>) {
+    /// Disconnects and starts over with other options, idle: with a new session, or with one that an earlier run
+    /// stored. Unfinished publishes get no outcome.
+    pub fn replace(&mut self, options: Options, seed: u64, snapshot: Option<SessionSnapshot>) {
         self.disconnect(DisconnectMode::EndSession);
-        let parting = (std::mem::take(&mut self.out), self.hang_up);
-        *self = match saved {
-            Some(saved) => Self::restore(options, seed, saved).0,
+        let to_send = (std::mem::take(&mut self.write_buf), self.hang_up);
+        *self = match snapshot {
+            Some(snapshot) => Self::restore(options, seed, snapshot).0,
             None => Self::new(options, seed),
         };
-        (self.out, self.hang_up) = parting;
+        (self.write_buf, self.hang_up) = to_send;
     }
 
     /// Sends DISCONNECT, unless the server's packet limit is too small for it.
-    pub(super) fn send_disconnect(&mut self, goodbye: &Disconnect) {
-        let goodbye = Outgoing::Disconnect(goodbye);
-        let _ = encode(&goodbye, self.version, self.server.packet_bytes, &mut self.out);
+    pub(super) fn send_disconnect(&mut self, disconnect: &Disconnect) {
+        let packet = Outgoing::Disconnect(disconnect);
+        let _ = encode(&packet, self.version, self.server.packet_bytes, &mut self.write_buf);
     }
 
     /// Closes the transport, or cancels a pending dial.
@@ -62,31 +62,30 @@ impl Session {
 
     /// Drops the state of the connection, but not that of the session.
     pub(super) fn forget_connection(&mut self) {
-        self.tail = Vec::new();
+        self.partial_packet = Vec::new();
         self.skipping = None;
         self.probe_until = None;
         self.one_at_a_time_until = None;
         self.outstanding.clear();
-        self.told.clear();
-        self.aliases.clear();
-        self.aliases_out.clear();
+        self.reported_deviations.clear();
+        self.topic_aliases.clear();
         self.ping_sent = None;
         self.resend.clear();
         for sent in &mut self.in_flight {
-            sent.counted = false;
+            sent.takes_quota = false;
         }
-        for (_, counted) in &mut self.dropped {
-            *counted = false;
+        for (_, takes_quota) in &mut self.dropped {
+            *takes_quota = false;
         }
         // Requests without an answer are sent again, in any session.
         for (id, filters) in std::mem::take(&mut self.subscribing) {
-            self.ids.remove(id);
+            self.packet_ids.remove(id);
             self.unmark_sent(|filter| filters.iter().any(|unanswered| unanswered == filter));
         }
         for (id, filter) in std::mem::take(&mut self.unsubscribing) {
-            self.ids.remove(id);
-            if !self.wanted.iter().any(|wanted| wanted.subscription.filter.as_str() == filter) {
-                self.unwanted.push(filter);
+            self.packet_ids.remove(id);
+            if !self.desired.iter().any(|desired| desired.subscription.filter.as_str() == filter) {
+                self.to_unsubscribe.push(filter);
             }
         }
     }

@@ -21,7 +21,7 @@ pub enum DeliveryOutcome {
     /// The server refused it.
     Refused(ReasonCode),
     /// It can't be sent to this server.
-    Impossible(EncodeError),
+    Unsendable(EncodeError),
     /// It was sent, no acknowledgement arrived, and it can't be sent again: the server lost the session (at QoS 2 it
     /// could arrive twice), or accepts less than it did before.
     Unknown,
@@ -30,7 +30,7 @@ pub enum DeliveryOutcome {
         /// Size of its payload, in bytes.
         payload_bytes: usize,
     },
-    /// A person dropped it, or its session.
+    /// The user dropped it, or ended its session.
     Dropped,
 }
 
@@ -41,10 +41,10 @@ pub enum PublishError {
     #[error(transparent)]
     Topic(#[from] TopicError),
     /// Its properties contain a topic alias.
-    #[error("topic aliases are given by the session, as far as the broker takes them; leave it out")]
+    #[error("topic aliases are assigned automatically; remove the topic alias")]
     TopicAlias,
     /// There are too many unfinished messages.
-    #[error("{limit} messages are waiting to be sent; wait until some are done")]
+    #[error("{limit} messages are already waiting; try again once some are sent")]
     QueueFull {
         /// [`Options::queue_messages`](crate::mqtt::session::options::Options::queue_messages).
         limit: usize,
@@ -102,8 +102,9 @@ pub enum Event {
         /// The topic of the message, if it is about one.
         topic: Option<String>,
     },
-    /// A message was skipped because it is larger than [`Limits::packet_bytes`](crate::mqtt::codec::limits::Limits::packet_bytes), a limit that can't be stated to a
-    /// server in 3.1.1.
+    /// A message was skipped because it is larger than
+    /// [`packet_bytes`](crate::mqtt::codec::limits::Limits::packet_bytes), a limit that can't be stated to a
+    /// 3.1.1 server.
     Skipped {
         /// Its topic.
         topic: String,
@@ -130,10 +131,10 @@ pub enum Event {
         outcome: DeliveryOutcome,
     },
     /// The connection failed or was lost.
-    Lost {
+    Disconnected {
         /// The reason.
         failure: Box<Failure>,
-        /// When the next attempt starts; `None`: only after a person acts.
+        /// When the next attempt starts; `None`: only after the user acts.
         retry_at: Option<Instant>,
         /// What it has in common with earlier failures.
         recurrence: Recurrence,
@@ -160,12 +161,12 @@ pub enum Suspect {
         topic: String,
         /// Size of its payload, in bytes.
         payload_bytes: usize,
-        /// The server keeps the session, so the message has to be sent again `[MQTT-4.4.0-1]`: only a person may drop
+        /// The server keeps the session, so the message has to be sent again `[MQTT-4.4.0-1]`: only the user may drop
         /// it.
-        must_be_offered: bool,
+        must_be_resent: bool,
     },
     /// A QoS 0 message.
-    Unanswerable {
+    Qos0Message {
         /// Its topic.
         topic: String,
         /// Size of its payload, in bytes.
@@ -195,11 +196,11 @@ impl Event {
 /// Receives incoming messages as they are decoded.
 pub trait MessageSink {
     /// Handles a message, with its topic alias resolved. It is borrowed: the receiver copies what it keeps.
-    fn message(&mut self, message: &Publish<'_>, now: Instant);
+    fn on_message(&mut self, message: &Publish<'_>, now: Instant);
 
     /// Handles a whole packet of any type, before the session does.
-    fn packet(&mut self, _packet: &[u8], _now: Instant) {}
+    fn on_packet(&mut self, _packet: &[u8], _now: Instant) {}
 
     /// The last packet broke a rule, which is tolerated.
-    fn deviated(&mut self, _deviation: Deviation) {}
+    fn on_deviation(&mut self, _deviation: Deviation) {}
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Session;
+use crate::mqtt::codec::primitives::{self, violation};
 use crate::mqtt::error::{Failure, Stage, Violation};
-use crate::mqtt::failure_history::{Cause, OFFERS_MAX, RECURRENT, STEADY};
+use crate::mqtt::failure_history::{Cause, RECURRENT, SEND_ATTEMPTS_MAX, STEADY_AFTER};
 use crate::mqtt::packet::{Disconnect, ReasonCode, Version};
 use crate::mqtt::reconnect;
 use crate::mqtt::reconnect::Retry;
@@ -15,26 +16,24 @@ use crate::mqtt::session::phase::Phase;
 use crate::time::Instant;
 
 impl Session {
-    pub(super) fn protocol_error(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
-        let reason = ReasonCode::PROTOCOL_ERROR;
-        self.fail_with_violation(
-            Violation { reason, rule, words: words.to_owned(), excerpt: Violation::excerpt_of(packet) },
-            now,
-        );
+    /// The server broke a rule with this packet.
+    pub(super) fn protocol_error(&mut self, message: &str, rule: &'static str, packet: &[u8], now: Instant) {
+        self.fail_with_violation(violation(*primitives::protocol_error(rule, message), packet), now);
     }
 
     /// The server broke a rule: reports it with DISCONNECT (5.0) and closes. Nothing may be sent before CONNACK
     /// `[MQTT-3.14.0-1]`.
     pub(super) fn fail_with_violation(&mut self, violation: Violation, now: Instant) {
-        if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
+        if self.version == Version::V5 && self.is_connected() {
             self.send_disconnect(&Disconnect::new(violation.reason));
         }
         self.fail(Failure::Violation(violation), now);
     }
 
+    /// Ends the connection, and decides whether and when to reconnect.
     pub(super) fn fail(&mut self, failure: Failure, now: Instant) {
         let phase = self.phase;
-        for topic in self.outstanding.innocent_topics(now) {
+        for topic in self.outstanding.accepted_topics(now) {
             self.history.forget(&Cause::Topic(topic.to_owned()));
         }
         let suspect = self.suspect(&failure, now);
@@ -43,16 +42,16 @@ impl Session {
             self.version = Version::V311;
             return self.start_dialing(now);
         }
-        let online = if let Phase::Online { since } = phase { now.since(since) } else { Duration::ZERO };
-        if online >= STEADY {
-            self.history.handle_steady();
+        let online = if let Phase::Connected { since } = phase { now.since(since) } else { Duration::ZERO };
+        if online >= STEADY_AFTER {
+            self.history.handle_steady_connection();
         }
-        let recurrence = self.compare(&failure, suspect);
-        let is_told_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
-        if online >= reconnect::SETTLED {
+        let recurrence = self.count_failure(&failure, suspect);
+        let is_cause_known = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
+        if online >= reconnect::STABLE_AFTER {
             self.back_off.reset();
         }
-        let was_given_up = is_told_apart && self.give_up(&recurrence);
+        let is_cause_dropped = is_cause_known && self.drop_cause(&recurrence);
         let retry = match reconnect::policy(&failure, recurrence.times) {
             // The reason is about that packet, not about credentials, which CONNACK refuses.
             Retry::Never if recurrence.suspect.is_some() && is_not_authorized(&failure) => {
@@ -61,28 +60,28 @@ impl Session {
             retry => retry,
         };
         let wait = match retry {
-            _ if Self::is_offered_in_vain(&recurrence) => None,
+            _ if Self::needs_user_decision(&recurrence) => None,
             Retry::Never => None,
             // The cause is gone.
-            _ if was_given_up => {
+            _ if is_cause_dropped => {
                 self.back_off.reset();
                 Some(self.back_off.next_wait())
             }
             Retry::BackOff => Some(self.back_off.next_wait()),
             Retry::Slow => Some(self.back_off.next_slow_wait()),
-            Retry::Long => Some(reconnect::LONG),
+            Retry::Long => Some(reconnect::LONG_WAIT),
         };
         let retry_at = wait.map(|wait| now + wait);
         self.phase = retry_at.map_or(Phase::Stopped, |until| Phase::Waiting { until });
-        self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at, recurrence });
+        self.events.push_back(Event::Disconnected { failure: Box::new(failure), retry_at, recurrence });
     }
 
     /// The request that was sent right before the server ended the connection and has no answer.
     fn suspect(&self, failure: &Failure, now: Instant) -> Option<Suspect> {
         let is_ended_by_server = match failure {
-            Failure::Closed { stage, .. } => *stage == Stage::Online,
-            Failure::Disconnected(goodbye) => reconnect::is_about_packets(goodbye.reason),
-            Failure::Refused { .. } | Failure::Violation(_) | Failure::Silent(_) | Failure::CannotSend(_) => false,
+            Failure::Closed { stage, .. } => *stage == Stage::Connected,
+            Failure::ServerDisconnect(disconnect) => reconnect::is_about_packets(disconnect.reason),
+            Failure::Refused { .. } | Failure::Violation(_) | Failure::Timeout(_) | Failure::EncodeFailed(_) => false,
         };
         if !is_ended_by_server {
             return None;
@@ -93,13 +92,13 @@ impl Session {
         }
         request.and_then(|request| self.suspect_of(request)).or_else(|| {
             let last = self.outstanding.suspect_qos0(now)?;
-            Some(Suspect::Unanswerable { topic: last.topic.clone(), payload_bytes: last.payload_bytes })
+            Some(Suspect::Qos0Message { topic: last.topic.clone(), payload_bytes: last.payload_bytes })
         })
     }
 
     /// Whether the connection ended within the answer to a request, which means that the server accepted it.
     fn is_being_answered(&self, request: Request) -> bool {
-        let first = self.tail.first().map_or(0, |first| first >> 4);
+        let first = self.partial_packet.first().map_or(0, |first| first >> 4);
         match request {
             // PUBACK, PUBREC.
             Request::Publish(_) => first == 4 || first == 5,
@@ -124,22 +123,22 @@ impl Session {
                 Some(Suspect::Unsubscribe(filter.clone()))
             }
             Request::Publish(id) | Request::Release(id) => {
-                let InFlight { token, message, .. } = &self.in_flight[self.place_of(id)?];
+                let InFlight { token, message, .. } = &self.in_flight[self.in_flight_index(id)?];
                 Some(Suspect::Message {
                     token: *token,
                     topic: message.topic.clone(),
                     payload_bytes: message.payload.len(),
-                    must_be_offered: self.is_resumed,
+                    must_be_resent: self.is_resumed,
                 })
             }
         }
     }
 
     /// Compares a failure with earlier ones.
-    fn compare(&mut self, failure: &Failure, suspect: Option<Suspect>) -> Recurrence {
+    fn count_failure(&mut self, failure: &Failure, suspect: Option<Suspect>) -> Recurrence {
         let times = match &suspect {
             Some(Suspect::Message { token, .. }) => self.history.note(Cause::Message(token.0)),
-            Some(Suspect::Unanswerable { topic, .. }) => self.history.note(Cause::Topic(topic.clone())),
+            Some(Suspect::Qos0Message { topic, .. }) => self.history.note(Cause::Topic(topic.clone())),
             Some(Suspect::Subscribe(filters)) => {
                 let times = filters.iter().map(|filter| self.history.note(Cause::Subscribe(filter.clone())));
                 times.max().unwrap_or_default()
@@ -151,44 +150,41 @@ impl Session {
     }
 
     /// Drops the cause of a third failure if the client may decide that; returns whether it did.
-    fn give_up(&mut self, recurrence: &Recurrence) -> bool {
+    fn drop_cause(&mut self, recurrence: &Recurrence) -> bool {
         match &recurrence.suspect {
-            Some(Suspect::Message { token, payload_bytes, must_be_offered: false, .. }) => {
-                self.queue.retain(|(queued, _)| queued != token);
-                if let Some(place) = self.in_flight.iter().position(|sent| sent.token == *token)
-                    && let Some(lost) = self.in_flight.remove(place)
-                {
-                    self.ids.remove(lost.id);
+            Some(Suspect::Message { token, payload_bytes, must_be_resent: false, .. }) => {
+                if let Some(lost) = self.remove_message(*token) {
+                    self.packet_ids.remove(lost.id);
                 }
-                self.finish(*token, DeliveryOutcome::EndsConnection { payload_bytes: *payload_bytes });
+                self.complete_publish(*token, DeliveryOutcome::EndsConnection { payload_bytes: *payload_bytes });
                 true
             }
             Some(Suspect::Subscribe(filters)) => {
                 let [filter] = &filters[..] else { return false };
-                self.wanted.retain(|wanted| wanted.subscription.filter.as_str() != filter);
+                self.desired.retain(|desired| desired.subscription.filter.as_str() != filter);
                 self.history.forget(&Cause::Subscribe(filter.clone()));
                 self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: true });
                 true
             }
             Some(Suspect::Unsubscribe(filter)) => {
-                self.unwanted.retain(|unwanted| unwanted != filter);
+                self.to_unsubscribe.retain(|listed| listed != filter);
                 self.history.forget(&Cause::Unsubscribe(filter.clone()));
                 self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: false });
                 true
             }
-            Some(Suspect::Message { .. } | Suspect::Unanswerable { .. }) | None => false,
+            Some(Suspect::Message { .. } | Suspect::Qos0Message { .. }) | None => false,
         }
     }
 
-    /// Whether a message was offered so often that only a person can decide.
-    fn is_offered_in_vain(recurrence: &Recurrence) -> bool {
-        matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }))
-            && recurrence.times >= OFFERS_MAX
+    /// Whether a message was sent so often that only the user can decide.
+    fn needs_user_decision(recurrence: &Recurrence) -> bool {
+        matches!(recurrence.suspect, Some(Suspect::Message { must_be_resent: true, .. }))
+            && recurrence.times >= SEND_ATTEMPTS_MAX
     }
 }
 
 fn is_not_authorized(failure: &Failure) -> bool {
-    matches!(failure, Failure::Disconnected(goodbye) if goodbye.reason == ReasonCode::NOT_AUTHORIZED)
+    matches!(failure, Failure::ServerDisconnect(disconnect) if disconnect.reason == ReasonCode::NOT_AUTHORIZED)
 }
 
 /// The cause of a failure without a suspected request.
@@ -196,9 +192,11 @@ fn cause_of(failure: &Failure) -> Cause {
     match failure {
         Failure::Violation(violation) => Cause::Violation(violation.rule),
         Failure::Closed { stage, closed } => Cause::Ended(*stage, closed.code.unwrap_or_default()),
-        Failure::Silent(stage) => Cause::Ended(*stage, u16::MAX),
-        Failure::Refused { refusal, .. } => Cause::Ended(Stage::Greeting, u16::from(refusal.reason().0) << 8),
-        Failure::Disconnected(goodbye) => Cause::Ended(Stage::Online, u16::from(goodbye.reason.0) << 8 | 1),
-        Failure::CannotSend(_) => Cause::Ended(Stage::Greeting, 1),
+        Failure::Timeout(stage) => Cause::Ended(*stage, u16::MAX),
+        Failure::Refused { refusal, .. } => Cause::Ended(Stage::AwaitingConnAck, u16::from(refusal.reason().0) << 8),
+        Failure::ServerDisconnect(disconnect) => {
+            Cause::Ended(Stage::Connected, u16::from(disconnect.reason.0) << 8 | 1)
+        }
+        Failure::EncodeFailed(_) => Cause::Ended(Stage::AwaitingConnAck, 1),
     }
 }

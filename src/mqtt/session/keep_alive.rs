@@ -6,7 +6,6 @@ use super::Session;
 use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::packet::Outgoing;
 use crate::mqtt::session::event::Event;
-use crate::mqtt::session::phase::Phase;
 use crate::time::Instant;
 
 /// Time limit for an answer on a connection that may be dead, after sleep or after a change of the network. Longer than
@@ -17,20 +16,21 @@ impl Session {
     /// Checks a connection that may have died silently, because the computer slept or the network changed: sends a ping
     /// and waits [`PROBE_TIMEOUT`] for the answer.
     pub fn probe(&mut self, now: Instant) {
-        if !matches!(self.phase, Phase::Online { .. }) || self.probe_until.is_some() {
+        if !self.is_connected() || self.probe_until.is_some() {
             return;
         }
         self.probe_until = Some(now + PROBE_TIMEOUT);
         self.send_required(&Outgoing::PingReq, now);
     }
 
-    pub(super) fn handle_online_timeout(&mut self, now: Instant) {
+    /// Handles what is due on an accepted connection.
+    pub(super) fn handle_connected_timeout(&mut self, now: Instant) {
         if self.probe_until.is_some_and(|until| until <= now) {
-            return self.fail(Failure::Silent(Stage::Online), now);
+            return self.fail(Failure::Timeout(Stage::Connected), now);
         }
         if self.keep_alive_timeout().is_some_and(|due| due <= now) {
             if self.ping_sent.is_some() {
-                return self.fail(Failure::Silent(Stage::Online), now);
+                return self.fail(Failure::Timeout(Stage::Connected), now);
             }
             self.send_required(&Outgoing::PingReq, now);
             self.ping_sent = Some(now);
@@ -40,7 +40,7 @@ impl Session {
         }
         if self.one_at_a_time_until.is_some_and(|until| until <= now) {
             self.one_at_a_time_until = None;
-            self.send_waiting(now);
+            self.send_pending(now);
         }
     }
 

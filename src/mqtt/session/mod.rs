@@ -52,6 +52,7 @@ mod requests;
 pub mod server_capabilities;
 pub mod snapshot;
 pub mod subscribe;
+mod topic_aliases;
 
 use std::collections::VecDeque;
 
@@ -70,6 +71,7 @@ use crate::mqtt::session::outstanding::Outstanding;
 use crate::mqtt::session::phase::Phase;
 use crate::mqtt::session::server_capabilities::ServerCapabilities;
 use crate::mqtt::session::subscribe::DesiredSubscription;
+use crate::mqtt::session::topic_aliases::TopicAliases;
 use crate::time::Instant;
 
 /// The state machine; see the module.
@@ -90,7 +92,9 @@ pub struct Session {
     /// A 3.1.1 server has discarded the session of an earlier run.
     stale_session_cleared: bool,
 
+    /// [`Transmit::Dial`] is pending.
     dial: bool,
+    /// How often each cause ended a connection.
     history: FailureHistory,
     outstanding: Outstanding,
     /// Requests are sent one at a time; the answer to the current one is awaited until then.
@@ -98,7 +102,7 @@ pub struct Session {
     /// The server had our session at the last CONNACK.
     is_resumed: bool,
     /// Deviations of the server that were reported on this connection.
-    told: Vec<Deviation>,
+    reported_deviations: Vec<Deviation>,
     /// An oversized message of 3.1.1, and the number of its bytes that are still to come.
     skipping: Option<(Oversized, usize)>,
     /// If there is no input until then, the connection is dead.
@@ -106,18 +110,17 @@ pub struct Session {
 
     /// [`Transmit::HangUp`] is pending: until the driver polls it, its events are about the old transport.
     hang_up: bool,
-    out: Vec<u8>,
-    sending: Vec<u8>,
+    /// Packets to send.
+    write_buf: Vec<u8>,
+    /// Packets that [`Transmit::Send`] lends to the driver.
+    sending_buf: Vec<u8>,
     events: VecDeque<Event>,
 
     /// The start of an incomplete packet.
-    tail: Vec<u8>,
+    partial_packet: Vec<u8>,
     /// Decoding cache of the previous message.
-    known: PublishCache,
-    /// Topics by the alias that the server assigned.
-    aliases: Vec<Option<String>>,
-    /// Topics with an alias towards the server; the first has 1.
-    aliases_out: Vec<String>,
+    publish_cache: PublishCache,
+    topic_aliases: TopicAliases,
     /// QoS 2 messages that were delivered and that the server hasn't released yet.
     received: PacketIdSet,
     /// The number of them from earlier connections, which don't count against this one's quota.
@@ -126,18 +129,23 @@ pub struct Session {
     server: ServerCapabilities,
     last_sent: Instant,
     last_received: Instant,
+    /// A PINGREQ was sent then, and there was no input since.
     ping_sent: Option<Instant>,
 
-    wanted: Vec<DesiredSubscription>,
+    desired: Vec<DesiredSubscription>,
     /// Filters to unsubscribe, because the server may still have them.
-    unwanted: Vec<String>,
+    to_unsubscribe: Vec<String>,
+    /// SUBSCRIBE packets without an answer, with their filters.
     subscribing: Vec<(PacketId, Vec<String>)>,
+    /// UNSUBSCRIBE packets without an answer, with their filter.
     unsubscribing: Vec<(PacketId, String)>,
-    ids: PacketIdSet,
+    /// Identifiers of our own packets in use.
+    packet_ids: PacketIdSet,
 
     next_token: u64,
     /// QoS 1 and 2 messages before this one were sent, on any connection.
     unsent_from: Token,
+    /// Messages that were never sent in this session.
     queue: VecDeque<(Token, Message)>,
     /// In the order of sending `[MQTT-4.6.0-1]`.
     in_flight: VecDeque<InFlight>,
@@ -146,10 +154,10 @@ pub struct Session {
     /// Messages to send again on this connection, in order.
     resend: VecDeque<PacketId>,
     /// The number of QoS 1 and 2 messages that the server accepts now.
-    quota: u16,
+    send_quota: u16,
 
-    /// The result of [`Session::saved`] has changed.
-    unsaved: bool,
+    /// The result of [`Session::snapshot`] has changed since [`Session::take_dirty`].
+    dirty: bool,
 }
 
 impl Session {
@@ -168,37 +176,36 @@ impl Session {
             outstanding: Outstanding::default(),
             one_at_a_time_until: None,
             is_resumed: false,
-            told: Vec::new(),
+            reported_deviations: Vec::new(),
             skipping: None,
             probe_until: None,
             dial: false,
             hang_up: false,
-            out: Vec::new(),
-            sending: Vec::new(),
+            write_buf: Vec::new(),
+            sending_buf: Vec::new(),
             events: VecDeque::new(),
-            tail: Vec::new(),
-            known: PublishCache::default(),
-            aliases: Vec::new(),
-            aliases_out: Vec::new(),
+            partial_packet: Vec::new(),
+            publish_cache: PublishCache::default(),
+            topic_aliases: TopicAliases::default(),
             received: PacketIdSet::default(),
             received_before: 0,
             server: ServerCapabilities::unknown(&options),
             last_sent: Instant::EPOCH,
             last_received: Instant::EPOCH,
             ping_sent: None,
-            wanted: Vec::new(),
-            unwanted: Vec::new(),
+            desired: Vec::new(),
+            to_unsubscribe: Vec::new(),
             subscribing: Vec::new(),
             unsubscribing: Vec::new(),
-            ids: PacketIdSet::default(),
+            packet_ids: PacketIdSet::default(),
             next_token: 0,
             unsent_from: Token(0),
             queue: VecDeque::new(),
             in_flight: VecDeque::new(),
             dropped: Vec::new(),
             resend: VecDeque::new(),
-            quota: 0,
-            unsaved: false,
+            send_quota: 0,
+            dirty: false,
             options,
         }
     }
@@ -209,7 +216,7 @@ impl Session {
             self.fail(Failure::Closed { stage, closed }, now);
         }
         // There is no transport left to send to or to close.
-        self.out.clear();
+        self.write_buf.clear();
         self.hang_up = false;
     }
 
@@ -228,19 +235,19 @@ impl Session {
         match self.phase {
             Phase::Idle | Phase::Stopped => {}
             Phase::Waiting { .. } => self.connect(now),
-            Phase::Dialing { .. } => self.fail(Failure::Silent(Stage::Dialing), now),
-            Phase::Greeting { .. } => self.fail(Failure::Silent(Stage::Greeting), now),
-            Phase::Online { .. } => self.handle_online_timeout(now),
+            Phase::Dialing { .. } => self.fail(Failure::Timeout(Stage::Dialing), now),
+            Phase::AwaitingConnAck { .. } => self.fail(Failure::Timeout(Stage::AwaitingConnAck), now),
+            Phase::Connected { .. } => self.handle_connected_timeout(now),
         }
     }
 
     /// Returns the next action on the transport.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        if !self.out.is_empty() {
-            self.sending.clear();
-            std::mem::swap(&mut self.out, &mut self.sending);
-            return Some(Transmit::Send(&self.sending));
+        if !self.write_buf.is_empty() {
+            self.sending_buf.clear();
+            std::mem::swap(&mut self.write_buf, &mut self.sending_buf);
+            return Some(Transmit::Send(&self.sending_buf));
         }
         if std::mem::take(&mut self.hang_up) {
             return Some(Transmit::HangUp);
@@ -259,9 +266,9 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Idle | Phase::Stopped => None,
-            Phase::Dialing { deadline } | Phase::Greeting { deadline } => Some(deadline),
+            Phase::Dialing { deadline } | Phase::AwaitingConnAck { deadline } => Some(deadline),
             Phase::Waiting { until } => Some(until),
-            Phase::Online { .. } => {
+            Phase::Connected { .. } => {
                 let due = [
                     self.keep_alive_timeout(),
                     self.probe_until,
@@ -273,17 +280,22 @@ impl Session {
         }
     }
 
+    /// Whether CONNACK accepted the connection.
+    fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected { .. })
+    }
+
     /// Whether packets can be exchanged.
-    pub(super) fn is_transport_open(&self) -> bool {
-        matches!(self.phase, Phase::Greeting { .. } | Phase::Online { .. })
+    fn is_transport_open(&self) -> bool {
+        matches!(self.phase, Phase::AwaitingConnAck { .. } | Phase::Connected { .. })
     }
 
     /// The stage of the transport; `None` without one.
-    pub(super) fn stage(&self) -> Option<Stage> {
+    fn stage(&self) -> Option<Stage> {
         match self.phase {
             Phase::Dialing { .. } => Some(Stage::Dialing),
-            Phase::Greeting { .. } => Some(Stage::Greeting),
-            Phase::Online { .. } => Some(Stage::Online),
+            Phase::AwaitingConnAck { .. } => Some(Stage::AwaitingConnAck),
+            Phase::Connected { .. } => Some(Stage::Connected),
             Phase::Idle | Phase::Waiting { .. } | Phase::Stopped => None,
         }
     }

@@ -1,4 +1,4 @@
-//! What a driver states: the options of a connection, messages to publish and subscriptions to request.
+//! The options of a connection, and what the session is asked for: messages to publish and subscriptions.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +31,10 @@ pub struct Options {
     /// Discards the session that the server keeps, at the first connect.
     pub clean_start: bool,
     /// How long the session outlives a connection, in seconds; 0 ends it with the connection. 3.1.1 has no such time,
-    /// see `lasts_in_v311`.
+    /// see `keep_session_in_v311`.
     pub session_expiry_s: u32,
     /// With a session expiry, lets a 3.1.1 server keep the session too, possibly without end.
-    pub lasts_in_v311: bool,
+    pub keep_session_in_v311: bool,
     /// The message that the server publishes if this client vanishes.
     pub will: Option<Will>,
     /// User properties of CONNECT (5.0).
@@ -57,7 +57,7 @@ impl Default for Options {
             keep_alive_s: 30,
             clean_start: true,
             session_expiry_s: 0,
-            lasts_in_v311: false,
+            keep_session_in_v311: false,
             will: None,
             user_properties: Vec::new(),
             receive_maximum: RECEIVE_MAXIMUM,
@@ -90,8 +90,8 @@ pub struct Message {
     pub qos: QoS,
     /// Whether the server retains it.
     pub retain: bool,
-    /// Encoded properties, as [`crate::mqtt::codec::publish::encode_properties`] makes them;
-    /// not sent in 3.1.1.
+    /// Encoded properties, as [`encode_properties`](crate::mqtt::codec::publish::encode_properties) makes
+    /// them; not sent in 3.1.1.
     pub properties: Vec<u8>,
 }
 

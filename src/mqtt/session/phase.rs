@@ -10,9 +10,9 @@ pub(super) enum Phase {
     /// The driver opens a transport.
     Dialing { deadline: Instant },
     /// CONNECT was sent.
-    Greeting { deadline: Instant },
+    AwaitingConnAck { deadline: Instant },
     /// CONNACK accepted the connection.
-    Online { since: Instant },
+    Connected { since: Instant },
     /// Waiting for the next attempt.
     Waiting { until: Instant },
     /// Failed permanently.

@@ -7,8 +7,8 @@ use crate::mqtt::packet::{ConnAckProperties, QoS, ReasonCode, UserProperties};
 use crate::mqtt::session::options::{Message, Options, Subscription};
 
 /// Maximum number of unacknowledged QoS 1 and 2 messages of ours towards a 3.1.1 server, which can't state its limit.
-/// Mosquitto takes 20 (`max_inflight_messages`) and answers a QoS 2 message beyond them with a PUBREC that means "quota
-/// exceeded" in 5.0 and "accepted" in 3.1.1; its own clients stop at 20 too.
+/// Mosquitto accepts 20 (`max_inflight_messages`) and answers a QoS 2 message beyond them with a PUBREC that means
+/// "quota exceeded" in 5.0 and "accepted" in 3.1.1; its own clients stop at 20 too.
 pub const IN_FLIGHT_V311: u16 = 20;
 
 /// The server's capabilities from CONNACK; the standard's defaults for anything that it doesn't state. 3.1.1 states
@@ -73,19 +73,14 @@ impl ServerCapabilities {
     /// Whether a message may be published to this server.
     pub(super) fn allows(&self, message: &Message) -> Result<(), EncodeError> {
         if message.qos > self.qos_maximum {
-            return Err(EncodeError::Forbidden {
-                words: match self.qos_maximum {
-                    QoS::AtMostOnce => "This broker takes QoS 0 only.",
-                    _ => "This broker takes QoS 0 and 1 only.",
-                },
-                rule: "[MQTT-3.2.2-11]",
-            });
+            let message = match self.qos_maximum {
+                QoS::AtMostOnce => "This broker accepts QoS 0 only.",
+                _ => "This broker accepts QoS 0 and 1 only.",
+            };
+            return Err(EncodeError::forbidden("[MQTT-3.2.2-11]", message));
         }
         if message.retain && !self.retain_available {
-            return Err(EncodeError::Forbidden {
-                words: "This broker keeps no retained messages.",
-                rule: "[MQTT-3.2.2-14]",
-            });
+            return Err(EncodeError::forbidden("[MQTT-3.2.2-14]", "This broker doesn't support retained messages."));
         }
         Ok(())
     }

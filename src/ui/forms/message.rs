@@ -178,7 +178,7 @@ impl MessageFields {
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
                 TopicError::Empty => "Name the topic that it goes to.",
-                error => error.words(),
+                error => error.message(),
             };
             faults.push(Fault::new(Field::Topic, words));
         }

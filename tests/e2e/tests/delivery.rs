@@ -44,7 +44,7 @@ impl Run {
             version: Some(self.version),
             client_id: client_id.to_owned(),
             session_expiry_s: 3_600,
-            lasts_in_v311: true,
+            keep_session_in_v311: true,
             keep_alive_s: 60,
             ..Options::default()
         }

@@ -48,7 +48,7 @@ pub fn keep(packets: &[u8]) -> Result<MessageLog> {
 struct Seen;
 
 impl MessageSink for Seen {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         black_box(message);
     }
 }
@@ -56,7 +56,7 @@ impl MessageSink for Seen {
 struct Kept(MessageLog);
 
 impl MessageSink for Kept {
-    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, now: Instant) {
         self.0.append(&NewMessage::of(message, now));
     }
 }
