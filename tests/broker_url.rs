@@ -96,7 +96,7 @@ fn a_password_is_never_repeated() {
 const HTTPS: PageOrigin = PageOrigin { is_https: true, is_public: true };
 
 #[test]
-fn where_a_page_came_from() {
+fn page_origins_are_parsed() {
     for (origin, is_https, is_public) in [
         ("https://crawl.example", true, true),
         ("https://crawl.example:8443", true, true),
@@ -119,7 +119,7 @@ fn where_a_page_came_from() {
 }
 
 #[test]
-fn what_a_page_may_open() {
+fn browsers_open_only_websocket_urls() {
     let open = |text: &str| BrokerUrl::parse(text).expect(text).for_browser().map(|url| url.to_string());
     for text in ["ws://localhost:1/", "ws://far.example:8080/mqtt", "wss://far.example/"] {
         assert_eq!(open(text).as_deref(), Ok(text));
@@ -139,7 +139,7 @@ fn what_a_page_may_open() {
 }
 
 #[test]
-fn mixed_content_is_warned_of_and_left_to_the_browser() {
+fn mixed_content_causes_only_a_warning() {
     for (text, warns) in [
         ("ws://localhost:1/", false),
         ("ws://LOCALHOST/", false),

@@ -452,7 +452,7 @@ fn fault_10_subscriptions() {
 
 // covers: [MQTT-1.5.7-1], [MQTT-3.15.2-1], [3.1.1 MQTT-3.1.3-7]
 #[test]
-fn other_things_no_packet_can_carry() {
+fn other_values_no_packet_can_carry() {
     let with = |properties| Connect { client_id: "id", properties, ..Connect::default() };
     for (properties, rule) in [
         (ConnectProperties { receive_maximum: Some(0), ..Default::default() }, "section 3.1.2.11.3"),

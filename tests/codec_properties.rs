@@ -634,7 +634,7 @@ proptest! {
 }
 
 #[test]
-fn ping_and_goodbye() {
+fn pingreq_and_disconnect() {
     for version in [Version::V311, Version::V5] {
         assert_eq!(encoded(&Outgoing::PingReq, version), [0xC0, 0x00]);
         let normal = Disconnect::new(ReasonCode::SUCCESS);

@@ -12,7 +12,7 @@ use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, PublishError};
 use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
-fn lasting() -> Options {
+fn persistent() -> Options {
     Options { session_expiry_s: 60, ..v5() }
 }
 
@@ -29,8 +29,8 @@ fn online(options: Options, connack: &str) -> Bench {
 
 // covers: [MQTT-3.2.2-4]
 #[test]
-fn a_session_we_know_nothing_of_closes_the_connection() {
-    let mut bench = Bench::new(Options { clean_start: false, ..lasting() });
+fn an_unknown_session_closes_the_connection() {
+    let mut bench = Bench::new(Options { clean_start: false, ..persistent() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
     bench.actions();
@@ -49,7 +49,7 @@ fn a_lower_maximum_qos_holds_for_repetitions_too() {
         matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Unsendable(_) }] if of == token)
     );
 
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::ExactlyOnce, "1");
     bench.lose_and_return("2005 01 00 02 24 01");
     let sent = bench.actions().concat();
@@ -64,7 +64,7 @@ fn retain_not_available_holds_for_repetitions_too() {
     bench.session.publish(retained.clone(), bench.now).expect("taken on");
     assert!(bench.actions().is_empty());
 
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.session.publish(retained, bench.now).expect("taken on");
     bench.lose_and_return("2005 01 00 02 25 00");
     let sent = bench.actions().concat();
@@ -73,7 +73,7 @@ fn retain_not_available_holds_for_repetitions_too() {
 
 // covers: [MQTT-3.2.2-17], [MQTT-3.2.2-18], [MQTT-3.3.2-9]
 #[test]
-fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
+fn topic_aliases_are_sent_up_to_the_server_maximum() {
     // CONNACK, then the bytes of four messages on two topics.
     let in_full = "3004 0001 74 00 3004 0001 74 00 3004 0001 75 00 3004 0001 75 00";
     for (connack, expected) in [
@@ -104,9 +104,9 @@ fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
 
 // covers: [MQTT-3.3.4-7]
 #[test]
-fn a_repeated_pubrel_gives_no_quota_back() {
+fn a_repeated_pubrel_returns_no_quota() {
     // Receive Maximum 2.
-    let mut bench = online(lasting(), "2006 00 00 03 21 0002");
+    let mut bench = online(persistent(), "2006 00 00 03 21 0002");
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.publish(QoS::AtLeastOnce, "3");
@@ -125,7 +125,7 @@ fn a_repeated_pubrel_gives_no_quota_back() {
 // covers: [MQTT-3.3.4-8]
 #[test]
 fn a_pubrel_does_not_wait_for_the_quota() {
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.publish(QoS::ExactlyOnce, "3");
@@ -139,8 +139,8 @@ fn a_pubrel_does_not_wait_for_the_quota() {
 
 // covers: [MQTT-4.3.3-6]
 #[test]
-fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
-    let mut bench = Bench::online(lasting());
+fn a_message_acknowledged_before_its_resend_is_not_resent() {
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.actions();
@@ -156,8 +156,8 @@ fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
 
 // covers: [MQTT-4.9.0-1]
 #[test]
-fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
-    let mut bench = Bench::online(Options { receive_maximum: 1, ..lasting() });
+fn earlier_connections_do_not_count_against_our_receive_maximum() {
+    let mut bench = Bench::online(Options { receive_maximum: 1, ..persistent() });
     bench.serve("3406 0001 74 0001 00");
     bench.lose_and_return("2003010000");
     bench.actions();
@@ -170,7 +170,7 @@ fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
 }
 
 #[test]
-fn a_filter_too_long_for_the_server_is_told() {
+fn a_filter_too_long_for_the_server_is_reported() {
     // Maximum Packet Size 16.
     let mut bench = online(v5(), "2008 00 00 05 27 00000010");
     let long = "a/topic/filter/of/some/length";
@@ -182,7 +182,7 @@ fn a_filter_too_long_for_the_server_is_told() {
 }
 
 #[test]
-fn filters_that_do_not_fit_together_go_out_one_by_one() {
+fn filters_too_large_together_are_sent_one_by_one() {
     let mut bench = Bench::new(v5());
     bench.subscribe("filter/1", QoS::AtMostOnce);
     bench.subscribe("filter/2", QoS::AtMostOnce);
@@ -196,7 +196,7 @@ fn filters_that_do_not_fit_together_go_out_one_by_one() {
 }
 
 #[test]
-fn no_local_on_a_shared_subscription_is_told() {
+fn no_local_on_a_shared_subscription_is_refused() {
     let mut bench = Bench::online(v5());
     let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
     let filter = TopicFilter::parse("$share/g/a").expect("a filter");
@@ -206,7 +206,7 @@ fn no_local_on_a_shared_subscription_is_told() {
 }
 
 #[test]
-fn a_maximum_packet_size_that_allows_nothing_ends_the_connection_in_words() {
+fn a_tiny_maximum_packet_size_ends_the_connection_with_a_message() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -218,7 +218,7 @@ fn a_maximum_packet_size_that_allows_nothing_ends_the_connection_in_words() {
 
 #[test]
 fn a_repetition_too_large_for_the_server_has_an_outcome() {
-    let mut bench = Bench::online(lasting());
+    let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "more than eight bytes");
     bench.actions();
     bench.session.handle_close(CloseInfo::default(), bench.now);
@@ -235,10 +235,10 @@ fn a_repetition_too_large_for_the_server_has_an_outcome() {
 }
 
 #[test]
-fn what_may_have_arrived_is_no_failure_when_it_cannot_be_sent_again() {
+fn a_sent_message_that_cannot_be_resent_is_unknown() {
     // (the answer to the second CONNECT: the session is kept, or lost)
     for connack in ["2008 01 00 05 27 00000008", "2008 00 00 05 27 00000008"] {
-        let mut bench = Bench::online(lasting());
+        let mut bench = Bench::online(persistent());
         let sent = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
         bench.session.handle_close(CloseInfo::default(), bench.now);
         let waiting = bench.publish(QoS::AtLeastOnce, "more than eight bytes");

@@ -87,7 +87,7 @@ fn connect_goes_first_alone_and_once() {
 
 // covers: [MQTT-3.1.3-2], [3.1.1 MQTT-3.1.3-2]
 #[test]
-fn the_client_identifier_stays() {
+fn the_client_identifier_does_not_change() {
     for (_, options) in versions() {
         let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..lasting(options) });
         for _ in 0..3 {
@@ -112,7 +112,7 @@ fn an_assigned_client_identifier_is_used_from_then_on() {
 // covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 // covers: [3.1.1 MQTT-3.1.2-6]
 #[test]
-fn a_clean_session_takes_nothing_over() {
+fn a_clean_session_restores_nothing() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.serve(&message(version, "34", "0007", "61"));
@@ -144,7 +144,7 @@ fn a_clean_session_of_3_1_1_cannot_be_present() {
 // covers: [3.1.1 MQTT-2.3.1-3], [3.1.1 MQTT-3.3.1-1], [3.1.1 MQTT-3.3.1-3]
 // covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1], [3.1.1 MQTT-4.3.3-2]
 #[test]
-fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
+fn a_3_1_1_session_that_is_not_clean_continues() {
     let mut bench = Bench::online(lasting(v311()));
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
@@ -167,7 +167,7 @@ fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
 
 // covers: [MQTT-3.14.0-1], [MQTT-3.2.0-1]
 #[test]
-fn a_goodbye_before_connack_is_out_of_place() {
+fn disconnect_before_connack_is_refused() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -179,7 +179,7 @@ fn a_goodbye_before_connack_is_out_of_place() {
 
 // covers: [MQTT-3.1.2-20], [3.1.1 MQTT-3.1.2-23]
 #[test]
-fn one_who_only_listens_sends_pings_all_the_same() {
+fn a_client_that_only_receives_sends_pings() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let keep_alive = Duration::from_secs(30);
@@ -236,7 +236,7 @@ fn identifiers_are_free_and_never_zero() {
 // covers: [MQTT-2.2.1-6], [MQTT-3.8.4-2], [MQTT-3.10.4-5]
 // covers: [3.1.1 MQTT-2.3.1-7], [3.1.1 MQTT-3.8.4-2], [3.1.1 MQTT-3.10.4-4]
 #[test]
-fn an_answer_to_nothing_we_asked_means_nothing() {
+fn an_unrequested_answer_is_ignored() {
     for (version, options) in versions() {
         let property_length = if version == Version::V5 { "00" } else { "" };
         let answer = |header: &str, id: u16, codes: &str| {
@@ -293,7 +293,7 @@ fn after_puback_the_same_identifier_is_a_new_message() {
 
 // covers: [MQTT-4.6.0-2], [MQTT-4.6.0-3], [3.1.1 MQTT-4.6.0-2], [3.1.1 MQTT-4.6.0-3]
 #[test]
-fn acknowledgements_go_out_in_the_order_of_the_messages() {
+fn acknowledgements_are_sent_in_the_order_of_messages() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         let messages = [("32", "0003"), ("34", "0001"), ("32", "0002"), ("34", "0009"), ("32", "0001")];
@@ -305,7 +305,7 @@ fn acknowledgements_go_out_in_the_order_of_the_messages() {
 
 // covers: [MQTT-4.5.0-2], [3.1.1 MQTT-4.5.0-2]
 #[test]
-fn a_message_nobody_asked_for_is_acknowledged() {
+fn a_message_without_a_subscription_is_acknowledged() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.subscribe("other", QoS::ExactlyOnce);
@@ -331,7 +331,7 @@ fn an_expired_message_is_acknowledged_to_the_end() {
 
 // covers: [MQTT-3.3.2-10]
 #[test]
-fn every_topic_alias_we_allow_is_taken() {
+fn every_allowed_topic_alias_is_accepted() {
     let mut bench = Bench::online(v5());
     // CONNECT states 64.
     for alias in 1..=64 {
@@ -384,7 +384,7 @@ fn a_breach_of_5_0_gets_its_reason_code_and_a_closed_connection() {
 
 // covers: [MQTT-1.5.4-1], [MQTT-1.5.4-2], [MQTT-3.3.1-2], [MQTT-3.3.2-2]
 #[test]
-fn a_fault_of_5_0_that_leaves_no_doubt_is_told_and_the_connection_stays() {
+fn a_tolerated_5_0_fault_is_reported_and_the_connection_stays() {
     for (packet, deviation, delivered) in [
         ("3006 0002 c328 00 78", Deviation::TopicNotUtf8, None),
         ("3005 0000 00 7878", Deviation::EmptyTopic, None),
@@ -487,7 +487,7 @@ fn each_qos_of_5_0_is_sent_in_its_form() {
 
 // covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
 #[test]
-fn pubrels_go_out_in_the_order_of_the_pubrecs() {
+fn pubrels_are_sent_in_the_order_of_pubrecs() {
     for (_, options) in versions() {
         let mut bench = Bench::online(options);
         for payload in ["1", "2", "3"] {

@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn each_broken_rule_is_told_to_the_broker_and_to_the_person() {
+fn each_violation_is_reported_to_broker_and_user() {
     for case in CASES {
         check(case);
     }

@@ -90,7 +90,7 @@ fn connack_refusals_are_reported_and_only_transient_ones_retried() {
 
 // covers: [MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-11]
 #[test]
-fn auto_goes_back_to_3_1_1_once_and_says_so() {
+fn auto_falls_back_to_3_1_1_once_and_reports_it() {
     for refusal in ["2003008400", "20020001", "closed"] {
         let mut bench = Bench::new(auto());
         bench.session.connect(bench.now);
@@ -121,7 +121,7 @@ fn auto_goes_back_to_3_1_1_once_and_says_so() {
 }
 
 #[test]
-fn auto_that_is_refused_twice_stops() {
+fn auto_stops_after_a_refusal_in_both_versions() {
     let mut bench = Bench::new(auto());
     bench.session.connect(bench.now);
     for _ in 0..2 {
@@ -133,7 +133,7 @@ fn auto_that_is_refused_twice_stops() {
 }
 
 #[test]
-fn a_lost_connection_of_5_0_is_no_reason_to_go_back() {
+fn a_lost_5_0_connection_causes_no_fallback() {
     let mut bench = Bench::online(auto());
     bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
@@ -148,7 +148,7 @@ fn a_lost_connection_of_5_0_is_no_reason_to_go_back() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn a_server_that_never_answers_times_out() {
     for (open, stage) in [(false, Stage::Dialing), (true, Stage::AwaitingConnAck)] {
         let mut bench = Bench::new(v5());
         let began = bench.now;
@@ -166,7 +166,7 @@ fn a_server_that_never_answers_is_given_up() {
 
 // covers: [MQTT-3.2.0-1], [MQTT-3.2.0-2], [MQTT-4.12.0-6], [MQTT-4.12.0-7]
 #[test]
-fn packets_out_of_place_end_the_connection() {
+fn unexpected_packets_end_the_connection() {
     for (hex, words) in [("d000", "wasn't a CONNACK"), ("30 06 0001 74 00 68 69", "wasn't a CONNACK"), ("f000", "AUTH")]
     {
         let mut bench = Bench::new(v5());
@@ -186,7 +186,7 @@ fn packets_out_of_place_end_the_connection() {
 
 // covers: [MQTT-3.2.2-2]
 #[test]
-fn a_session_nobody_has_cannot_be_present() {
+fn an_unknown_session_cannot_be_present() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -198,7 +198,7 @@ fn a_session_nobody_has_cannot_be_present() {
 
 // covers: [MQTT-2.2.2-1], [MQTT-3.8.1-1], [MQTT-3.8.4-6], [MQTT-3.8.4-7], [MQTT-3.9.3-1]
 #[test]
-fn filters_go_out_together_and_each_gets_its_answer() {
+fn filters_share_a_subscribe_and_each_gets_its_answer() {
     let mut bench = Bench::new(v5());
     bench.subscribe("a/#", QoS::AtLeastOnce);
     bench.subscribe("b", QoS::ExactlyOnce);
@@ -233,7 +233,7 @@ fn a_suback_with_too_few_answers_breaks_a_rule() {
 
 // covers: [3.1.1 MQTT-3.8.1-1]
 #[test]
-fn subscriptions_come_back_with_the_connection() {
+fn subscriptions_are_restored_on_reconnect() {
     let mut bench = Bench::online(v311());
     bench.subscribe("a", QoS::AtMostOnce);
     assert_eq!(bench.actions(), ["8206000100016100"]);
@@ -256,7 +256,7 @@ fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
 
 // covers: [3.1.1 MQTT-3.10.1-1]
 #[test]
-fn unsubscribing_takes_the_subscription_out_for_good() {
+fn an_unsubscribed_filter_is_not_restored() {
     let mut bench = Bench::online(v311());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.serve("9003000100");
@@ -269,7 +269,7 @@ fn unsubscribing_takes_the_subscription_out_for_good() {
 }
 
 #[test]
-fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() {
+fn a_resumed_session_gets_the_unsubscribes_made_offline() {
     let a = TopicFilter::parse("a").expect("a filter");
     // (contents of CONNACK, bytes sent)
     for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (YES_V5, vec![])] {
@@ -288,7 +288,7 @@ fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() 
 }
 
 #[test]
-fn an_unsubscribe_without_an_answer_is_sent_again_unless_it_is_wanted_again() {
+fn an_unanswered_unsubscribe_is_sent_again_unless_resubscribed() {
     let a = TopicFilter::parse("a").expect("a filter");
     let online = || {
         let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
@@ -415,7 +415,7 @@ fn exactly_once_holds_over_a_lost_connection() {
 
 // covers: [MQTT-3.7.2-1]
 #[test]
-fn pubrel_for_nothing_is_answered_as_such() {
+fn an_unknown_pubrel_is_answered_with_its_reason() {
     let mut bench = Bench::online(v5());
     bench.serve("62020033");
     assert_eq!(bench.actions(), ["7003003392"]);
@@ -426,7 +426,7 @@ fn pubrel_for_nothing_is_answered_as_such() {
 
 // covers: [MQTT-3.1.2-26], [MQTT-3.3.2-7], [MQTT-3.3.2-11], [MQTT-3.14.2-1]
 #[test]
-fn topic_aliases_are_resolved_and_misuse_is_told() {
+fn topic_aliases_are_resolved_and_misuse_is_reported() {
     let mut bench = Bench::online(v5());
     bench.serve("3009 0002 742f 03 230001 31");
     bench.serve("3007 0000 03 230001 32");
@@ -448,7 +448,7 @@ fn topic_aliases_are_resolved_and_misuse_is_told() {
 
 // covers: [MQTT-3.3.4-9], [MQTT-3.14.2-1]
 #[test]
-fn our_receive_maximum_is_kept() {
+fn our_receive_maximum_is_enforced() {
     let mut bench = Bench::online(Options { receive_maximum: 2, ..v5() });
     bench.serve("3406 0001 74 0001 00");
     bench.serve("3406 0001 74 0002 00");
@@ -460,7 +460,7 @@ fn our_receive_maximum_is_kept() {
 
 // covers: [MQTT-3.3.1-4], [MQTT-3.14.4-2], [MQTT-4.13.2-1]
 #[test]
-fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
+fn a_malformed_packet_is_reported_with_its_bytes_and_the_rest_discarded() {
     let mut bench = Bench::online(v5());
     // A PUBLISH with QoS 3, then a good one.
     bench.serve("3605 0001 74 0001  3005 0001 74 00 61");
@@ -528,7 +528,7 @@ fn refused_publishes_are_no_success() {
 }
 
 #[test]
-fn what_was_published_offline_goes_out_in_order() {
+fn messages_published_offline_are_sent_in_order() {
     let mut bench = Bench::new(v311());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::AtMostOnce, "2");
@@ -543,7 +543,7 @@ fn what_was_published_offline_goes_out_in_order() {
 // covers: [MQTT-3.1.2-23], [MQTT-3.3.1-1], [MQTT-3.3.1-3], [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5]
 // covers: [MQTT-4.3.3-6], [MQTT-4.4.0-1], [MQTT-4.6.0-1]
 #[test]
-fn a_kept_session_gets_the_unfinished_again_in_order() {
+fn a_resumed_session_resends_unfinished_messages_in_order() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
@@ -568,7 +568,7 @@ fn a_kept_session_gets_the_unfinished_again_in_order() {
 
 // covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 #[test]
-fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
+fn a_lost_session_resends_qos_1_and_leaves_qos_2_unknown() {
     let mut bench = Bench::online(v5());
     bench.publish(QoS::AtLeastOnce, "1");
     let unsure = bench.publish(QoS::ExactlyOnce, "2");
@@ -583,7 +583,7 @@ fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
 
 // covers: [MQTT-3.2.2-15], [MQTT-4.9.0-1]
 #[test]
-fn the_limits_of_the_server_are_kept() {
+fn limits_of_the_server_are_respected() {
     // Receive maximum 1, maximum QoS 1, no retain, packets of 16 bytes.
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
@@ -619,7 +619,7 @@ fn the_limits_of_the_server_are_kept() {
 
 // covers: [MQTT-3.3.2-2], [MQTT-4.7.0-1]
 #[test]
-fn what_cannot_be_taken_on_is_said_at_once() {
+fn invalid_publishes_are_refused_at_once() {
     let mut bench = Bench::new(Options { queue_messages: 1, ..v5() });
     let wild = Message { topic: "a/#".to_owned(), ..Message::default() };
     assert!(matches!(bench.session.publish(wild, bench.now), Err(PublishError::Topic(_))));
@@ -650,7 +650,7 @@ fn pings_keep_alive_and_a_missing_answer_is_noticed() {
 
 // covers: [MQTT-3.1.2-20], [MQTT-3.1.2-21], [MQTT-3.2.2-21]
 #[test]
-fn the_keep_alive_of_the_server_counts() {
+fn server_keep_alive_overrides_ours() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -689,7 +689,7 @@ fn waits_grow_and_a_good_connection_resets_them() {
 }
 
 #[test]
-fn waking_ends_the_wait_and_nothing_else() {
+fn retry_now_ends_only_a_wait() {
     let mut bench = Bench::online(v5());
     bench.session.retry_now(bench.now);
     assert!(bench.actions().is_empty());
@@ -702,7 +702,7 @@ fn waking_ends_the_wait_and_nothing_else() {
 
 // covers: [MQTT-3.14.4-1], [MQTT-3.14.4-2]
 #[test]
-fn leaving_says_goodbye_and_stays_away() {
+fn disconnect_is_sent_and_nothing_reconnects() {
     let mut bench = Bench::online(v5());
     bench.session.disconnect(DisconnectMode::EndSession);
     assert_eq!(bench.actions(), ["e000", "hang up"]);
@@ -718,7 +718,7 @@ fn leaving_says_goodbye_and_stays_away() {
 }
 
 #[test]
-fn another_server_is_dialled_after_the_goodbye_to_the_first() {
+fn a_new_server_is_dialled_after_disconnect_from_the_first() {
     let mut bench = Bench::online(v5());
     bench.session.replace(v311(), 1, None);
     bench.session.connect(bench.now);
@@ -726,7 +726,7 @@ fn another_server_is_dialled_after_the_goodbye_to_the_first() {
 }
 
 #[test]
-fn nothing_that_the_old_transport_does_concerns_the_new_one() {
+fn events_of_the_old_transport_are_ignored() {
     let check = |act: fn(&mut Session, Instant), expected: &[&str]| {
         let mut bench = Bench::new(v5());
         bench.session.connect(bench.now);
@@ -747,7 +747,7 @@ fn nothing_that_the_old_transport_does_concerns_the_new_one() {
 }
 
 #[test]
-fn settings_that_make_no_connect_are_told() {
+fn options_that_allow_no_connect_are_reported() {
     let mut bench = Bench::new(Options { user_name: Some("x".repeat(70_000)), ..v5() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -757,7 +757,7 @@ fn settings_that_make_no_connect_are_told() {
 }
 
 #[test]
-fn a_lasting_session_of_3_1_1_begins_afresh_over_two_connections() {
+fn a_persistent_3_1_1_session_starts_clean_over_two_connections() {
     let mut bench = Bench::new(Options { session_expiry_s: 60, ..v311() });
     bench.session.connect(bench.now);
     bench.actions();
@@ -775,7 +775,7 @@ fn a_lasting_session_of_3_1_1_begins_afresh_over_two_connections() {
 }
 
 #[test]
-fn what_was_unfinished_survives_the_program() {
+fn unfinished_messages_survive_the_program() {
     let lasting = Options { session_expiry_s: 60, ..v5() };
     let mut bench = Bench::online(lasting.clone());
     bench.publish(QoS::ExactlyOnce, "1");
@@ -804,7 +804,7 @@ fn what_was_unfinished_survives_the_program() {
 }
 
 #[test]
-fn identifiers_go_out_where_they_are_taken_and_filters_where_they_are_allowed() {
+fn subscription_identifiers_and_filters_respect_capabilities() {
     let subscribe = |bench: &mut Bench, filter: &str, identifier| {
         let filter = TopicFilter::parse(filter).expect("a filter");
         let options = SubscriptionOptions::default();
@@ -850,7 +850,7 @@ fn only_a_version_that_was_accepted_is_saved() {
 }
 
 #[test]
-fn a_server_of_3_1_1_gets_no_more_at_once_than_it_may_have_room_for() {
+fn messages_in_flight_to_a_3_1_1_server_are_limited() {
     let mut bench = Bench::online(v311());
     bench.actions();
     for _ in 0..30 {

@@ -284,7 +284,7 @@ fn every_reason_of_an_unsuback() {
 }
 
 #[test]
-fn an_auth_of_any_reason_ends_in_words() {
+fn auth_of_any_reason_ends_with_a_message() {
     for code in [0x00, 0x18, 0x19] {
         let mut bench = Bench::online(v5());
         bench.serve(&format!("f0 07 {code:02x} 05 15 0002 4142"));
@@ -296,7 +296,7 @@ fn an_auth_of_any_reason_ends_in_words() {
 
 // Maximum Packet Size 3: not even a PUBREL can be sent.
 #[test]
-fn a_resumed_session_that_can_say_nothing_is_lost_once() {
+fn a_resumed_session_with_a_tiny_packet_limit_is_lost_once() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     for id in ["0001", "0002"] {
         bench.publish(QoS::ExactlyOnce, "x");
@@ -320,14 +320,14 @@ fn a_resumed_session_that_can_say_nothing_is_lost_once() {
 
 // Found by the fuzzer: the second restart had lost the version.
 #[test]
-fn what_was_saved_is_what_is_restored() {
-    let lasting = Options { session_expiry_s: 60, keep_session_in_v311: true, clean_start: false, ..auto() };
-    let mut bench = greeting(lasting.clone());
+fn a_restored_session_equals_its_snapshot() {
+    let persistent = Options { session_expiry_s: 60, keep_session_in_v311: true, clean_start: false, ..auto() };
+    let mut bench = greeting(persistent.clone());
     bench.serve("20020001");
     bench.session.handle_open(bench.now);
     bench.serve(YES_V311);
     bench.publish(QoS::ExactlyOnce, "x");
     let saved = bench.session.snapshot();
-    let (restored, _) = Session::restore(lasting, 1, saved.clone());
+    let (restored, _) = Session::restore(persistent, 1, saved.clone());
     assert_eq!(restored.snapshot(), saved);
 }

@@ -186,7 +186,7 @@ fn filters_have_128_levels_at_most() {
 }
 
 #[test]
-fn sharing_and_wildcards_can_be_asked_for() {
+fn share_names_and_wildcards_are_recognised() {
     assert_eq!(filter("$share/group/a").share_name(), Some("group"));
     assert_eq!(filter("a/$share/b").share_name(), None);
     assert!(filter("$share/group/+").has_wildcards());
@@ -194,7 +194,7 @@ fn sharing_and_wildcards_can_be_asked_for() {
 }
 
 #[test]
-fn words_say_what_to_do() {
+fn messages_are_distinct_and_give_advice() {
     let all = [
         TopicError::Empty,
         TopicError::TooLong { bytes: 65_536 },
