@@ -43,26 +43,26 @@ fn errors_give_advice() {
     refused("broker", "ws://broker");
     refused("http://broker/mqtt", "ws://broker/mqtt");
     refused("HTTPS://broker/mqtt", "wss://broker/mqtt");
-    refused("ftp://broker", "ftp:// isn't a way");
-    refused("://broker", "isn't a way");
+    refused("ftp://broker", "ftp:// isn't supported");
+    refused("://broker", "isn't supported");
     refused("ws://me:secret@broker/mqtt", "user name and password");
     refused("ws://me@broker", "user name and password");
     refused("ws://broker/mqtt#top", "%23");
-    refused("ws://", "names no host");
-    refused("ws:///mqtt", "names no host");
-    refused("wss://:8080", "names no host");
+    refused("ws://", "has no host");
+    refused("ws:///mqtt", "has no host");
+    refused("wss://:8080", "has no host");
     refused("ws://bröker/", "xn--");
-    refused("ws://a..b/", "isn't a host name");
-    refused("ws://a,b/", "isn't a host name");
-    refused("ws://%/", "isn't a host name");
-    refused("ws://host\\mqtt", "isn't a host name");
-    refused("ws://256.1.1.1/", "isn't a host name");
-    refused("ws://1.2.3/", "isn't a host name");
-    refused("ws://::1:8080/", "names no host");
-    refused("ws://2001:db8::1/", "isn't a host name");
-    refused("ws://[::1/", "isn't a host name");
-    refused("ws://[::g]/", "isn't a host name");
-    refused("ws://[::1]8080/", "isn't a host name");
+    refused("ws://a..b/", "isn't a valid host name");
+    refused("ws://a,b/", "isn't a valid host name");
+    refused("ws://%/", "isn't a valid host name");
+    refused("ws://host\\mqtt", "isn't a valid host name");
+    refused("ws://256.1.1.1/", "isn't a valid host name");
+    refused("ws://1.2.3/", "isn't a valid host name");
+    refused("ws://::1:8080/", "has no host");
+    refused("ws://2001:db8::1/", "isn't a valid host name");
+    refused("ws://[::1/", "isn't a valid host name");
+    refused("ws://[::g]/", "isn't a valid host name");
+    refused("ws://[::1]8080/", "isn't a valid host name");
     refused("ws://host:/", "1 to 65535");
     refused("ws://host:0/", "1 to 65535");
     refused("ws://host:65536/", "1 to 65535");
@@ -96,7 +96,7 @@ fn a_password_is_never_repeated() {
 const HTTPS: PageOrigin = PageOrigin { is_https: true, is_public: true };
 
 #[test]
-fn where_a_page_came_from() {
+fn page_origins_are_parsed() {
     for (origin, is_https, is_public) in [
         ("https://crawl.example", true, true),
         ("https://crawl.example:8443", true, true),
@@ -139,7 +139,7 @@ fn pages_may_open_only_some_schemes() {
 }
 
 #[test]
-fn mixed_content_is_warned_of_and_left_to_the_browser() {
+fn mixed_content_causes_only_a_warning() {
     for (text, warns) in [
         ("ws://localhost:1/", false),
         ("ws://LOCALHOST/", false),

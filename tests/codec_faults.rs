@@ -5,9 +5,12 @@
 use std::num::NonZeroU16;
 
 use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::encode::encode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::codec::publish::Property;
-use mqtt_crawl::mqtt::codec::{Limits, decode, encode, frame};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId,
@@ -53,9 +56,9 @@ fn refused(packet: &Outgoing<'_>, version: Version, limit_bytes: u32) -> EncodeE
 #[track_caller]
 fn forbidden(packet: &Outgoing<'_>, version: Version, expected: &str) {
     match refused(packet, version, u32::MAX) {
-        EncodeError::Forbidden { rule, words } => {
-            assert_eq!(rule, expected, "{words}");
-            assert!(!words.is_empty());
+        EncodeError::Forbidden { rule, message } => {
+            assert_eq!(rule, expected, "{message}");
+            assert!(!message.is_empty());
         }
         other => panic!("{other:?}"),
     }
@@ -145,7 +148,7 @@ fn fault_5_limit_of_the_whole_packet() {
     for end in 2..=packet.len() {
         let violation = frame(&packet[..end], &limits(9)).expect_err("known from its length");
         assert_eq!(violation.reason, ReasonCode::PACKET_TOO_LARGE);
-        assert!(violation.words.contains("10 bytes"), "{}", violation.words);
+        assert!(violation.message.contains("10 bytes"), "{}", violation.message);
     }
 }
 
@@ -194,7 +197,7 @@ fn fault_6_a_topic_that_is_not_utf_8() {
     assert_eq!(theirs.to_string(), "Error = TopicNotUtf8");
 
     let ours = publish::decode(packet, Version::V311).expect_err("not UTF-8");
-    assert_eq!(ours.words, "The broker sent a message with a topic that is not UTF-8 text.");
+    assert_eq!(ours.message, "The broker sent a message with a topic that isn't UTF-8 text.");
     assert_eq!(ours.excerpt, packet);
 }
 
@@ -449,7 +452,7 @@ fn fault_10_subscriptions() {
 
 // covers: [MQTT-1.5.7-1], [MQTT-3.15.2-1], [3.1.1 MQTT-3.1.3-7]
 #[test]
-fn other_things_no_packet_can_carry() {
+fn other_values_no_packet_can_carry() {
     let with = |properties| Connect { client_id: "id", properties, ..Connect::default() };
     for (properties, rule) in [
         (ConnectProperties { receive_maximum: Some(0), ..Default::default() }, "section 3.1.2.11.3"),

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use bytes::BytesMut;
-use mqtt_crawl::mqtt::codec::{Limits, decode, frame};
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::Violation;
 use mqtt_crawl::mqtt::packet::{Incoming, ReasonCode, Version};
 
@@ -107,7 +109,7 @@ fn kind(incoming: &Incoming<'_>) -> String {
 fn check_violation(violation: &Violation, packet: &[u8]) {
     let excerpt = &packet[..packet.len().min(Violation::EXCERPT_BYTES)];
     assert_eq!(violation.excerpt, excerpt);
-    assert!(violation.words.ends_with(['.', '?']), "a sentence: {}", violation.words);
+    assert!(violation.message.ends_with(['.', '?']), "a sentence: {}", violation.message);
     assert!(!violation.rule.is_empty());
     assert!(violation.reason.is_error());
 }

@@ -3,9 +3,12 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::encode::encode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::codec::publish::Property;
-use mqtt_crawl::mqtt::codec::{Limits, decode, encode, frame};
 use mqtt_crawl::mqtt::error::Violation;
 use mqtt_crawl::mqtt::packet::{
     Auth, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish, PublishProperties, QoS,

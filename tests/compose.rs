@@ -109,10 +109,10 @@ fn message_errors_name_their_field() {
     check_faults(
         fields.parse(),
         &[
-            (Field::Topic, "can't hold + or #"),
+            (Field::Topic, "can't contain + or #"),
             (Field::Payload, "Invalid hex digit “z”"),
             (Field::ContentType, "U+0000"),
-            (Field::ResponseTopic, "can't hold + or #"),
+            (Field::ResponseTopic, "can't contain + or #"),
             (Field::CorrelationData, "65536 bytes"),
             (Field::MessageExpiry, "from 0 to 4294967295, or leave empty"),
             (Field::UserProperty(1), "The value has 65536 bytes"),

@@ -3,8 +3,10 @@
 
 use std::num::NonZeroU16;
 
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::encode::encode;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::codec::publish;
-use mqtt_crawl::mqtt::codec::{Limits, decode, encode};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Auth, Connect, Disconnect, Outgoing, PacketId, Publish, PublishProperties, QoS, ReasonCode, RetainHandling,
@@ -333,7 +335,7 @@ fn our_acknowledgements_carry_no_properties() {
 
 // covers: [MQTT-3.14.2-3], [MQTT-3.14.2-4], [MQTT-3.15.2-2], [MQTT-3.15.2-3]
 #[test]
-fn words_that_make_a_packet_too_large_are_not_sent() {
+fn reason_strings_that_make_a_packet_too_large_are_not_sent() {
     let words = || Some("why".to_owned());
     let pairs = || vec![("k".to_owned(), "v".to_owned())];
     let goodbye = Disconnect::new(ReasonCode::PROTOCOL_ERROR);

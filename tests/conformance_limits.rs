@@ -8,7 +8,8 @@ use std::time::Duration;
 use bench::{Bench, YES_V5, unhex, v5};
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, Options, PublishError, Subscription};
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, PublishError};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 fn persistent() -> Options {
@@ -45,7 +46,7 @@ fn lower_maximum_qos_applies_to_retransmissions() {
     let token = bench.publish(QoS::ExactlyOnce, "1");
     assert!(bench.actions().is_empty());
     assert!(
-        matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Impossible(_) }] if of == token)
+        matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Unsendable(_) }] if of == token)
     );
 
     let mut bench = Bench::online(persistent());
@@ -103,7 +104,7 @@ fn topic_aliases_stay_within_the_servers_maximum() {
 
 // covers: [MQTT-3.3.4-7]
 #[test]
-fn a_repeated_pubrel_gives_no_quota_back() {
+fn a_repeated_pubrel_returns_no_quota() {
     // Receive Maximum 2.
     let mut bench = online(persistent(), "2006 00 00 03 21 0002");
     bench.publish(QoS::AtLeastOnce, "1");
@@ -150,7 +151,7 @@ fn publish_acknowledged_before_its_retransmission_is_not_resent() {
     bench.serve("40020001");
     assert_eq!(bench.actions().concat(), "62020002", "a PUBLISH after PUBREL would be another message");
     bench.serve("70020002");
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.9.0-1]
@@ -205,7 +206,7 @@ fn no_local_on_a_shared_subscription_is_rejected() {
 }
 
 #[test]
-fn a_maximum_packet_size_that_allows_nothing_ends_the_connection_in_words() {
+fn a_tiny_maximum_packet_size_ends_the_connection_with_a_message() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);

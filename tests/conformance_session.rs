@@ -7,11 +7,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
-use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{DisconnectMode, Event, Message, Options};
+use mqtt_crawl::mqtt::session::event::{DisconnectMode, Event};
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -86,7 +87,7 @@ fn connect_is_sent_first_and_once() {
 
 // covers: [MQTT-3.1.3-2], [3.1.1 MQTT-3.1.3-2]
 #[test]
-fn the_client_identifier_stays() {
+fn the_client_identifier_does_not_change() {
     for (_, options) in versions() {
         let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..persistent(options) });
         for _ in 0..3 {
@@ -111,7 +112,7 @@ fn an_assigned_client_identifier_is_used_from_then_on() {
 // covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 // covers: [3.1.1 MQTT-3.1.2-6]
 #[test]
-fn a_clean_session_takes_nothing_over() {
+fn a_clean_session_restores_nothing() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.serve(&message(version, "34", "0007", "61"));
@@ -235,7 +236,7 @@ fn identifiers_are_free_and_never_zero() {
 // covers: [MQTT-2.2.1-6], [MQTT-3.8.4-2], [MQTT-3.10.4-5]
 // covers: [3.1.1 MQTT-2.3.1-7], [3.1.1 MQTT-3.8.4-2], [3.1.1 MQTT-3.10.4-4]
 #[test]
-fn an_answer_to_nothing_we_asked_means_nothing() {
+fn an_unrequested_answer_is_ignored() {
     for (version, options) in versions() {
         let property_length = if version == Version::V5 { "00" } else { "" };
         let answer = |header: &str, id: u16, codes: &str| {
@@ -330,7 +331,7 @@ fn an_expired_message_is_acknowledged_to_the_end() {
 
 // covers: [MQTT-3.3.2-10]
 #[test]
-fn every_topic_alias_we_allow_is_taken() {
+fn every_allowed_topic_alias_is_accepted() {
     let mut bench = Bench::online(v5());
     // CONNECT states 64.
     for alias in 1..=64 {
@@ -474,14 +475,14 @@ fn each_qos_of_5_0_is_sent_in_its_form() {
     assert_eq!(bench.actions(), ["3207 000174 0001 00 62".replace(' ', "")]);
     bench.publish(QoS::ExactlyOnce, "c");
     assert_eq!(bench.actions(), ["3407 000174 0002 00 63".replace(' ', "")]);
-    assert_eq!(bench.session.unfinished(), 2);
+    assert_eq!(bench.session.unfinished_publishes(), 2);
     bench.serve("40020001");
-    assert_eq!(bench.session.unfinished(), 1);
+    assert_eq!(bench.session.unfinished_publishes(), 1);
     bench.serve("50020002");
     assert_eq!(bench.actions(), ["62020002"]);
-    assert_eq!(bench.session.unfinished(), 1);
+    assert_eq!(bench.session.unfinished_publishes(), 1);
     bench.serve("70020002");
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
@@ -535,7 +536,7 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
             }
         }
         assert!(matches!(bench.events()[..], [Event::Unanswered { .. }]));
-        assert_eq!(bench.session.unfinished(), 3);
+        assert_eq!(bench.session.unfinished_publishes(), 3);
         bench.serve(&message(version, "3c", "0005", "61"));
         assert_eq!(bench.delivered.0, ["t a"]);
     }
@@ -551,7 +552,7 @@ fn a_refused_publish_is_not_sent_again() {
     bench.actions();
     bench.lose_and_return(kept(Version::V5));
     assert!(bench.actions().is_empty());
-    assert_eq!(bench.session.unfinished(), 0);
+    assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.3.3-7]

@@ -426,7 +426,7 @@ fn wrong_password_stops_and_is_reported() {
     assert_eq!(bench.engine.poll_timeout(), None);
     let connection = bench.update().connection;
     assert_eq!(connection.state, ConnectionState::Stopped);
-    assert!(connection.words.contains("user name or the password"), "{}", connection.words);
+    assert!(connection.words.contains("user name or password"), "{}", connection.words);
     assert!(!connection.advice.is_empty());
 }
 

@@ -109,7 +109,10 @@ fn check(case: &Case) {
     assert_eq!(transmits(&mut engine), expected, "{case:?}");
 
     let connection = connection(&mut engine);
-    assert!(connection.words.contains("broke a rule") && connection.words.contains(rule), "{case:?}: {connection:?}");
+    assert!(
+        connection.words.contains("violated the MQTT protocol") && connection.words.contains(rule),
+        "{case:?}: {connection:?}"
+    );
     assert!(connection.shows_fault_of_broker(), "{case:?}");
     assert_eq!(evidence(&connection, "Violated rule"), Some(rule_of(&connection)), "{case:?}");
     let shown = evidence(&connection, Evidence::OFFENDING_PACKET).expect("the bytes are shown");

@@ -1,7 +1,7 @@
 //! The broker's limits, as text, and the outcomes of the sent messages.
 
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::ServerCapabilities;
+use mqtt_crawl::mqtt::session::server_capabilities::ServerCapabilities;
 use mqtt_crawl::protocol::connection::{BrokerStatus, ConnectionState};
 use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
 use mqtt_crawl::ui::broker_capabilities::{

@@ -5,8 +5,10 @@ use std::time::Duration;
 use allocation_counter::measure;
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::reconnect::{FIRST, LONGEST, SETTLED};
-use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Transmit};
+use mqtt_crawl::mqtt::reconnect::{FIRST_WAIT_MAX, STABLE_AFTER, WAIT_MAX};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{Event, MessageSink, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -18,7 +20,7 @@ const SLACK_BYTES: i64 = 4_096;
 struct Nowhere;
 
 impl MessageSink for Nowhere {
-    fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
+    fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
 struct Network {
@@ -132,11 +134,11 @@ impl Network {
             }
         }
         while let Some(event) = self.session.poll_event() {
-            let Event::Lost { retry_at, .. } = event else { continue };
-            if self.online_since.take().is_some_and(|since| self.now.since(since) >= SETTLED) {
+            let Event::Disconnected { retry_at, .. } = event else { continue };
+            if self.online_since.take().is_some_and(|since| self.now.since(since) >= STABLE_AFTER) {
                 self.failures = 0;
             }
-            let ceiling = (FIRST * (1 << self.failures.min(6))).min(LONGEST);
+            let ceiling = (FIRST_WAIT_MAX * (1 << self.failures.min(6))).min(WAIT_MAX);
             let wait = retry_at.expect("a lost network is tried again").since(self.now);
             assert!(wait <= ceiling, "{wait:?} after {} failures", self.failures);
             self.failures += 1;

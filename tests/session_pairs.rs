@@ -8,7 +8,9 @@ use std::time::Duration;
 use bench::{Bench, YES_V311, auto, v5, v311};
 use mqtt_crawl::mqtt::error::Failure;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Options, Session};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event};
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 /// What follows a connection that ended for this reason.
@@ -67,7 +69,7 @@ const ENDS: [(u8, Retry, &str); 35] = [
 fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
     assert_eq!(bench.actions(), ["hang up"], "{case}");
     let events = bench.events();
-    let [Event::Lost { failure, retry_at, .. }] = &events[..] else { panic!("{case}: {events:?}") };
+    let [Event::Disconnected { failure, retry_at, .. }] = &events[..] else { panic!("{case}: {events:?}") };
     let said = failure.to_string();
     for word in words {
         assert!(said.contains(word), "{case}: {word:?} isn't in {said:?}");
@@ -84,7 +86,7 @@ fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
     if retry == Never {
         bench.now = bench.now + Duration::from_secs(86_400);
         bench.session.handle_timeout(bench.now);
-        bench.session.wake(bench.now);
+        bench.session.retry_now(bench.now);
         assert!(bench.actions().is_empty(), "{case}: not without a person");
         bench.session.connect(bench.now);
     } else {
@@ -132,12 +134,12 @@ fn every_return_code_of_a_3_1_1_connack() {
     for (code, retry, words) in [
         (1, Never, "version"),
         (2, Never, "client identifier"),
-        (3, Soon, "can't take connections right now"),
-        (4, Never, "user name or the password"),
-        (5, Never, "doesn't allow"),
+        (3, Soon, "isn't accepting connections right now"),
+        (4, Never, "user name or password"),
+        (5, Never, "not authorized"),
         // Reserved for later: as unspecific as a refusal can be.
-        (6, Soon, "refused"),
-        (255, Soon, "refused"),
+        (6, Soon, "rejected"),
+        (255, Soon, "rejected"),
     ] {
         let number = format!("return code {code}");
         let answer = format!("20 02 00 {code:02x}");
@@ -187,7 +189,7 @@ fn check_publish(qos: QoS, answers: &[String], expected: Option<&DeliveryOutcome
         None => assert_eq!(outcomes, [], "{answers:?}"),
         Some(outcome) => {
             assert_eq!(outcomes, [Event::Published { token, outcome: outcome.clone() }], "{answers:?}");
-            assert_eq!(bench.session.unfinished(), 0, "{answers:?}");
+            assert_eq!(bench.session.unfinished_publishes(), 0, "{answers:?}");
             // Its identifier and quota are free again, and repetitions of the last answer are ignored.
             bench.serve(answers.last().expect("an answer"));
             assert_eq!(bench.events(), [], "{answers:?}");
@@ -282,13 +284,13 @@ fn every_reason_of_an_unsuback() {
 }
 
 #[test]
-fn an_auth_of_any_reason_ends_in_words() {
+fn auth_of_any_reason_ends_with_a_message() {
     for code in [0x00, 0x18, 0x19] {
         let mut bench = Bench::online(v5());
         bench.serve(&format!("f0 07 {code:02x} 05 15 0002 4142"));
         assert_eq!(bench.actions(), ["e0028200", "hang up"], "{code:#x}");
         let (Failure::Violation(violation), true) = bench.failure() else { panic!("{code:#x}") };
-        assert!(violation.words.contains("authentication method"), "{violation}");
+        assert!(violation.message.contains("authentication method"), "{violation}");
     }
 }
 
@@ -308,24 +310,24 @@ fn silent_resumed_session_is_lost_once() {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::Lost { failure, .. } => Some(failure),
+            Event::Disconnected { failure, .. } => Some(failure),
             _ => None,
         })
         .collect();
-    assert!(matches!(&lost[..], [_, last] if matches!(**last, Failure::CannotSend(_))), "{lost:?}");
-    assert_eq!(bench.session.unfinished(), 2);
+    assert!(matches!(&lost[..], [_, last] if matches!(**last, Failure::EncodeFailed(_))), "{lost:?}");
+    assert_eq!(bench.session.unfinished_publishes(), 2);
 }
 
 // Found by the fuzzer: the second restart had lost the version.
 #[test]
 fn saved_session_round_trips() {
-    let persistent = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };
+    let persistent = Options { session_expiry_s: 60, keep_session_in_v311: true, clean_start: false, ..auto() };
     let mut bench = greeting(persistent.clone());
     bench.serve("20020001");
     bench.session.handle_open(bench.now);
     bench.serve(YES_V311);
     bench.publish(QoS::ExactlyOnce, "x");
-    let saved = bench.session.saved();
+    let saved = bench.session.snapshot();
     let (restored, _) = Session::restore(persistent, 1, saved.clone());
-    assert_eq!(restored.saved(), saved);
+    assert_eq!(restored.snapshot(), saved);
 }

@@ -5,17 +5,19 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, Version};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, MessageSink, Options, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
 struct Nowhere;
 
 impl MessageSink for Nowhere {
-    fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
+    fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
 proptest! {
@@ -150,7 +152,7 @@ impl Life {
         }
         // A working network finishes everything.
         for _ in 0..10_000 {
-            if self.session.unfinished() == 0 && self.is_open {
+            if self.session.unfinished_publishes() == 0 && self.is_open {
                 break;
             }
             if !self.is_open {
@@ -160,7 +162,7 @@ impl Life {
             self.hand_over_one();
             self.drain();
         }
-        assert_eq!(self.session.unfinished(), 0);
+        assert_eq!(self.session.unfinished_publishes(), 0);
         for (token, (payload, qos)) in &self.expected {
             assert_eq!(self.outcomes.get(token), Some(&DeliveryOutcome::Done), "QoS {qos}");
             let times = self.arrived.get(payload).copied().unwrap_or_default();
@@ -328,7 +330,7 @@ struct Exchange {
 struct Arrived(Vec<u16>);
 
 impl MessageSink for Arrived {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         let [high, low] = message.payload else { panic!("{message:?}") };
         self.0.push(u16::from_be_bytes([*high, *low]));
     }
@@ -343,7 +345,7 @@ impl Visit {
             version: Some(version),
             client_id: "c".to_owned(),
             session_expiry_s: 3_600,
-            lasts_in_v311: true,
+            keep_session_in_v311: true,
             keep_alive_s: 0,
             receive_maximum: Self::RECEIVE_MAXIMUM,
             ..Options::default()
@@ -437,7 +439,7 @@ impl Visit {
             }
             self.next_id = 1;
         }
-        self.session.wake(self.now);
+        self.session.retry_now(self.now);
     }
 
     fn forget_connection(&mut self) {
@@ -469,7 +471,9 @@ impl Visit {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Connected { session_present: false, .. } => self.is_known = true,
-                Event::Lost { failure, .. } => assert!(matches!(*failure, Failure::Closed { .. }), "{failure:?}"),
+                Event::Disconnected { failure, .. } => {
+                    assert!(matches!(*failure, Failure::Closed { .. }), "{failure:?}");
+                }
                 _ => {}
             }
         }

@@ -186,7 +186,7 @@ fn filters_have_128_levels_at_most() {
 }
 
 #[test]
-fn sharing_and_wildcards_can_be_asked_for() {
+fn share_names_and_wildcards_are_recognised() {
     assert_eq!(filter("$share/group/a").share_name(), Some("group"));
     assert_eq!(filter("a/$share/b").share_name(), None);
     assert!(filter("$share/group/+").has_wildcards());
@@ -211,8 +211,8 @@ fn topic_errors_give_advice() {
     for error in all {
         let is_ours = matches!(error, TopicError::TooManyLevels { .. });
         assert!(is_ours || error.rule().starts_with("[MQTT-4."), "{error:?}");
-        assert_eq!(error.to_string(), error.words());
-        let same = all.iter().filter(|other| other.words() == error.words()).count();
+        assert_eq!(error.to_string(), error.message());
+        let same = all.iter().filter(|other| other.message() == error.message()).count();
         assert_eq!(same, 1, "{error:?} has words of its own");
     }
     // The examples in the messages are valid.

@@ -113,7 +113,7 @@ fn transmission_errors_name_their_field() {
     };
     check("a/{speaker}", " 0s ", &[]);
     check("", "1s", &[(Field::Topic, "Enter a topic.")]);
-    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
+    check("a/#", "1", &[(Field::Topic, "can't contain + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
     check("a", "soon", &[(Field::Interval, "Enter a number and ms, s, m or h, e.g. 500ms or 1.5s.")]);
     check("a", "25h", &[(Field::Interval, "Maximum 24h.")]);
 }

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::{Duration, SystemTime};
 
 use mqtt_crawl::mqtt::error::{CloseInfo, Violation};
-use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::Transmit;
+use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::mqtt::session::event::Transmit;
 use mqtt_crawl::time::Instant;
 
 use crate::remote::RemoteHandle;
@@ -216,7 +216,7 @@ impl Driver<'_> {
             match arrival {
                 Arrival::Open => self.transmission.handle_open(now),
                 Arrival::Bytes(bytes) => self.transmission.handle_input(&bytes, now),
-                Arrival::TextFrame(text) => self.transmission.handle_violation(text_frame(&text), now),
+                Arrival::TextFrame(text) => self.transmission.handle_violation(Violation::text_frame(&text), now),
             }
             // Each event may close the connection or require a write before the next one.
             self.serve();
@@ -245,15 +245,6 @@ impl Driver<'_> {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
         }
-    }
-}
-
-fn text_frame(text: &[u8]) -> Violation {
-    Violation {
-        reason: ReasonCode::PROTOCOL_ERROR,
-        rule: "[MQTT-6.0.0-1]",
-        words: "The server sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
-        excerpt: text[..text.len().min(Violation::EXCERPT_BYTES)].to_vec(),
     }
 }
 

@@ -83,7 +83,7 @@ impl Screen {
                 self.problem(&format!("{failure} Trying again in {}.", format::duration(*retry_in)));
             }
             Report::Deviated(deviation) => {
-                self.note(&format!("{} {} The connection stays.", deviation.words(), deviation.rule()));
+                self.note(&format!("{} {} The connection stays.", deviation.message(), deviation.rule()));
             }
             Report::Unanswered => {
                 self.problem("The broker hasn't acknowledged a line for 10 s. The connection stays.");

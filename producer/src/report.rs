@@ -8,7 +8,7 @@ use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{EncodeError, Failure};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
-use mqtt_crawl::mqtt::session::PublishError;
+use mqtt_crawl::mqtt::session::event::PublishError;
 
 use crate::script::{FileSummary, SkippedRow};
 
@@ -175,8 +175,8 @@ impl Summary {
     pub fn exit_status(&self) -> u8 {
         match &self.end {
             End::Failed(failure) => match **failure {
-                Failure::Refused { .. } | Failure::Disconnected(_) => 3,
-                Failure::CannotSend(_) => 2,
+                Failure::Refused { .. } | Failure::ServerDisconnect(_) => 3,
+                Failure::EncodeFailed(_) => 2,
                 _ => 1,
             },
             _ if self.acknowledged == self.lines && !self.is_cut_short => 0,
@@ -236,7 +236,7 @@ mod tests {
             assert_eq!(summary(lines, acknowledged, end.clone()).exit_status(), status, "{end:?}");
         };
         let refused = Failure::Refused { refusal: Refusal::V311(4), reason_string: None, server_reference: None };
-        let goodbye = Failure::Disconnected(Disconnect::new(ReasonCode::SESSION_TAKEN_OVER));
+        let goodbye = Failure::ServerDisconnect(Disconnect::new(ReasonCode::SESSION_TAKEN_OVER));
         let closed = Failure::Closed { stage: Stage::Dialing, closed: CloseInfo::default() };
         let too_long = EncodeError::TooLong { field: "user name", bytes: 70_000 };
         check(3, 3, End::Complete, 0);
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(Summary { is_cut_short: true, ..summary(3, 3, End::Complete) }.exit_status(), 1);
         check(3, 0, End::Unsuitable(too_long.clone()), 1);
         check(3, 0, End::Failed(Box::new(closed)), 1);
-        check(3, 0, End::Failed(Box::new(Failure::CannotSend(too_long))), 2);
+        check(3, 0, End::Failed(Box::new(Failure::EncodeFailed(too_long))), 2);
         check(3, 0, End::Failed(Box::new(refused)), 3);
         check(3, 2, End::Failed(Box::new(goodbye)), 3);
     }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use mqtt_crawl::mqtt::error::{CloseInfo, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Recurrence, Session, Suspect, Token,
-    Transmit,
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{
+    DeliveryOutcome, DisconnectMode, Event, MessageSink, Recurrence, Suspect, Token, Transmit,
 };
+use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::player::Player;
@@ -109,7 +110,7 @@ impl<'a> Transmission<'a> {
             // Only QoS 2 needs the broker's session: at QoS 1 a line that wasn't acknowledged is sent again in any
             // case.
             session_expiry_s: if settings.qos == QoS::ExactlyOnce { SESSION_EXPIRY_S } else { 0 },
-            lasts_in_v311: true,
+            keep_session_in_v311: true,
             // A random identifier has no earlier session to delete.
             clean_start: settings.client_id.is_some(),
             ..Options::default()
@@ -328,9 +329,9 @@ impl<'a> Transmission<'a> {
                     // None of the others has an answer yet: their time restarts.
                     self.unanswered_since = self.unanswered_since.filter(|_| !self.unfinished.is_empty()).map(|_| now);
                 }
-                Event::Lost { failure, retry_at, recurrence } => {
+                Event::Disconnected { failure, retry_at, recurrence } => {
                     let is_in_vain = recurrence.times >= RECURRENT
-                        && matches!(recurrence.suspect, Some(Suspect::Unanswerable { .. }));
+                        && matches!(recurrence.suspect, Some(Suspect::Qos0Message { .. }));
                     match is_in_vain {
                         true => self.end(End::InVain(failure)),
                         false => self.handle_loss(failure, retry_at, now),
@@ -358,7 +359,7 @@ impl<'a> Transmission<'a> {
     /// Drops the suspected line. A broker that keeps the session must be offered the line again; nobody can be asked
     /// here, and the other lines shall arrive.
     fn drop_suspect(&mut self, recurrence: &Recurrence, now: Instant) {
-        if let Some(Suspect::Message { token, payload_bytes, must_be_offered: true, .. }) = recurrence.suspect
+        if let Some(Suspect::Message { token, payload_bytes, must_be_resent: true, .. }) = recurrence.suspect
             && recurrence.times >= RECURRENT
             && !self.is_over()
         {
@@ -389,7 +390,7 @@ impl<'a> Transmission<'a> {
                 Some((_, payload_bytes)) => self.in_vain(payload_bytes),
                 None => LineFailure::NotAcknowledged,
             },
-            DeliveryOutcome::Impossible(error) => {
+            DeliveryOutcome::Unsendable(error) => {
                 // The cause isn't this line's length but something all lines share.
                 if let EncodeError::Forbidden { .. } = error {
                     self.end(End::Unsuitable(error.clone()));
@@ -570,7 +571,7 @@ impl InFlightLine {
 struct NullSink;
 
 impl MessageSink for NullSink {
-    fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
+    fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
 /// 21 letters and digits: accepted by even the strictest server `[MQTT-3.1.3-5]`.
@@ -584,7 +585,7 @@ mod tests {
     use mqtt_crawl::mqtt::broker_url::BrokerUrl;
     use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
 
-    use mqtt_crawl::mqtt::session::IN_FLIGHT_V311;
+    use mqtt_crawl::mqtt::session::server_capabilities::IN_FLIGHT_V311;
     use mqtt_crawl::transmit::encoding::PayloadFormat;
 
     use super::*;

@@ -13,9 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::broker_url::BrokerUrl;
-use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::CloseInfo;
-use mqtt_crawl::mqtt::session::CONNECT_TIMEOUT;
+use mqtt_crawl::mqtt::session::connect::CONNECT_TIMEOUT;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};

@@ -15,7 +15,9 @@ use crate::engine::tab_coordinator::{TabMessage, YieldReason};
 use crate::engine::{Engine, jwt_passwords};
 use crate::mqtt::broker_url::BrokerUrl;
 use crate::mqtt::packet::QoS;
-use crate::mqtt::session::{self, DisconnectMode, SessionSnapshot};
+use crate::mqtt::session;
+use crate::mqtt::session::event::DisconnectMode;
+use crate::mqtt::session::snapshot::SessionSnapshot;
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::connection::{ConnectRequest, ConnectionOptions, ConnectionState};
 use crate::time::Instant;
@@ -154,7 +156,7 @@ impl Engine {
         let Some(key) = key else { return self.start_session(options, None, now) };
         if is_this_one && options.is_persistent() {
             // The store may be older.
-            let saved = self.session.saved();
+            let saved = self.session.snapshot();
             return self.start_session(options, Some(saved), now);
         }
         if !self.persistence.has_store() {
@@ -223,7 +225,7 @@ impl Engine {
 
     /// Shows a notice if messages of the resumed session are sent again.
     fn note_unfinished(&mut self) {
-        match self.session.unfinished() {
+        match self.session.unfinished_publishes() {
             0 => {}
             1 => self.note("Resending 1 unfinished message of this session.".to_owned()),
             count => self.note(format!("Resending {count} unfinished messages of this session.")),
@@ -282,9 +284,9 @@ impl Engine {
     }
 }
 
-fn session_options(request: &ConnectRequest, options: &ConnectionOptions) -> session::Options {
+fn session_options(request: &ConnectRequest, options: &ConnectionOptions) -> session::options::Options {
     let ConnectionOptions { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *options;
-    session::Options {
+    session::options::Options {
         version: request.version,
         client_id: request.client_id.clone(),
         user_name: request.user_name.clone(),
@@ -295,10 +297,10 @@ fn session_options(request: &ConnectRequest, options: &ConnectionOptions) -> ses
             QoS::AtMostOnce => 0,
             _ => SESSION_EXPIRY_S,
         }),
-        lasts_in_v311: session_expiry_s.is_some(),
+        keep_session_in_v311: session_expiry_s.is_some(),
         will: options.will.clone(),
         user_properties: options.user_properties.clone(),
         receive_maximum: receive_maximum.max(1),
-        ..session::Options::default()
+        ..session::options::Options::default()
     }
 }

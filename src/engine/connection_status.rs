@@ -9,7 +9,10 @@ use crate::mqtt::broker_url::PageOrigin;
 use crate::mqtt::error::Failure;
 use crate::mqtt::failure_history::RECURRENT;
 use crate::mqtt::packet::Version;
-use crate::mqtt::session::{Recurrence, ServerCapabilities, Suspect, Token};
+use crate::mqtt::session::event::Recurrence;
+use crate::mqtt::session::event::Suspect;
+use crate::mqtt::session::event::Token;
+use crate::mqtt::session::server_capabilities::ServerCapabilities;
 use crate::protocol::connection::{ConnectRequest, Connection, ConnectionOptions, ConnectionState};
 use crate::time::Instant;
 
@@ -57,7 +60,7 @@ impl Loss<'_> {
     /// Whether the person has to decide about a message before the session can continue.
     pub(super) fn needs_decision(&self) -> bool {
         let suspect = &self.recurrence.suspect;
-        self.is_recurrent() && matches!(suspect, Some(Suspect::Message { must_be_offered: true, .. }))
+        self.is_recurrent() && matches!(suspect, Some(Suspect::Message { must_be_resent: true, .. }))
     }
 
     fn is_recurrent(&self) -> bool {
@@ -226,7 +229,7 @@ impl ConnectionStatus {
         shown.version = None;
         shown.retry_at = loss.retry_at;
         match (&recurrence.suspect, repetition.filter(|_| is_apart)) {
-            (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(words)) => {
+            (Some(Suspect::Message { token, must_be_resent: true, .. }), Some(words)) => {
                 shown.question = Some(words);
                 self.asked_about = Some(*token);
             }

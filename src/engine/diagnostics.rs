@@ -11,7 +11,7 @@ use crate::credentials::jwt::Utc;
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin, Scheme};
 use crate::mqtt::error::{Failure, Stage, Violation};
 use crate::mqtt::packet::{ReasonCode, Refusal, Version};
-use crate::mqtt::session::Recurrence;
+use crate::mqtt::session::event::Recurrence;
 use crate::time::Instant;
 
 use crate::engine::repeated_failures;
@@ -125,15 +125,15 @@ impl DiagnosisInput<'_> {
         advice.extend(repeated_failures::advice(self.failure, self.recurrence, self.client_id));
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
-            Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
+            Failure::ServerDisconnect(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
             // The server's reason text says what to do.
             Failure::Closed { closed, .. } if closed.is_refusal() => {}
-            Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
+            Failure::Closed { stage: Stage::Dialing, .. } | Failure::Timeout(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
                     advice.extend(self.no_web_socket(&url));
                 }
             }
-            Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
+            Failure::Closed { stage: Stage::AwaitingConnAck, .. } | Failure::Timeout(Stage::AwaitingConnAck) => {
                 advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
@@ -141,10 +141,10 @@ impl DiagnosisInput<'_> {
                     "Report this to the broker's administrator; the bytes received are shown below.",
                 ));
             }
-            Failure::Silent(Stage::Online) => {
+            Failure::Timeout(Stage::Connected) => {
                 advice.push(advice_text("The network may have dropped silently."));
             }
-            Failure::Closed { .. } | Failure::CannotSend(_) => {}
+            Failure::Closed { .. } | Failure::EncodeFailed(_) => {}
         }
         advice
     }
@@ -185,7 +185,7 @@ impl DiagnosisInput<'_> {
             Failure::Refused { refusal: Refusal::V311(code), .. } => {
                 note("CONNACK", format!("return code {code} of MQTT 3.1.1"));
             }
-            Failure::Disconnected(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
+            Failure::ServerDisconnect(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
             Failure::Violation(Violation { rule, excerpt, .. }) => {
                 note("Violated rule", (*rule).to_owned());
                 if !excerpt.is_empty() {

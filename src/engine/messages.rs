@@ -13,7 +13,7 @@ use crate::message_log::ndjson::OwnedMessage;
 use crate::message_log::{Limits, MessageLog, NewMessage};
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::session::MessageSink;
+use crate::mqtt::session::event::MessageSink;
 use crate::packet_trace::Trace;
 use crate::time::Instant;
 use crate::topics::Topics;
@@ -94,7 +94,7 @@ pub(super) struct EngineSink<'a> {
 
 impl MessageSink for EngineSink<'_> {
     #[inline(always)]
-    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, now: Instant) {
         let arrival = NewMessage::of(message, self.wall_clock.wall(now));
         let seq = self.messages.log.append(&arrival);
         self.messages.topics.note(seq, &arrival);
@@ -104,11 +104,11 @@ impl MessageSink for EngineSink<'_> {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &[u8], now: Instant) {
+    fn on_packet(&mut self, packet: &[u8], now: Instant) {
         self.trace.received(packet, self.wall_clock.wall(now));
     }
 
-    fn deviated(&mut self, deviation: Deviation) {
+    fn on_deviation(&mut self, deviation: Deviation) {
         self.trace.deviated(deviation);
     }
 }

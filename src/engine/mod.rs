@@ -40,8 +40,12 @@ use crate::message_log::export;
 use crate::message_log::export::{ExportRequest, Format, Selection};
 use crate::message_log::query::{LocalTime, Query};
 use crate::mqtt::error::{CloseInfo, Failure, Violation};
-use crate::mqtt::packet::{ReasonCode, Version};
-use crate::mqtt::session::{self, Event, Recurrence, ServerCapabilities, Session, Token};
+use crate::mqtt::packet::Version;
+use crate::mqtt::session::event::Event;
+use crate::mqtt::session::event::Recurrence;
+use crate::mqtt::session::event::Token;
+use crate::mqtt::session::server_capabilities::ServerCapabilities;
+use crate::mqtt::session::{self, Session};
 use crate::mqtt::topic::TopicFilter;
 use crate::packet_trace::Trace;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
@@ -116,7 +120,7 @@ impl Engine {
             seed,
             wall_clock: WallClock::default(),
             processed_at: Instant::EPOCH,
-            session: Session::new(session::Options::default(), seed),
+            session: Session::new(session::options::Options::default(), seed),
             messages: Messages::new(limits),
             trace: Trace::default(),
             filter: FilterState::default(),
@@ -158,7 +162,7 @@ impl Engine {
             PageCommand::Disconnect => self.disconnect(),
             PageCommand::RetryNow => {
                 self.status.set_offline(false);
-                self.session.wake(now);
+                self.session.retry_now(now);
                 self.session.probe(now);
             }
             PageCommand::DropMessage => self.answer_question(Session::drop_message, now),
@@ -237,13 +241,7 @@ impl Engine {
 
     /// Handles a text frame, which MQTT doesn't allow `[MQTT-6.0.0-1]`.
     pub fn handle_text_frame(&mut self, now: Instant) {
-        let violation = Violation {
-            reason: ReasonCode::PROTOCOL_ERROR,
-            rule: "[MQTT-6.0.0-1]",
-            words: "It sent a WebSocket text frame; MQTT uses binary frames only.".to_owned(),
-            excerpt: Vec::new(),
-        };
-        self.session.handle_violation(violation, now);
+        self.session.handle_violation(Violation::text_frame(&[]), now);
         self.process_session_events(now);
     }
 
@@ -260,7 +258,7 @@ impl Engine {
         self.page.mark_dirty();
         self.refresh_passwords(now);
         if has_slept {
-            self.session.wake(now);
+            self.session.retry_now(now);
             self.session.probe(now);
         }
         self.process_session_events(now);
@@ -287,12 +285,12 @@ impl Engine {
             return None;
         }
         Some(match self.session.poll_transmit()? {
-            session::Transmit::Dial => Transmit::Dial { url: self.status.broker() },
-            session::Transmit::Send(bytes) => {
+            session::event::Transmit::Dial => Transmit::Dial { url: self.status.broker() },
+            session::event::Transmit::Send(bytes) => {
                 self.trace.sent(bytes, self.wall_clock.wall(self.processed_at));
                 Transmit::Send(bytes)
             }
-            session::Transmit::HangUp => Transmit::HangUp,
+            session::event::Transmit::HangUp => Transmit::HangUp,
         })
     }
 
@@ -401,12 +399,12 @@ impl Engine {
                 self.connected(version, fell_back, *server);
             }
             Event::Subscribed { filter, granted } => self.subscriptions.subscribed(&filter, granted),
-            Event::Lost { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
+            Event::Disconnected { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
             Event::Deviated { deviation, topic } => {
                 self.note(repeated_failures::tolerated(deviation, topic.as_deref()));
             }
             Event::Skipped { topic, packet_bytes } => {
-                let limit_bytes = session::Options::default().limits.packet_bytes;
+                let limit_bytes = session::options::Options::default().limits.packet_bytes;
                 self.note(repeated_failures::skipped(&topic, packet_bytes, limit_bytes));
             }
             Event::Unanswered { suspect } => self.note(repeated_failures::unanswered(&suspect)),
@@ -485,7 +483,7 @@ impl Engine {
         let notice = "The new token will be used for the next connection.";
         self.status.set_notice(self.status.is_connected().then(|| notice.to_owned()));
         self.page.mark_dirty();
-        self.session.wake(now);
+        self.session.retry_now(now);
     }
 
     /// Checks again whether the passwords have expired.
@@ -524,7 +522,7 @@ impl Engine {
         let &SubscribeRequest { options, identifier, .. } = request;
         self.subscriptions.add(&filter, identifier, &mut self.messages.counts, &self.messages.topics);
         self.page.mark_dirty();
-        self.session.subscribe(session::Subscription { filter, options, identifier }, now);
+        self.session.subscribe(session::options::Subscription { filter, options, identifier }, now);
     }
 
     /// Removes a subscription.

@@ -9,7 +9,9 @@
 
 use std::time::Duration;
 
-use crate::mqtt::session::{DisconnectMode, Session, SessionSnapshot};
+use crate::mqtt::session::Session;
+use crate::mqtt::session::event::DisconnectMode;
+use crate::mqtt::session::snapshot::SessionSnapshot;
 use crate::protocol::connection::ConnectionOptions;
 use crate::time::Instant;
 
@@ -143,7 +145,7 @@ impl Persistence {
             Some(seconds) => Some(wall_now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Serialising plain data to memory can't fail.
-        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &options.without_credentials(), session.saved()));
+        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &options.without_credentials(), session.snapshot()));
         Some(StoreWrite { key: entry.key.clone(), bytes: bytes.unwrap_or_default(), until })
     }
 

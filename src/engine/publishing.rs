@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use crate::engine::transmissions::FATAL_LINES_MAX;
 use crate::engine::{Engine, repeated_failures};
 use crate::mqtt::codec::publish;
-use crate::mqtt::session::{DeliveryOutcome, Message, Token};
+use crate::mqtt::session::event::DeliveryOutcome;
+use crate::mqtt::session::event::Token;
+use crate::mqtt::session::options::Message;
 use crate::protocol::publish::{PublishOutcome, PublishRequest, Published};
 use crate::protocol::transmission::{TransmissionCommand, TransmissionSlot};
 use crate::time::Instant;
@@ -90,7 +92,7 @@ impl Engine {
         let outcome = match outcome {
             DeliveryOutcome::Done => PublishOutcome::Done,
             DeliveryOutcome::Refused(reason) => PublishOutcome::Failed(format!("rejected by the broker: {reason}")),
-            DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
+            DeliveryOutcome::Unsendable(error) => PublishOutcome::Failed(error.to_string()),
             DeliveryOutcome::Unknown => {
                 PublishOutcome::Unknown("the broker lost the session before acknowledging it".to_owned())
             }
@@ -157,7 +159,7 @@ impl Engine {
 
     fn may_transmit(&self) -> bool {
         let window = self.status.server().map_or(0, |server| usize::from(server.receive_maximum));
-        self.session.unfinished() < window.min(UNFINISHED_MAX)
+        self.session.unfinished_publishes() < window.min(UNFINISHED_MAX)
     }
 
     /// When the next line may be sent.

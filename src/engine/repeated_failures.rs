@@ -5,7 +5,7 @@ use crate::format::{grouped, size};
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
-use crate::mqtt::session::{Recurrence, Suspect};
+use crate::mqtt::session::event::{Recurrence, Suspect};
 
 use crate::engine::diagnostics::advice_text;
 use crate::protocol::connection::Advice;
@@ -31,8 +31,8 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
             let next = if is_recurrent { "Giving up." } else { "Retrying once more." };
             format!("The broker closes the connection on each attempt to unsubscribe from “{filter}”. {next}")
         }
-        Some(Suspect::Message { topic, payload_bytes, must_be_offered, .. }) => {
-            let next = match (is_recurrent, must_be_offered) {
+        Some(Suspect::Message { topic, payload_bytes, must_be_resent, .. }) => {
+            let next = match (is_recurrent, must_be_resent) {
                 (true, true) => {
                     "The broker has stored the session, so the message must be sent again, unless you drop it or end \
                      the session."
@@ -45,14 +45,14 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
                 "The broker closes the connection each time the message to “{topic}” ({size} bytes) is sent. {next}"
             )
         }
-        Some(Suspect::Unanswerable { topic, .. }) if is_recurrent => {
+        Some(Suspect::Qos0Message { topic, .. }) if is_recurrent => {
             format!("The broker closes the connection each time a message to “{topic}” is sent.")
         }
         None if is_recurrent && matches!(failure, Failure::Violation(_)) => {
             format!("This happened {times} times, so it won't be retried automatically.")
         }
         None if is_recurrent => format!("This happened {times} times in the same way, so retries are less frequent."),
-        Some(Suspect::Unanswerable { .. }) | None => return None,
+        Some(Suspect::Qos0Message { .. }) | None => return None,
     })
 }
 
@@ -60,7 +60,7 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),
-        Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Unanswerable { topic, payload_bytes }) => {
+        Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Qos0Message { topic, payload_bytes }) => {
             about_message(topic, *payload_bytes)
         }
         Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![advice_text(
@@ -80,7 +80,7 @@ pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str
 
 /// Whether the broker ended an accepted connection without a reason.
 fn is_sudden(failure: &Failure) -> bool {
-    matches!(failure, Failure::Closed { stage: Stage::Online, .. })
+    matches!(failure, Failure::Closed { stage: Stage::Connected, .. })
 }
 
 fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
@@ -115,7 +115,7 @@ pub(super) fn unanswered(suspect: &Suspect) -> String {
     let request = match suspect {
         Suspect::Subscribe(filters) => format!("the subscription to {}", quoted(filters)),
         Suspect::Unsubscribe(filter) => format!("the unsubscription from “{filter}”"),
-        Suspect::Message { topic, .. } | Suspect::Unanswerable { topic, .. } => format!("the message to “{topic}”"),
+        Suspect::Message { topic, .. } | Suspect::Qos0Message { topic, .. } => format!("the message to “{topic}”"),
     };
     format!("The broker hasn't acknowledged {request} for {} s. The connection remains open.", ANSWER_TIMEOUT.as_secs())
 }
@@ -123,7 +123,7 @@ pub(super) fn unanswered(suspect: &Suspect) -> String {
 /// The text for a violation by the broker that is tolerated.
 pub(super) fn tolerated(deviation: Deviation, topic: Option<&str>) -> String {
     let topic = topic.map_or_else(String::new, |topic| format!(" The topic is “{topic}”."));
-    format!("{} {}{topic} The connection remains open.", deviation.words(), deviation.rule())
+    format!("{} {}{topic} The connection remains open.", deviation.message(), deviation.rule())
 }
 
 /// The text for a message of 3.1.1 that was too large.

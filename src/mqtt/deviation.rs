@@ -18,7 +18,7 @@
 //! | a flag of CONNACK above 1 | sections 3.2.2.3.5, .11, .12, .13 | as if absent | has none |
 //! | SUBACK, UNSUBACK in the form of 3.1.1 | sections 3.9, 3.11 | understood | their form |
 //! | PUBLISH above our packet size | `[MQTT-3.1.2-24]` | closes: the limit was stated | skipped by its length: no limit was stated |
-//! | CONNACK in the form of 3.1.1 | section 3.2 | closes; "auto" goes on with 3.1.1 | its form |
+//! | CONNACK in the form of 3.1.1 | section 3.2 | closes; "auto" continues with 3.1.1 | its form |
 //! | Session Present on a clean session | `[MQTT-3.2.2-4]` | closes (MUST) | closes |
 //! | WebSocket text frame | `[MQTT-6.0.0-1]` | closes (MUST) | closes (MUST) |
 //! | anything else | by its rule | closes | closes |
@@ -51,9 +51,9 @@ pub enum Deviation {
     /// CONNACK has a flag that is neither 0 nor 1.
     ConnAckFlag,
     /// SUBACK has no property length.
-    OldSubAck,
+    V311SubAck,
     /// UNSUBACK has no property length.
-    OldUnsubAck,
+    V311UnsubAck,
 }
 
 impl Deviation {
@@ -80,32 +80,29 @@ impl Deviation {
             Self::ReceiveMaximum => "(MQTT 5.0, 3.2.2.3.3)",
             Self::MaximumPacketSize => "(MQTT 5.0, 3.2.2.3.6)",
             Self::ConnAckFlag => "(MQTT 5.0, 3.2.2.3)",
-            Self::OldSubAck => "(MQTT 5.0, 3.9)",
-            Self::OldUnsubAck => "(MQTT 5.0, 3.11)",
+            Self::V311SubAck => "(MQTT 5.0, 3.9)",
+            Self::V311UnsubAck => "(MQTT 5.0, 3.11)",
         }
     }
 
     /// The fault and how it was handled, for display.
-    pub const fn words(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
-            Self::DupAtQos0 => "The broker marks a QoS 0 message as sent before. The message is kept.",
-            Self::WildcardInTopic => "The broker sent a message whose topic holds a wildcard. The message is kept.",
-            Self::NulInTopic => "The broker sent a message whose topic holds U+0000. The message is kept.",
+            Self::DupAtQos0 => "The broker sent a QoS 0 message with the DUP flag. The message is kept.",
+            Self::WildcardInTopic => "The broker sent a message whose topic contains a wildcard. The message is kept.",
+            Self::NulInTopic => "The broker sent a message whose topic contains U+0000. The message is kept.",
             Self::EmptyTopic => "The broker sent a message without a topic. The message is skipped.",
-            Self::TopicNotUtf8 => "The broker sent a message whose topic is not UTF-8 text. The message is skipped.",
-            Self::MaximumQos => {
-                "The broker states a maximum QoS that is neither 0 nor 1. It is taken as if nothing was stated."
+            Self::TopicNotUtf8 => "The broker sent a message whose topic isn't UTF-8 text. The message is skipped.",
+            Self::MaximumQos => "The broker states a maximum QoS that is neither 0 nor 1. The value is ignored.",
+            Self::ReceiveMaximum => {
+                "The broker states a receive maximum of 0, which is not allowed. 1 is used instead."
             }
-            Self::ReceiveMaximum => "The broker states a receive maximum of 0, which is not allowed. It is taken as 1.",
             Self::MaximumPacketSize => {
-                "The broker states a maximum packet size of 0, which is not allowed. It is taken as if nothing was \
-                 stated."
+                "The broker states a maximum packet size of 0, which is not allowed. The value is ignored."
             }
-            Self::ConnAckFlag => {
-                "The broker's CONNACK has a flag that is neither 0 nor 1. It is taken as if nothing was stated."
-            }
-            Self::OldSubAck => "The broker answers SUBSCRIBE in the form of MQTT 3.1.1. The answer is understood.",
-            Self::OldUnsubAck => "The broker answers UNSUBSCRIBE in the form of MQTT 3.1.1. The answer is understood.",
+            Self::ConnAckFlag => "The broker's CONNACK has a flag that is neither 0 nor 1. The flag is ignored.",
+            Self::V311SubAck => "The broker answers SUBSCRIBE in the format of MQTT 3.1.1. The answer is accepted.",
+            Self::V311UnsubAck => "The broker answers UNSUBSCRIBE in the format of MQTT 3.1.1. The answer is accepted.",
         }
     }
 }

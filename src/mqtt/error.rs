@@ -10,14 +10,14 @@ use super::packet::{Disconnect, ReasonCode, Refusal};
 
 /// A packet from the server that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words} {rule}")]
+#[error("{message} {rule}")]
 pub struct Violation {
     /// The reason code that our DISCONNECT sends to a 5.0 server.
     pub reason: ReasonCode,
     /// The violated statement of the standard, e.g. `[MQTT-3.3.1-4]`, or the section if it has no number.
     pub rule: &'static str,
     /// What is wrong, for display: one sentence.
-    pub words: String,
+    pub message: String,
     /// The offending packet's first bytes, [`Violation::EXCERPT_BYTES`] at most.
     pub excerpt: Vec<u8>,
 }
@@ -25,6 +25,21 @@ pub struct Violation {
 impl Violation {
     /// The number of bytes of the offending packet that are kept for display.
     pub const EXCERPT_BYTES: usize = 64;
+
+    /// A WebSocket text frame; `[MQTT-6.0.0-1]` requires binary frames.
+    pub fn text_frame(text: &[u8]) -> Self {
+        Self {
+            reason: ReasonCode::PROTOCOL_ERROR,
+            rule: "[MQTT-6.0.0-1]",
+            message: "The broker sent a WebSocket text frame; MQTT requires binary frames.".to_owned(),
+            excerpt: Self::excerpt_of(text),
+        }
+    }
+
+    /// Copies the bytes of a packet that are kept for display.
+    pub fn excerpt_of(packet: &[u8]) -> Vec<u8> {
+        packet[..packet.len().min(Self::EXCERPT_BYTES)].to_vec()
+    }
 }
 
 /// A request that no packet can carry.
@@ -39,7 +54,7 @@ pub enum EncodeError {
         bytes: usize,
     },
     /// The whole packet is larger than the server (or MQTT) allows.
-    #[error("the packet has {bytes} bytes and the server takes {limit_bytes} at most")]
+    #[error("the packet has {bytes} bytes, but the server accepts {limit_bytes} at most")]
     PacketTooLarge {
         /// Its size, fixed header included.
         bytes: usize,
@@ -47,13 +62,20 @@ pub enum EncodeError {
         limit_bytes: u32,
     },
     /// A value that the standard forbids.
-    #[error("{words} {rule}")]
+    #[error("{message} {rule}")]
     Forbidden {
         /// What is wrong, for display: one sentence.
-        words: &'static str,
+        message: &'static str,
         /// The statement of the standard.
         rule: &'static str,
     },
+}
+
+impl EncodeError {
+    /// Creates the error for a value that this rule forbids.
+    pub(super) const fn forbidden(rule: &'static str, message: &'static str) -> Self {
+        Self::Forbidden { message, rule }
+    }
 }
 
 /// The stage of a connection.
@@ -62,9 +84,9 @@ pub enum Stage {
     /// The transport wasn't open yet.
     Dialing,
     /// CONNECT was sent, CONNACK hasn't arrived.
-    Greeting,
+    AwaitingConnAck,
     /// Connected.
-    Online,
+    Connected,
 }
 
 /// Why a connection failed or ended without our request.
@@ -83,7 +105,7 @@ pub enum Failure {
         server_reference: Option<String>,
     },
     /// The server sent DISCONNECT (5.0).
-    Disconnected(Disconnect),
+    ServerDisconnect(Disconnect),
     /// The server broke a rule or a limit of ours, and we closed.
     Violation(Violation),
     /// The transport closed.
@@ -94,10 +116,10 @@ pub enum Failure {
         closed: CloseInfo,
     },
     /// No answer in time: when opening the transport, or to CONNECT or PINGREQ.
-    Silent(Stage),
+    Timeout(Stage),
     /// A required packet can't be sent: the settings don't allow a CONNECT, or the server doesn't accept packets of the
     /// required size.
-    CannotSend(EncodeError),
+    EncodeFailed(EncodeError),
 }
 
 /// How a transport closed, as far as it reports it.
@@ -126,37 +148,38 @@ impl fmt::Display for Failure {
                 f.write_str(describe_refusal(*refusal))?;
                 match refusal {
                     Refusal::V5(reason) => in_brackets(f, *reason)?,
+                    Refusal::V311(code @ 1..=5) => {
+                        write!(f, " ({}, 3.1.1 return code {code})", refusal.reason().name())?;
+                    }
                     Refusal::V311(code) => write!(f, " (3.1.1 return code {code})")?,
                 }
                 describe_server(f, reason_string.as_deref(), server_reference.as_deref())
             }
-            Self::Disconnected(goodbye) => {
-                f.write_str(describe_disconnect(goodbye.reason))?;
-                in_brackets(f, goodbye.reason)?;
-                describe_server(f, goodbye.reason_string.as_deref(), goodbye.server_reference.as_deref())
+            Self::ServerDisconnect(disconnect) => {
+                f.write_str(describe_disconnect(disconnect.reason))?;
+                in_brackets(f, disconnect.reason)?;
+                describe_server(f, disconnect.reason_string.as_deref(), disconnect.server_reference.as_deref())
             }
             Self::Violation(violation) => {
-                write!(f, "The broker broke a rule of MQTT, so the connection was closed. {violation}")
+                write!(f, "The broker violated the MQTT protocol, so the connection was closed. {violation}")
             }
             Self::Closed { stage, closed } => {
                 f.write_str(match stage {
-                    Stage::Dialing => "No connection could be made to the broker",
-                    Stage::Greeting => "The broker closed the connection instead of answering CONNECT",
-                    Stage::Online => "The connection to the broker was lost",
+                    Stage::Dialing => "Couldn't connect to the broker",
+                    Stage::AwaitingConnAck => "The broker closed the connection instead of answering CONNECT",
+                    Stage::Connected => "The connection to the broker was lost",
                 })?;
                 if let Some(code) = closed.code {
                     write!(f, " (close code {code})")?;
                 }
                 if closed.reason.is_empty() { f.write_str(".") } else { write!(f, ": {}", closed.reason) }
             }
-            Self::Silent(stage) => f.write_str(match stage {
-                Stage::Dialing => "The broker's address didn't answer in time.",
-                Stage::Greeting => {
-                    "Something answers at this address, but not with MQTT: CONNECT got no reply in time."
-                }
-                Stage::Online => "The broker stopped answering: a ping got no reply in time.",
+            Self::Timeout(stage) => f.write_str(match stage {
+                Stage::Dialing => "The broker's address didn't respond in time.",
+                Stage::AwaitingConnAck => "The server didn't answer CONNECT in time. It may not be an MQTT broker.",
+                Stage::Connected => "The broker stopped responding: no reply to a ping in time.",
             }),
-            Self::CannotSend(error) => write!(f, "What has to be sent can't be sent to this broker: {error}"),
+            Self::EncodeFailed(error) => write!(f, "A required packet can't be sent to this broker: {error}"),
         }
     }
 }
@@ -172,36 +195,35 @@ fn describe_server(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: 
         write!(f, " The broker says: “{reason}”.")?;
     }
     if let Some(reference) = reference {
-        write!(f, " It names another server: {reference}.")?;
+        write!(f, " It refers to another server: {reference}.")?;
     }
     Ok(())
 }
 
 fn describe_refusal(refusal: Refusal) -> &'static str {
     match refusal.reason() {
-        ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker refused the user name or the password",
-        ReasonCode::NOT_AUTHORIZED => "The broker doesn't allow this connection",
-        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => "The broker doesn't speak this version of MQTT",
-        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker doesn't accept this client identifier",
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker rejected the user name or password",
+        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => "The broker doesn't support this version of MQTT",
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker rejected this client identifier",
         ReasonCode::BANNED => "The broker has banned this client",
-        ReasonCode::BAD_AUTHENTICATION_METHOD => "The broker wants another way of authentication",
-        ReasonCode::USE_ANOTHER_SERVER => "The broker asks to use another server for now",
+        ReasonCode::BAD_AUTHENTICATION_METHOD => "The broker requires another authentication method",
+        ReasonCode::USE_ANOTHER_SERVER => "The broker asks clients to use another server for now",
         ReasonCode::SERVER_MOVED => "The broker has moved to another server",
-        ReasonCode(0x88 | 0x89) => "The broker can't take connections right now",
-        _ => "The broker refused the connection",
+        ReasonCode(0x88 | 0x89) => "The broker isn't accepting connections right now",
+        _ => "The broker rejected the connection",
     }
 }
 
 fn describe_disconnect(reason: ReasonCode) -> &'static str {
     match reason {
-        ReasonCode::SESSION_TAKEN_OVER => "Another connection with the same client identifier took this session over",
-        ReasonCode::NOT_AUTHORIZED => "The broker ended the connection: it isn't allowed any longer",
-        ReasonCode::ADMINISTRATIVE_ACTION => "An administrator of the broker ended the connection",
-        ReasonCode::KEEP_ALIVE_TIMEOUT => "The broker heard nothing from here for too long and hung up",
-        ReasonCode::USE_ANOTHER_SERVER => "The broker asks to use another server for now",
+        ReasonCode::SESSION_TAKEN_OVER => "Another client connected with the same client identifier",
+        ReasonCode::NOT_AUTHORIZED => "The broker closed the connection, which is no longer authorized",
+        ReasonCode::ADMINISTRATIVE_ACTION => "An administrator of the broker closed the connection",
+        ReasonCode::KEEP_ALIVE_TIMEOUT => "Keep-alive timeout: the broker closed the connection",
+        ReasonCode::USE_ANOTHER_SERVER => "The broker asks clients to use another server for now",
         ReasonCode::SERVER_MOVED => "The broker has moved to another server",
         ReasonCode(0x8B) => "The broker is shutting down",
-        ReasonCode(0x81 | 0x82) => "The broker found fault with a packet sent from here and hung up",
-        _ => "The broker ended the connection",
+        ReasonCode(0x81 | 0x82) => "The broker rejected a packet from this client and closed the connection",
+        _ => "The broker closed the connection",
     }
 }

@@ -17,9 +17,9 @@ pub const RECURRENT: u32 = 3;
 /// From this count on requests are sent one at a time, so that the next failure shows which of them is the cause.
 pub const ONE_AT_A_TIME: u32 = 2;
 
-/// The number of times that a message which must be sent again `[MQTT-4.4.0-1]` is offered to the server; after that, a
-/// person has to decide.
-pub const OFFERS_MAX: u32 = 6;
+/// How often a message that must be sent again `[MQTT-4.4.0-1]` is sent without success; after that, the user has to
+/// decide.
+pub const SEND_ATTEMPTS_MAX: u32 = 6;
 
 /// If a connection ends later than this after a request, the request isn't the cause. Also: a request that is
 /// unanswered for this long is reported.
@@ -27,7 +27,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that lasted this long had no fault of its own: failures that aren't about a pending request are
 /// counted from zero again.
-pub const STEADY: Duration = Duration::from_secs(600);
+pub const STEADY_AFTER: Duration = Duration::from_secs(600);
 
 /// Maximum number of causes that are kept; the oldest is removed.
 const CAUSES_MAX: usize = 64;
@@ -83,11 +83,11 @@ impl FailureHistory {
 
     /// The server accepted a connection: removes the causes from before that stage.
     pub fn handle_accepted(&mut self) {
-        self.counts.retain(|(cause, _)| !matches!(cause, Cause::Ended(Stage::Dialing | Stage::Greeting, _)));
+        self.counts.retain(|(cause, _)| !matches!(cause, Cause::Ended(Stage::Dialing | Stage::AwaitingConnAck, _)));
     }
 
-    /// A connection lasted for [`STEADY`].
-    pub fn handle_steady(&mut self) {
+    /// A connection lasted for [`STEADY_AFTER`].
+    pub fn handle_steady_connection(&mut self) {
         self.counts.retain(|(cause, _)| cause.is_request());
     }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_number_of_causes_is_limited() {
         let mut history = FailureHistory::default();
         (0..1_000).for_each(|number| assert_eq!(history.note(Cause::Message(number)), 1));
         assert_eq!(history.counts.len(), CAUSES_MAX);
@@ -133,15 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_connection_proves_dialling_and_nothing_else() {
+    fn an_accepted_connection_clears_only_failures_to_connect() {
         let mut history = FailureHistory::default();
-        let (dialing, online) = (Cause::Ended(Stage::Dialing, 0), Cause::Ended(Stage::Online, 0));
+        let (dialing, online) = (Cause::Ended(Stage::Dialing, 0), Cause::Ended(Stage::Connected, 0));
         history.note(dialing.clone());
         history.note(online.clone());
         history.handle_accepted();
         assert_eq!((history.count(&dialing), history.count(&online)), (0, 1));
         history.note(Cause::Unsubscribe("a".to_owned()));
-        history.handle_steady();
+        history.handle_steady_connection();
         assert_eq!((history.count(&online), history.count(&Cause::Unsubscribe("a".to_owned()))), (0, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! The packets of MQTT as a client sends and receives them, in both versions.
 //!
-//! A received packet is already checked: [`crate::mqtt::codec::decode`] creates no value of these types from bytes that
-//! break a rule.
+//! A received packet is already checked: [`decode`](crate::mqtt::codec::decode::decode) creates no value of these types
+//! from bytes that break a rule.
 
 use std::fmt;
 use std::num::NonZeroU16;

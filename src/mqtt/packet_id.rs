@@ -24,10 +24,10 @@ impl Default for PacketIdSet {
 }
 
 impl PacketIdSet {
-    /// Takes the next identifier in turn that isn't in use; returns `None` if all 65,535 are `[MQTT-2.2.1-3]`.
+    /// Takes the next identifier that isn't in use; returns `None` if all 65,535 are `[MQTT-2.2.1-3]`.
     ///
-    /// It takes them in turn and not the lowest, so that an identifier that was just released doesn't occur in a late
-    /// packet of its former owner.
+    /// It continues after the last one instead of starting at the lowest, so that an identifier that was just released
+    /// isn't mistaken in a late packet for its former owner.
     pub fn allocate(&mut self) -> Option<PacketId> {
         if self.is_full() {
             return None;
@@ -44,7 +44,7 @@ impl PacketIdSet {
 
     /// Adds the identifier; returns `false` if it was already in the set.
     pub fn insert(&mut self, id: PacketId) -> bool {
-        let (word, bit) = place(id);
+        let (word, bit) = position(id);
         let fresh = self.bits[word] & bit == 0;
         self.bits[word] |= bit;
         self.len += usize::from(fresh);
@@ -53,7 +53,7 @@ impl PacketIdSet {
 
     /// Removes the identifier; returns `false` if it wasn't in the set.
     pub fn remove(&mut self, id: PacketId) -> bool {
-        let (word, bit) = place(id);
+        let (word, bit) = position(id);
         let present = self.bits[word] & bit != 0;
         self.bits[word] &= !bit;
         self.len -= usize::from(present);
@@ -62,7 +62,7 @@ impl PacketIdSet {
 
     /// Whether the identifier is in the set.
     pub fn contains(&self, id: PacketId) -> bool {
-        let (word, bit) = place(id);
+        let (word, bit) = position(id);
         self.bits[word] & bit != 0
     }
 
@@ -86,14 +86,15 @@ impl PacketIdSet {
         self.len == 0
     }
 
-    /// Removes all of them; the turn continues where it was.
+    /// Removes all of them; [`PacketIdSet::allocate`] continues where it was.
     pub fn clear(&mut self) {
         self.bits.fill(0);
         self.len = 0;
     }
 }
 
-fn place(id: PacketId) -> (usize, u64) {
+/// The index of the word with this identifier's bit, and the bit.
+fn position(id: PacketId) -> (usize, u64) {
     (usize::from(id.get() / 64), 1 << (id.get() % 64))
 }
 
@@ -102,12 +103,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_identifier_is_given_once_and_zero_never() {
+    fn every_identifier_is_allocated_once_and_never_zero() {
         let mut ids = PacketIdSet::default();
         let mut seen = vec![false; 65_536];
         for _ in 0..65_535 {
             let id = usize::from(ids.allocate().expect("one is free").get());
-            assert!(!std::mem::replace(&mut seen[id], true), "{id} was given twice");
+            assert!(!std::mem::replace(&mut seen[id], true), "{id} was allocated twice");
         }
         assert!(!seen[0]);
         assert_eq!(ids.allocate(), None);

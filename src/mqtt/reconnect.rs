@@ -10,24 +10,24 @@ use super::failure_history::RECURRENT;
 use super::packet::ReasonCode;
 
 /// The ceiling of the first wait.
-pub const FIRST: Duration = Duration::from_secs(1);
-/// The longest wait, except for [`LONG`].
-pub const LONGEST: Duration = Duration::from_secs(60);
+pub const FIRST_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest wait, except for [`LONG_WAIT`].
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The wait after a quota or an administrator ended the connection, because an immediate retry would cause it again.
-pub const LONG: Duration = Duration::from_secs(300);
-/// After a connection that lasted this long, waits start from [`FIRST`] again.
-pub const SETTLED: Duration = Duration::from_secs(30);
+pub const LONG_WAIT: Duration = Duration::from_secs(300);
+/// After a connection that lasted this long, waits start from [`FIRST_WAIT_MAX`] again.
+pub const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 /// What to do after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// No automatic retry: a person has to change something first.
+    /// No automatic retry: the user has to change something first.
     Never,
     /// After a back-off.
     BackOff,
     /// After a back-off that is never short, because the failure occurred a third time.
     Slow,
-    /// After [`LONG`].
+    /// After [`LONG_WAIT`].
     Long,
 }
 
@@ -35,14 +35,16 @@ pub enum Retry {
 pub fn policy(failure: &Failure, times: u32) -> Retry {
     let retry = match failure {
         Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
-        Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
-        Failure::CannotSend(_) => Retry::Never,
+        Failure::ServerDisconnect(disconnect) => by_reason(disconnect.reason),
+        Failure::EncodeFailed(_) => Retry::Never,
         // The server accepts a WebSocket only to state a refusal: a page of this origin isn't allowed there. Firefox
         // reports such a WebSocket as closed and never as open.
-        Failure::Closed { stage: Stage::Dialing | Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
+        Failure::Closed { stage: Stage::Dialing | Stage::AwaitingConnAck, closed } if closed.is_refusal() => {
+            Retry::Never
+        }
         // The server repeats the violation each time, so closing is right and another attempt isn't.
         Failure::Violation(_) if times >= RECURRENT => Retry::Never,
-        Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
+        Failure::Violation(_) | Failure::Closed { .. } | Failure::Timeout(_) => Retry::BackOff,
     };
     if retry == Retry::BackOff && times >= RECURRENT { Retry::Slow } else { retry }
 }
@@ -78,8 +80,8 @@ fn by_reason(reason: ReasonCode) -> Retry {
     }
 }
 
-/// Exponential back-off with full jitter: the n-th wait is between 0 and `FIRST * 2^n`, at most [`LONGEST`], so that a
-/// thousand tabs that lost the same broker don't reconnect in step.
+/// Exponential back-off with full jitter: the n-th wait is between 0 and `FIRST_WAIT_MAX * 2^n`, at most [`WAIT_MAX`],
+/// so that a thousand tabs that lost the same broker don\'t reconnect in step.
 #[derive(Clone, Debug)]
 pub struct BackOff {
     failures: u32,
@@ -106,7 +108,7 @@ impl BackOff {
     }
 
     fn next_ceiling(&mut self) -> Duration {
-        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        let ceiling = FIRST_WAIT_MAX.saturating_mul(1 << self.failures.min(6)).min(WAIT_MAX);
         self.failures = self.failures.saturating_add(1);
         ceiling
     }
@@ -166,10 +168,10 @@ mod tests {
             assert_eq!(policy(&refused(again), 1), Retry::BackOff, "{again:#x}");
         }
         assert_eq!(policy(&old(3), 1), Retry::BackOff);
-        let goodbye = |code| Failure::Disconnected(Disconnect::new(ReasonCode(code)));
-        assert_eq!(policy(&goodbye(0x8E), 1), Retry::Never);
-        assert_eq!(policy(&goodbye(0x98), 1), Retry::Long);
-        assert_eq!(policy(&goodbye(0x8B), 1), Retry::BackOff);
-        assert_eq!(policy(&goodbye(0x00), 1), Retry::BackOff);
+        let disconnect = |code| Failure::ServerDisconnect(Disconnect::new(ReasonCode(code)));
+        assert_eq!(policy(&disconnect(0x8E), 1), Retry::Never);
+        assert_eq!(policy(&disconnect(0x98), 1), Retry::Long);
+        assert_eq!(policy(&disconnect(0x8B), 1), Retry::BackOff);
+        assert_eq!(policy(&disconnect(0x00), 1), Retry::BackOff);
     }
 }

@@ -55,23 +55,25 @@ pub enum TopicError {
 
 impl TopicError {
     /// What is wrong and what to do about it, for display.
-    pub const fn words(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
-            Self::Empty => "The topic is empty. Give at least one character, or # for everything.",
+            Self::Empty => "The topic is empty. Enter at least one character, or # for all topics.",
             Self::TooLong { .. } => "The topic is longer than 65,535 bytes. Shorten it.",
             Self::TooManyLevels { .. } => {
-                "The topic has more than 128 levels, which some brokers can't take. Write fewer, or # for the last of them."
+                "The topic has more than 128 levels, which some brokers can't handle. Use fewer, or # for the last ones."
             }
-            Self::Null => "The topic holds the character U+0000, which MQTT forbids. Take it out.",
-            Self::WildcardInName => {
-                "A message goes to one topic, so its name can't hold + or #. Name the topic in full."
+            Self::Null => "The topic contains U+0000, which MQTT doesn't allow. Remove it.",
+            Self::WildcardInName => "A topic name can't contain + or #. Enter the full topic.",
+            Self::HashNotAlone => "# must be the last level on its own, e.g. a/#",
+            Self::HashNotLast => "# must be the last level, e.g. a/# (for a level in between use +, e.g. a/+/b)",
+            Self::PlusNotAlone => "+ must be a whole level, e.g. a/+/b, not a/x+/b",
+            Self::ShareNameEmpty => "A shared subscription requires a name after $share/, e.g. $share/name/filter",
+            Self::ShareNameWildcard => {
+                "The name of a shared subscription can't contain + or #, e.g. $share/name/filter"
             }
-            Self::HashNotAlone => "# may only stand alone as the last level: a/#",
-            Self::HashNotLast => "# may only stand alone as the last level: a/# (one level in between is +: a/+/b)",
-            Self::PlusNotAlone => "+ must fill its whole level: a/+/b, not a/x+/b",
-            Self::ShareNameEmpty => "A shared subscription needs a name after $share/: $share/name/filter",
-            Self::ShareNameWildcard => "The name of a shared subscription can't hold + or #: $share/name/filter",
-            Self::ShareWithoutFilter => "A shared subscription needs a filter after its name: $share/name/filter",
+            Self::ShareWithoutFilter => {
+                "A shared subscription requires a filter after its name, e.g. $share/name/filter"
+            }
         }
     }
 
@@ -94,7 +96,7 @@ impl TopicError {
 
 impl fmt::Display for TopicError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
+        f.write_str(self.message())
     }
 }
 
@@ -183,13 +185,13 @@ fn matches(filter: &str, topic: &str) -> bool {
         return false;
     }
     let mut levels = topic.split('/');
-    for wanted in filter.split('/') {
+    for filter_level in filter.split('/') {
         // Also if the topic has no level left: `a/#` matches `a`.
-        if wanted == "#" {
+        if filter_level == "#" {
             return true;
         }
         match levels.next() {
-            Some(level) if wanted == "+" || wanted == level => {}
+            Some(level) if filter_level == "+" || filter_level == level => {}
             _ => return false,
         }
     }

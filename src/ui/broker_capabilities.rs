@@ -7,7 +7,7 @@
 
 use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
-use crate::mqtt::session::ServerCapabilities;
+use crate::mqtt::session::server_capabilities::ServerCapabilities;
 use crate::protocol::connection::{BrokerStatus, ConnectionState};
 
 /// A capability that a broker may lack.

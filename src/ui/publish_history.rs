@@ -127,7 +127,7 @@ impl PublishHistory {
     /// Without a connection: says that messages wait, and how many.
     pub fn waiting_words(&self, state: ConnectionState) -> Option<String> {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
-        let limit = session::Options::default().queue_messages as u64;
+        let limit = session::options::Options::default().queue_messages as u64;
         Some(format!(
             "Offline. Up to {} messages are queued and sent on reconnect; {} queued.",
             grouped(limit),

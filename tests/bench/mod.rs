@@ -7,7 +7,9 @@
 
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -26,7 +28,7 @@ pub struct Bench {
 pub struct Delivered(pub Vec<String>);
 
 impl MessageSink for Delivered {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         self.0.push(format!("{} {}", message.topic, String::from_utf8_lossy(message.payload)));
     }
 }
@@ -96,7 +98,7 @@ impl Bench {
     /// Why the connection was lost, and whether it is tried again.
     pub fn failure(&mut self) -> (Failure, bool) {
         match &self.events()[..] {
-            [.., Event::Lost { failure, retry_at, .. }] => (failure.as_ref().clone(), retry_at.is_some()),
+            [.., Event::Disconnected { failure, retry_at, .. }] => (failure.as_ref().clone(), retry_at.is_some()),
             other => panic!("not lost: {other:?}"),
         }
     }
@@ -118,7 +120,7 @@ pub fn v5() -> Options {
 }
 
 pub fn v311() -> Options {
-    Options { version: Some(Version::V311), lasts_in_v311: true, ..v5() }
+    Options { version: Some(Version::V311), keep_session_in_v311: true, ..v5() }
 }
 
 pub fn auto() -> Options {

@@ -8,12 +8,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use mqtt_crawl::mqtt::codec::{self, Limits};
+use mqtt_crawl::mqtt::codec::decode::decode;
+use mqtt_crawl::mqtt::codec::frame::frame;
+use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{
-    DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DisconnectMode, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -112,19 +114,19 @@ fn filter(argument: u8) -> TopicFilter {
 /// follows it; whatever isn't asks for more at every length.
 fn check_codec(bytes: &[u8]) {
     let limits = limits();
-    match codec::frame(bytes, &limits) {
+    match frame(bytes, &limits) {
         Ok(None) => {
             for end in 0..bytes.len() {
-                assert_eq!(codec::frame(&bytes[..end], &limits), Ok(None), "a beginning of an unfinished packet");
+                assert_eq!(frame(&bytes[..end], &limits), Ok(None), "a beginning of an unfinished packet");
             }
         }
         Ok(Some(length)) => {
             assert!((2..=bytes.len()).contains(&length) && length <= PACKET_BYTES as usize);
             let packet = &bytes[..length];
-            assert_eq!(codec::frame(packet, &limits), Ok(Some(length)));
-            assert_eq!(codec::frame(&packet[..length - 1], &limits), Ok(None));
+            assert_eq!(frame(packet, &limits), Ok(Some(length)));
+            assert_eq!(frame(&packet[..length - 1], &limits), Ok(None));
             for version in [Version::V311, Version::V5] {
-                if let Err(violation) = codec::decode(packet, version, &limits) {
+                if let Err(violation) = decode(packet, version, &limits) {
                     check_violation(&violation);
                     assert_eq!(violation.excerpt, packet[..length.min(Violation::EXCERPT_BYTES)]);
                 }
@@ -135,7 +137,7 @@ fn check_codec(bytes: &[u8]) {
 }
 
 fn check_violation(violation: &Violation) {
-    assert!(violation.reason.is_error() && !violation.rule.is_empty() && !violation.words.is_empty());
+    assert!(violation.reason.is_error() && !violation.rule.is_empty() && !violation.message.is_empty());
     assert!(!violation.excerpt.is_empty() && violation.excerpt.len() <= Violation::EXCERPT_BYTES);
 }
 
@@ -171,7 +173,7 @@ enum Action {
 }
 
 impl MessageSink for Said {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         assert!(!message.topic.is_empty(), "an alias was resolved");
         assert!(message.topic.len() + message.payload.len() <= PACKET_BYTES as usize);
         self.messages.push((message.topic.to_owned(), message.payload.to_vec(), message.qos));
@@ -184,7 +186,7 @@ impl Pair {
             version: [None, Some(Version::V5), Some(Version::V311), Some(Version::V5)][usize::from(settings % 4)],
             client_id: "fuzz".to_owned(),
             session_expiry_s: if settings & 4 == 0 { 0 } else { 60 },
-            lasts_in_v311: settings & 8 != 0,
+            keep_session_in_v311: settings & 8 != 0,
             clean_start: settings & 16 == 0,
             receive_maximum: if settings & 32 == 0 { 2 } else { 1_024 },
             keep_alive_s: if settings & 64 == 0 { 30 } else { 1 },
@@ -247,10 +249,10 @@ impl Pair {
 
     /// The program ends, and the next one takes the session up again.
     fn restart(&mut self) {
-        let saved = self.whole.saved();
-        assert_eq!(saved, self.bytewise.saved());
+        let saved = self.whole.snapshot();
+        assert_eq!(saved, self.bytewise.snapshot());
         let (whole, tokens) = Session::restore(self.options.clone(), SEED, saved.clone());
-        assert_eq!(whole.saved(), saved, "what was saved is what is restored");
+        assert_eq!(whole.snapshot(), saved, "what was saved is what is restored");
         self.bytewise = Session::restore(self.options.clone(), SEED, saved).0;
         self.whole = whole;
         self.unfinished = tokens.into_iter().collect();
@@ -275,7 +277,7 @@ impl Pair {
             match event {
                 Event::Dialing { version } => self.version = version,
                 Event::Published { token, .. } => assert!(self.unfinished.remove(&token), "one outcome each"),
-                Event::Lost { failure, retry_at, .. } => {
+                Event::Disconnected { failure, retry_at, .. } => {
                     losses += 1;
                     assert!(!failure.to_string().is_empty());
                     assert!(retry_at.is_none_or(|at| at >= self.now && at <= self.now + Duration::from_secs(300)));
@@ -284,7 +286,7 @@ impl Pair {
             }
         }
         assert!(losses <= 1, "a connection is lost once");
-        assert_eq!(self.whole.unfinished(), self.unfinished.len(), "what has no outcome is unfinished");
+        assert_eq!(self.whole.unfinished_publishes(), self.unfinished.len(), "what has no outcome is unfinished");
     }
 }
 
@@ -297,7 +299,7 @@ fn listen(session: &mut Session, said: &mut Said) {
         });
     }
     while let Some(mut event) = session.poll_event() {
-        if let Event::Lost { failure, .. } = &mut event
+        if let Event::Disconnected { failure, .. } = &mut event
             && let Failure::Violation(violation) = failure.as_mut()
         {
             check_violation(violation);

@@ -40,10 +40,10 @@ const CASES: &[Case] = &[
     (Mode::OldConnAck, &[AUTO], Connected, "3.1.1"),
     (Mode::OldConnAck, &[V5], Stopped, "3 times"),
     (Mode::SilentToV5, &[AUTO], Connected, "3.1.1"),
-    (Mode::SilentToV5, &[V5], Reconnecting, "CONNECT got no reply"),
-    (Mode::Silent, ALL, Reconnecting, "CONNECT got no reply"),
+    (Mode::SilentToV5, &[V5], Reconnecting, "didn't answer CONNECT"),
+    (Mode::Silent, ALL, Reconnecting, "didn't answer CONNECT"),
     (Mode::CloseOnConnect, ALL, Reconnecting, "client ID"),
-    (Mode::Busy, ALL, Reconnecting, "can't take connections right now"),
+    (Mode::Busy, ALL, Reconnecting, "isn't accepting connections right now"),
     (Mode::NoConnAck, ALL, Stopped, "[MQTT-3.2.0-1]"),
     // Maximum QoS 2, Receive Maximum 0, Maximum Packet Size 0, Retain Available 2.
     (Mode::Properties(&[0x24, 2]), &[AUTO], Connected, "3.1.1"),
@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
     // Subscriptions.
     (Mode::CloseOnSubscribe, ALL, Connected, "on each subscription to “#”"),
     (Mode::NoSubAck, ALL, Connected, "hasn't acknowledged the subscription to “#”"),
-    (Mode::OldSubAck, BY_5, Connected, "SUBSCRIBE in the form of MQTT 3.1.1"),
+    (Mode::OldSubAck, BY_5, Connected, "SUBSCRIBE in the format of MQTT 3.1.1"),
     (Mode::LongSubAck, ALL, Stopped, "3 times"),
     // Messages.
     (Mode::Sends(&[(0x38, b"t", b"x")]), BY_5, Connected, "[MQTT-3.3.1-2]"),
@@ -362,7 +362,7 @@ fn an_unsubscribe_without_an_answer_is_told() {
     for (mode, version, words) in [
         (Mode::NoUnsubAck, V5, "hasn't acknowledged the unsubscription from “#”"),
         (Mode::NoUnsubAck, V311, "hasn't acknowledged the unsubscription from “#”"),
-        (Mode::OldUnsubAck, V5, "UNSUBSCRIBE in the form of MQTT 3.1.1"),
+        (Mode::OldUnsubAck, V5, "UNSUBSCRIBE in the format of MQTT 3.1.1"),
     ] {
         let mut sim = Sim::connect(mode, &clean(version));
         sim.command(PanelCommand::Unsubscribe("#".to_owned()));
@@ -442,7 +442,7 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
             assert_eq!(sim.connection().state, Connected);
             sim.live(Duration::from_millis(200));
             assert_eq!(sim.connection().state, Reconnecting, "{keep_alive_s}");
-            assert!(sim.connection().words.contains("stopped answering"), "{}", sim.connection().words);
+            assert!(sim.connection().words.contains("stopped responding"), "{}", sim.connection().words);
             sim.is_black_hole = false;
             sim.live(Duration::from_secs(2));
             assert_eq!((sim.connection().state, sim.dials.len()), (Connected, dials + 1));
@@ -469,7 +469,7 @@ fn after_sleep_times_are_the_wall_clocks_and_the_connection_is_asked() {
     sim.is_black_hole = true;
     sim.engine.handle_clock_jump(HOUR_US, sim.now);
     sim.live(Duration::from_secs(3));
-    assert!(sim.said().contains("stopped answering"), "{}", sim.said());
+    assert!(sim.said().contains("stopped responding"), "{}", sim.said());
     sim.is_black_hole = false;
     sim.live(Duration::from_secs(3));
     assert_eq!(sim.connection().state, Connected);

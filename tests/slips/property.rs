@@ -6,9 +6,9 @@ use std::time::Duration;
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, Event, Message, MessageSink, Options, Session, Subscription, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, MessageSink, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ const MODES: [Mode; 26] = [
 struct Nowhere;
 
 impl MessageSink for Nowhere {
-    fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
+    fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -85,7 +85,7 @@ impl Run {
             version,
             client_id: "c".to_owned(),
             session_expiry_s: if is_kept { 3_600 } else { 0 },
-            lasts_in_v311: true,
+            keep_session_in_v311: true,
             ..Options::default()
         };
         let mut run = Self {
@@ -188,7 +188,7 @@ impl Run {
                 | Event::Published { outcome: DeliveryOutcome::EndsConnection { .. }, .. } => {
                     self.has_given_up = true;
                 }
-                Event::Lost { failure, retry_at, recurrence } => {
+                Event::Disconnected { failure, retry_at, recurrence } => {
                     let has_given_up = std::mem::take(&mut self.has_given_up);
                     let wait = retry_at.map(|at| at.since(self.now));
                     assert!(recurrence.times >= 1);

@@ -46,32 +46,31 @@ pub(in crate::mqtt) mod id {
 pub(in crate::mqtt) type Fault = Box<Violation>;
 
 #[cold]
-pub(in crate::mqtt) fn fault(reason: ReasonCode, rule: &'static str, words: impl Into<String>) -> Fault {
-    Box::new(Violation { reason, rule, words: words.into(), excerpt: Vec::new() })
+pub(in crate::mqtt) fn fault(reason: ReasonCode, rule: &'static str, message: impl Into<String>) -> Fault {
+    Box::new(Violation { reason, rule, message: message.into(), excerpt: Vec::new() })
 }
 
 /// The bytes can't be parsed.
 #[cold]
-pub(in crate::mqtt) fn malformed(rule: &'static str, words: impl Into<String>) -> Fault {
-    fault(ReasonCode::MALFORMED_PACKET, rule, words)
+pub(in crate::mqtt) fn malformed(rule: &'static str, message: impl Into<String>) -> Fault {
+    fault(ReasonCode::MALFORMED_PACKET, rule, message)
 }
 
 /// The bytes can be parsed but break a rule.
 #[cold]
-pub(in crate::mqtt) fn protocol_error(rule: &'static str, words: impl Into<String>) -> Fault {
-    fault(ReasonCode::PROTOCOL_ERROR, rule, words)
+pub(in crate::mqtt) fn protocol_error(rule: &'static str, message: impl Into<String>) -> Fault {
+    fault(ReasonCode::PROTOCOL_ERROR, rule, message)
 }
 
 /// Adds the first bytes of the packet to the violation.
 #[cold]
 pub(in crate::mqtt) fn violation(violation: Violation, packet: &[u8]) -> Violation {
-    let excerpt = packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec();
-    Violation { excerpt, ..violation }
+    Violation { excerpt: Violation::excerpt_of(packet), ..violation }
 }
 
 #[cold]
 pub(in crate::mqtt) fn cut_short() -> Fault {
-    malformed("section 4.13.1", "The broker sent a packet with a field that runs past its end.")
+    malformed("section 4.13.1", "The broker sent a packet with a field that extends past its end.")
 }
 
 /// Splits a packet into its first byte and the bytes that its remaining length counts, which must be all the others.
@@ -81,7 +80,10 @@ pub(in crate::mqtt) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), F
     let mut reader = Reader::new(rest);
     let remaining_bytes = reader.variable_integer()?;
     if reader.rest.len() != remaining_bytes as usize {
-        return Err(malformed("section 2.1.4", "The broker sent a packet whose length isn't the one it states."));
+        return Err(malformed(
+            "section 2.1.4",
+            "The broker sent a packet whose length doesn't match its length field.",
+        ));
     }
     Ok((*first, reader))
 }
@@ -90,10 +92,10 @@ pub(in crate::mqtt) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), F
 /// broker sent {what} that …".
 pub(in crate::mqtt) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
+        return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that isn't UTF-8 text.")));
     };
     if bytes.contains(&0) {
-        return Err(malformed("[MQTT-1.5.4-2]", format!("The broker sent {what} that holds the character U+0000.")));
+        return Err(malformed("[MQTT-1.5.4-2]", format!("The broker sent {what} that contains U+0000.")));
     }
     Ok(text)
 }
@@ -167,7 +169,7 @@ impl<'a> Reader<'a> {
             if byte == 0 && at > 0 {
                 return Err(malformed(
                     "[MQTT-1.5.5-1]",
-                    "The broker sent a length that is written longer than it needs to be.",
+                    "The broker sent a length field that isn't in its shortest form.",
                 ));
             }
             self.rest = &self.rest[at + 1..];
@@ -176,7 +178,7 @@ impl<'a> Reader<'a> {
         if self.rest.len() < 4 {
             return Err(cut_short());
         }
-        Err(malformed("section 1.5.5", "The broker sent a length of more than four bytes."))
+        Err(malformed("section 1.5.5", "The broker sent a length field of more than four bytes."))
     }
 
     /// Binary data: a two-byte length and that many bytes.
@@ -248,14 +250,17 @@ pub(in crate::mqtt) fn boolean(byte: u8, what: &str, rule: &'static str) -> Resu
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(protocol_error(rule, format!("The broker sent {what} of {byte}, where only 0 and 1 are allowed."))),
+        _ => Err(protocol_error(rule, format!("The broker sent {what} of {byte}; only 0 and 1 are allowed."))),
     }
 }
 
 /// Refuses a property that is unknown or not allowed in this packet.
 #[cold]
 pub(in crate::mqtt) fn misplaced(property: u8, packet: &str) -> Fault {
-    malformed("section 2.2.2.2", format!("The broker sent the property 0x{property:02X}, which {packet} can't carry."))
+    malformed(
+        "section 2.2.2.2",
+        format!("The broker sent the property 0x{property:02X}, which isn't allowed in {packet}."),
+    )
 }
 
 /// The number of bytes that a variable byte integer takes.
@@ -299,10 +304,10 @@ pub(in crate::mqtt) fn put_binary(field: &'static str, bytes: &[u8], out: &mut V
 /// Writes text with its two-byte length.
 pub(in crate::mqtt) fn put_text(field: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if text.as_bytes().contains(&0) {
-        return Err(EncodeError::Forbidden {
-            words: "A text holds the character U+0000, which MQTT forbids. Take it out.",
-            rule: "[MQTT-1.5.4-2]",
-        });
+        return Err(EncodeError::forbidden(
+            "[MQTT-1.5.4-2]",
+            "A text contains U+0000, which MQTT doesn't allow. Remove it.",
+        ));
     }
     put_binary(field, text.as_bytes(), out)
 }

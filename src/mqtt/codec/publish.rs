@@ -81,10 +81,10 @@ fn put_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(
     }
     if let Some(topic) = &properties.response_topic {
         if topic.contains(['+', '#']) {
-            return Err(EncodeError::Forbidden {
-                words: "A response topic is one topic, so it can't hold + or #. Name it in full.",
-                rule: "[MQTT-3.3.2-14]",
-            });
+            return Err(EncodeError::forbidden(
+                "[MQTT-3.3.2-14]",
+                "A response topic can't contain + or #. Enter the full topic.",
+            ));
         }
         out.push(id::RESPONSE_TOPIC);
         put_text("the response topic", topic, out)?;
@@ -100,6 +100,10 @@ fn put_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(
     put_user_properties(&properties.user_properties, out)
 }
 
+/// Flags in the first byte.
+const DUP: u8 = 0b1000;
+const RETAIN: u8 = 0b0001;
+
 /// A PUBLISH split into its parts, with topic and properties not yet checked.
 struct Parts<'a> {
     first: u8,
@@ -111,20 +115,18 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// Splits a packet. `allows_dup_at_qos0` leaves that fault to the caller.
     #[inline(always)]
-    fn of(packet: &'a [u8], version: Version) -> Result<Self, Fault> {
+    fn split(packet: &'a [u8], version: Version, allows_dup_at_qos0: bool) -> Result<Self, Fault> {
         let (first, mut reader) = split_header(packet)?;
         if first >> 4 != 3 {
-            return Err(malformed("section 3.3.1", "This packet is no PUBLISH."));
+            return Err(malformed("section 3.3.1", "This packet isn't a PUBLISH."));
         }
         let Some(qos) = QoS::from_u8((first >> 1) & 0b11) else {
             return Err(malformed("[MQTT-3.3.1-4]", "The broker sent a message with QoS 3, which doesn't exist."));
         };
-        if first & 0b1000 != 0 && qos == QoS::AtMostOnce {
-            return Err(malformed(
-                "[MQTT-3.3.1-2]",
-                "The broker sent a message of QoS 0 that is marked as sent before.",
-            ));
+        if !allows_dup_at_qos0 && first & DUP != 0 && qos == QoS::AtMostOnce {
+            return Err(malformed("[MQTT-3.3.1-2]", "The broker sent a QoS 0 message with the DUP flag."));
         }
         let topic = reader.short_binary()?;
         let packet_id = match qos {
@@ -138,33 +140,39 @@ impl<'a> Parts<'a> {
         Ok(Self { first, qos, topic, packet_id, properties, payload: reader.rest() })
     }
 
+    /// The packet with its topic and alias, once they are checked.
     #[inline(always)]
-    fn with(self, topic: &'a str, topic_alias: Option<NonZeroU16>) -> Result<Publish<'a>, Fault> {
+    fn checked(self, topic: &'a str, topic_alias: Option<NonZeroU16>) -> Result<Publish<'a>, Fault> {
         if topic.is_empty() && topic_alias.is_none() {
             return Err(protocol_error(
                 "[MQTT-4.7.3-1]",
-                "The broker sent a message without a topic and without an alias for one.",
+                "The broker sent a message with neither a topic nor a topic alias.",
             ));
         }
+        Ok(self.publish(topic, topic_alias))
+    }
+
+    #[inline(always)]
+    fn publish(self, topic: &'a str, topic_alias: Option<NonZeroU16>) -> Publish<'a> {
         let Self { first, qos, packet_id, properties, payload, .. } = self;
-        Ok(Publish {
-            dup: first & 0b1000 != 0,
+        Publish {
+            dup: first & DUP != 0,
             qos,
-            retain: first & 1 != 0,
+            retain: first & RETAIN != 0,
             topic,
             packet_id,
             topic_alias,
             properties,
             payload,
-        })
+        }
     }
 }
 
 fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
-    let parts = Parts::of(packet, version)?;
+    let parts = Parts::split(packet, version, false)?;
     let topic = topic(parts.topic)?;
     let checked = check_properties(Reader::new(parts.properties))?;
-    parts.with(topic, checked.topic_alias)
+    parts.checked(topic, checked.topic_alias)
 }
 
 /// The topic and the properties that were checked last. Publishers often repeat them, and identical bytes need no
@@ -180,14 +188,14 @@ impl PublishCache {
     /// [`decode`] for a series of messages.
     #[inline(always)]
     pub(in crate::mqtt) fn decode<'a>(&'a mut self, packet: &'a [u8], version: Version) -> Result<Publish<'a>, Fault> {
-        let parts = Parts::of(packet, version)?;
+        let parts = Parts::split(packet, version, false)?;
         if !byte_ops::are_same(parts.topic, self.topic.as_bytes()) {
             self.cache_topic(parts.topic)?;
         }
         if !byte_ops::are_same(parts.properties, &self.properties) {
             self.cache_properties(parts.properties)?;
         }
-        parts.with(&self.topic, self.topic_alias)
+        parts.checked(&self.topic, self.topic_alias)
     }
 
     #[inline(never)]
@@ -218,44 +226,28 @@ pub(in crate::mqtt) enum Tolerated<'a> {
 }
 
 /// Reads a 5.0 PUBLISH whose meaning is clear despite its fault, by the table of [`deviation`](crate::mqtt::deviation).
-pub(in crate::mqtt) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
-    let (first, mut reader) = split_header(packet).ok()?;
-    let qos = QoS::from_u8((first >> 1) & 0b11)?;
-    let topic = reader.binary().ok()?;
-    let packet_id = match qos {
-        QoS::AtMostOnce => None,
-        QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id("[MQTT-2.2.1-4]").ok()?),
-    };
-    let properties = reader.section().ok()?.rest();
-    let topic_alias = check_properties(Reader::new(properties)).ok()?.topic_alias;
-    let is_marked = first & 0b1000 != 0 && qos == QoS::AtMostOnce;
-    let deviation = match std::str::from_utf8(topic) {
-        Err(_) => Deviation::TopicNotUtf8,
-        Ok("") if topic_alias.is_none() => Deviation::EmptyTopic,
-        Ok(topic) if topic.contains(['+', '#']) => Deviation::WildcardInTopic,
-        Ok(topic) if topic.contains('\0') => Deviation::NulInTopic,
-        Ok(_) if is_marked => Deviation::DupAtQos0,
+pub(in crate::mqtt) fn decode_tolerated(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
+    let parts = Parts::split(packet, Version::V5, true).ok()?;
+    let topic_alias = check_properties(Reader::new(parts.properties)).ok()?.topic_alias;
+    let is_dup_at_qos0 = parts.first & DUP != 0 && parts.qos == QoS::AtMostOnce;
+    let (topic, deviation) = match std::str::from_utf8(parts.topic) {
+        Err(_) => (None, Deviation::TopicNotUtf8),
+        Ok("") if topic_alias.is_none() => (None, Deviation::EmptyTopic),
+        Ok(topic) if topic.contains(['+', '#']) => (Some(topic), Deviation::WildcardInTopic),
+        Ok(topic) if topic.contains('\0') => (Some(topic), Deviation::NulInTopic),
+        Ok(topic) if is_dup_at_qos0 => (Some(topic), Deviation::DupAtQos0),
         Ok(_) => return None,
     };
-    let tolerated = match (std::str::from_utf8(topic), deviation) {
-        (Ok(topic), kept) if kept != Deviation::EmptyTopic => Tolerated::Kept(Publish {
-            dup: first & 0b1000 != 0,
-            qos,
-            retain: first & 1 != 0,
-            topic,
-            packet_id,
-            topic_alias,
-            properties,
-            payload: reader.rest(),
-        }),
-        _ => Tolerated::Skipped(packet_id.map(|id| (qos, id))),
+    let tolerated = match topic {
+        Some(topic) => Tolerated::Kept(parts.publish(topic, topic_alias)),
+        None => Tolerated::Skipped(parts.packet_id.map(|id| (parts.qos, id))),
     };
     Some((tolerated, deviation))
 }
 
 /// The topic of a PUBLISH that breaks a rule, for display: shortened, with invalid UTF-8 replaced. `None` if it has
 /// none.
-pub(in crate::mqtt) fn topic_in_words(packet: &[u8]) -> Option<String> {
+pub(in crate::mqtt) fn topic_for_display(packet: &[u8]) -> Option<String> {
     const SHOWN_CHARS: usize = 100;
     let (_, mut reader) = split_header(packet).ok()?;
     let topic = String::from_utf8_lossy(reader.binary().ok()?);
@@ -281,7 +273,7 @@ fn wildcard(topic: &str) -> Fault {
     fault(
         ReasonCode(0x90),
         "[MQTT-3.3.2-2]",
-        format!("The broker sent a message whose topic holds the wildcard {wildcard}."),
+        format!("The broker sent a message whose topic contains the wildcard {wildcard}."),
     )
 }
 
@@ -326,7 +318,7 @@ fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
             if topic.contains(['+', '#']) {
                 return Err(protocol_error(
                     "[MQTT-3.3.2-14]",
-                    "The broker sent a message whose response topic holds a wildcard.",
+                    "The broker sent a message whose response topic contains a wildcard.",
                 ));
             }
             Property::ResponseTopic(topic)
@@ -381,10 +373,10 @@ mod tests {
         for before in packets {
             for packet in packets {
                 for version in [Version::V311, Version::V5] {
-                    let mut known = PublishCache::default();
+                    let mut cache = PublishCache::default();
                     // The packet may be refused.
-                    let _ = known.decode(before, version);
-                    let decoded = known.decode(packet, version).map_err(|fault| violation(*fault, packet));
+                    let _ = cache.decode(before, version);
+                    let decoded = cache.decode(packet, version).map_err(|fault| violation(*fault, packet));
                     assert_eq!(decoded, decode(packet, version), "{before:02x?}, then {packet:02x?}");
                 }
             }

@@ -25,7 +25,7 @@ pub enum Request {
 
 /// The last QoS 0 message to a topic; it gets no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unanswerable {
+pub struct Qos0Topic {
     /// Its topic.
     pub topic: String,
     /// Size of its payload, in bytes.
@@ -46,9 +46,9 @@ const QOS0_TOPICS_MAX: usize = 64;
 pub struct Outstanding {
     requests: VecDeque<(Request, Instant)>,
     /// By topic, the latest last.
-    qos0: Vec<Unanswerable>,
+    qos0: Vec<Qos0Topic>,
     /// A missing answer was reported on this connection.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Outstanding {
@@ -60,8 +60,8 @@ impl Outstanding {
     /// Adds a sent QoS 0 message.
     pub fn push_qos0(&mut self, topic: &str, payload_bytes: usize, now: Instant) {
         match self.qos0.iter().rposition(|known| known.topic == topic) {
-            Some(place) => {
-                self.qos0[place..].rotate_left(1);
+            Some(index) => {
+                self.qos0[index..].rotate_left(1);
                 if let Some(last) = self.qos0.last_mut() {
                     last.payload_bytes = payload_bytes;
                 }
@@ -70,7 +70,7 @@ impl Outstanding {
                 if self.qos0.len() == QOS0_TOPICS_MAX {
                     self.qos0.remove(0);
                 }
-                self.qos0.push(Unanswerable { topic: topic.to_owned(), payload_bytes, since: now });
+                self.qos0.push(Qos0Topic { topic: topic.to_owned(), payload_bytes, since: now });
             }
         }
     }
@@ -82,15 +82,15 @@ impl Outstanding {
 
     /// Removes an answered request; returns `false` if it wasn't listed.
     pub fn remove(&mut self, request: Request) -> bool {
-        let place = self.requests.iter().position(|(known, _)| *known == request);
-        place.is_some_and(|place| self.requests.remove(place).is_some())
+        let index = self.requests.iter().position(|(known, _)| *known == request);
+        index.is_some_and(|index| self.requests.remove(index).is_some())
     }
 
     /// The connection ended: its requests will get no answer.
     pub fn clear(&mut self) {
         self.requests.clear();
         self.qos0.clear();
-        self.is_told = false;
+        self.is_reported = false;
     }
 
     /// Whether every request was answered.
@@ -105,19 +105,19 @@ impl Outstanding {
     }
 
     /// The QoS 0 message that may have ended the connection now.
-    pub fn suspect_qos0(&self, now: Instant) -> Option<&Unanswerable> {
+    pub fn suspect_qos0(&self, now: Instant) -> Option<&Qos0Topic> {
         self.qos0.last().filter(|last| now.since(last.since) <= OBJECTION_TIMEOUT)
     }
 
     /// Topics whose QoS 0 messages the server accepted for longer than it would if it objected.
-    pub fn innocent_topics(&self, now: Instant) -> impl Iterator<Item = &str> {
-        let innocent = self.qos0.iter().filter(move |known| now.since(known.since) > OBJECTION_TIMEOUT);
-        innocent.map(|known| known.topic.as_str())
+    pub fn accepted_topics(&self, now: Instant) -> impl Iterator<Item = &str> {
+        let accepted = self.qos0.iter().filter(move |known| now.since(known.since) > OBJECTION_TIMEOUT);
+        accepted.map(|known| known.topic.as_str())
     }
 
     /// When a missing answer is to be reported.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let (_, sent_at) = self.requests.front().filter(|_| !self.is_told)?;
+        let (_, sent_at) = self.requests.front().filter(|_| !self.is_reported)?;
         Some(*sent_at + ANSWER_TIMEOUT)
     }
 
@@ -127,7 +127,7 @@ impl Outstanding {
         if !is_due {
             return None;
         }
-        self.is_told = true;
+        self.is_reported = true;
         self.requests.front().map(|(request, _)| *request)
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn topics_that_were_taken_for_longer_are_innocent() {
+    fn topics_accepted_for_longer_are_not_suspected() {
         let mut outstanding = Outstanding::default();
         let at = Instant::from_millis;
         for second in 0..6 {
@@ -148,7 +148,7 @@ mod tests {
         let suspect =
             outstanding.suspect_qos0(at(5_600)).map(|suspect| (suspect.topic.as_str(), suspect.payload_bytes));
         assert_eq!(suspect, Some(("forbidden", 7)));
-        assert_eq!(outstanding.innocent_topics(at(5_600)).collect::<Vec<_>>(), ["a/1", "a/2"]);
+        assert_eq!(outstanding.accepted_topics(at(5_600)).collect::<Vec<_>>(), ["a/1", "a/2"]);
         (0..1_000).for_each(|number| outstanding.push_qos0(&number.to_string(), 0, at(6_000)));
         assert_eq!(outstanding.qos0.len(), QOS0_TOPICS_MAX);
     }

@@ -162,7 +162,7 @@ impl MessageFields {
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
                 TopicError::Empty => "Enter a topic.",
-                error => error.words(),
+                error => error.message(),
             };
             faults.push(Fault::new(Field::Topic, words));
         }

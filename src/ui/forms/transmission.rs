@@ -90,7 +90,7 @@ impl PlanFields {
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
                 TopicError::Empty => "Enter a topic.",
-                error => error.words(),
+                error => error.message(),
             };
             faults.push(Fault::new(Field::Topic, words));
         }

@@ -10,9 +10,9 @@ use anyhow::{Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions};
-use mqtt_crawl::mqtt::session::{
-    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
-};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, DisconnectMode, Event, MessageSink, Token, Transmit};
+use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,7 +60,7 @@ enum Socket {
 struct Arrivals(Vec<Vec<u8>>);
 
 impl MessageSink for Arrivals {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         self.0.push(message.payload.to_vec());
     }
 }
@@ -128,7 +128,7 @@ impl Client {
 
     /// Returns the number of publishes without an outcome.
     pub fn unfinished(&self) -> usize {
-        self.session.unfinished()
+        self.session.unfinished_publishes()
     }
 
     /// Returns the number of accepted connections, and at how many of them the broker still had the session.
@@ -221,8 +221,8 @@ impl Client {
                 Event::Published { token, outcome } => {
                     ensure!(self.outcomes.insert(token, outcome).is_none(), "{token:?} came to its end twice");
                 }
-                Event::Lost { failure, .. } => match *failure {
-                    Failure::Closed { .. } => self.session.wake(self.now()),
+                Event::Disconnected { failure, .. } => match *failure {
+                    Failure::Closed { .. } => self.session.retry_now(self.now()),
                     other => bail!("lost for another reason than a cut: {other:?}"),
                 },
                 Event::Dialing { .. }

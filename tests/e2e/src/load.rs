@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use mqtt_crawl::mqtt::codec;
+use mqtt_crawl::mqtt::codec::encode::encode;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::packet::{Outgoing, Publish, PublishProperties, QoS, Version};
 use tokio::io::AsyncWriteExt;
@@ -268,7 +268,7 @@ fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) 
         properties: &properties,
         payload: payload.as_bytes(),
     };
-    Ok(codec::encode(&Outgoing::Publish(packet), version, u32::MAX, out)?)
+    Ok(encode(&Outgoing::Publish(packet), version, u32::MAX, out)?)
 }
 
 /// Returns a complete [`CYCLE`] of messages for 5.0 clients, packet after packet, all of one length.
@@ -303,6 +303,9 @@ pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use mqtt_crawl::mqtt::codec::frame::frame;
+    use mqtt_crawl::mqtt::codec::limits::Limits;
+
     use super::*;
 
     #[test]
@@ -322,7 +325,7 @@ mod tests {
                 let mut packet = Vec::new();
                 put_packet(number, version, dress, &mut packet)?;
                 assert_eq!(packet.len(), head + PAYLOAD_BYTES);
-                assert_eq!(codec::frame(&packet, &codec::Limits::default())?, Some(packet.len()));
+                assert_eq!(frame(&packet, &Limits::default())?, Some(packet.len()));
                 assert!(packet.ends_with(b"\"}"), "{}", String::from_utf8_lossy(&packet));
             }
             for packets_per_frame in [1, 16, 64] {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use mqtt_crawl::mqtt::codec;
+use mqtt_crawl::mqtt::codec::encode::encode;
 use mqtt_crawl::mqtt::packet::{self, Outgoing, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -170,7 +170,7 @@ impl Publisher {
             payload: payload.as_bytes(),
         };
         self.packet.clear();
-        codec::encode(&Outgoing::Publish(message), packet::Version::V5, u32::MAX, &mut self.packet)?;
+        encode(&Outgoing::Publish(message), packet::Version::V5, u32::MAX, &mut self.packet)?;
         Ok(self.stream.write_all(&self.packet).await?)
     }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{DeliveryOutcome, Options};
+use mqtt_crawl::mqtt::session::event::DeliveryOutcome;
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -43,7 +44,7 @@ impl Run {
             version: Some(self.version),
             client_id: client_id.to_owned(),
             session_expiry_s: 3_600,
-            lasts_in_v311: true,
+            keep_session_in_v311: true,
             keep_alive_s: 60,
             ..Options::default()
         }

@@ -6,7 +6,9 @@ use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
 use mqtt_crawl::message_log::{MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::{Publish, Version};
-use mqtt_crawl::mqtt::session::{MessageSink, Options, Session};
+use mqtt_crawl::mqtt::session::Session;
+use mqtt_crawl::mqtt::session::event::MessageSink;
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl::time::Instant;
 
 /// Where the session's time stands.
@@ -46,7 +48,7 @@ pub fn keep(packets: &[u8]) -> Result<MessageLog> {
 struct Seen;
 
 impl MessageSink for Seen {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         black_box(message);
     }
 }
@@ -54,7 +56,7 @@ impl MessageSink for Seen {
 struct Kept(MessageLog);
 
 impl MessageSink for Kept {
-    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+    fn on_message(&mut self, message: &Publish<'_>, now: Instant) {
         self.0.append(&NewMessage::of(message, now));
     }
 }

@@ -141,7 +141,7 @@ async fn matches_are_marked_and_walked() -> Result<()> {
         open_with_lines(page, &station, 300).await?;
         page.wait_for("no marks without a filter", "!console_().querySelector('mark')", PATIENCE).await?;
         page.fill("Filter", "ten topic:d+ck").await?;
-        page.wait_for_words("must fill its whole level").await?;
+        page.wait_for_words("must be a whole level").await?;
         page.fill("Filter", "TEN topic:#").await?;
         page.wait_for_stat("matching", 30, PATIENCE).await?;
         wait_for_place(page, "30 matches").await?;

@@ -69,7 +69,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
         page.wait_for_words(r"hex digit is missing").await?;
-        page.wait_for_words(r"can't hold \+ or #").await?;
+        page.wait_for_words(r"can't contain \+ or #").await?;
         page.wait_for_words("fix the 2 highlighted fields").await?;
         wait_for_tally(page, "4 sent, 4 delivered").await?;
 

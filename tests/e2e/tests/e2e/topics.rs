@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use mqtt_crawl::mqtt::packet::QoS;
-use mqtt_crawl::mqtt::session::Options;
+use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, END, ENTER, Page, check_equal, in_browser};
