@@ -80,6 +80,6 @@ fn say(report: &Report) {
         Report::Deviated(deviation) => tracing::info!(rule = deviation.rule(), "transmission"),
         Report::Unanswered => tracing::warn!("transmission: no acknowledgement"),
         Report::Lost { failure, .. } => tracing::warn!(reason = %failure, "transmission interrupted"),
-        Report::LineFailed(line) => tracing::warn!(row = line.row, fate = %line.fate, "transmission"),
+        Report::LineFailed(line) => tracing::warn!(row = line.row, failure = %line.failure, "transmission"),
     }
 }

@@ -67,7 +67,7 @@ async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
     let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(told == format!("{LINES} of {LINES} lines acknowledged\n"), "{told}{problems}");
     ensure!(output.status.success(), "{}: {problems}", output.status);
-    ensure!(problems.contains("Going on with line "), "{problems}");
+    ensure!(problems.contains("Resuming at line "), "{problems}");
     ensure!(proxy.cuts() >= CUTS, "{} cuts", proxy.cuts());
 
     direct.publish(Version::V5, "StarWars", "END").await?;
@@ -106,5 +106,5 @@ async fn the_stations_paths_take_what_they_can() -> Result<()> {
     check("/mqtt", &["--qos", "2"], "MQTT 5.0").await?;
     check("/mqtt", &["--qos", "2", "--protocol", "3.1.1"], "MQTT 3.1.1").await?;
     check("/diffusion", &["--qos", "1"], "MQTT 5.0").await?;
-    check("/diffusion", &["--qos", "2"], "takes QoS 1 at most: the lines go out at QoS 1 instead of 2.").await
+    check("/diffusion", &["--qos", "2"], "supports QoS 1 at most. Lines are sent at QoS 1 instead of 2.").await
 }
