@@ -8,7 +8,7 @@ use super::{file, quiet, station};
 use Version::{V5, V311};
 
 #[tokio::test]
-async fn a_session_is_resumed_with_what_waited_for_it() {
+async fn resumed_session_delivers_queued_messages() {
     let station = station().await;
     let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
     for way in [Way::Tcp, Way::Mqtt] {

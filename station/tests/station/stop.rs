@@ -11,7 +11,7 @@ use Version::{V5, V311};
 const SHUTTING_DOWN: [u8; 4] = [0xE0, 2, 0x8B, 0];
 
 #[tokio::test]
-async fn clients_are_told_that_the_station_stops() {
+async fn clients_get_a_disconnect_when_the_station_stops() {
     let station = station().await;
     let (http, mqtt) = (station.http(), tcp(&station));
     let mut told = Vec::new();
