@@ -88,15 +88,14 @@ impl Engine {
 
 /// The tests that run in WebKit, by name prefix: the set that has to run in every engine, in addition to [`WATCHED`].
 const CORE: [&str; 21] = [
-    "accessibility::everything_is_reached_by_key",
-    "accessibility::the_page_has_the_promised_names",
+    "accessibility::everything_is_reachable_by_keyboard",
+    "accessibility::page_has_the_promised_accessible_names",
     "bad_input::",
     "console::",
     "credentials::",
     "harness::",
     "hosting::",
     "inspector::",
-    "lasting::",
     "layout::",
     "lines::",
     "links::",
@@ -104,6 +103,7 @@ const CORE: [&str; 21] = [
     "motion::",
     "network::",
     "panels::",
+    "persistent_session::",
     "restart::",
     "screens::",
     "slips::",
@@ -358,8 +358,8 @@ const WATCHED: &str = "animation::";
 /// Those that run in Chromium only, unless a single engine is requested: each takes minutes of half a processor.
 const WATCHED_IN_CHROMIUM: [&str; 3] = [
     "animation::every_row_is_painted_at_the_highest_speed",
-    "animation::it_looks_the_same_after_two_minutes",
-    "animation::it_looks_the_same_after_ten_minutes",
+    "animation::crawl_looks_the_same_after_two_minutes",
+    "animation::crawl_looks_the_same_after_ten_minutes",
 ];
 
 /// The test target that needs a browser, and the machine for itself.
