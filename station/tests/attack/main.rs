@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use Version::{V5, V311};
-use client::{Client, PATIENCE, Version, Way, connect, lasting, packet, publish, resume, string, tcp};
+use client::{Client, PATIENCE, Version, Way, connect, packet, persistent_connect, publish, resume, string, tcp};
 
 fn options() -> Options {
     Options::parse_from(["mqtt-crawl-station", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
@@ -77,7 +77,7 @@ async fn topics_of_thousands_of_levels_are_refused() {
     let will = |topic: &str| [vec![0], string(topic), string("bye")].concat();
     for (topic, code) in [(deep(4_600), 0x90), (deep(129), 0x90), (deep(128), 0)] {
         let mut client = Client::open(&station, Way::Mqtt).await;
-        client.send(&lasting("will", 4, &[&will(&topic)])).await;
+        client.send(&persistent_connect("will", 4, &[&will(&topic)])).await;
         assert_eq!(client.packet().await.unwrap()[3], code);
     }
     check_round_trip(&mut honest).await;
@@ -162,7 +162,7 @@ async fn connect_above_64_kib_is_refused_by_its_length() {
     assert!(String::from_utf8_lossy(&answer).contains("no CONNECT of 64 KiB"), "{}", String::from_utf8_lossy(&answer));
     let mut whole = Client::open(&station, Way::Tcp).await;
     let will = [vec![0], string("w"), string(&"x".repeat(60_000))].concat();
-    whole.send(&lasting("large", 4, &[&will])).await;
+    whole.send(&persistent_connect("large", 4, &[&will])).await;
     assert_eq!(whole.packet().await.unwrap()[3], 0);
     station.stop().await;
 }
@@ -280,7 +280,7 @@ async fn topic_rules_limit_reading_and_writing() {
     let credentials = [string("ana"), string("open sesame")].concat();
     for (topic, code) in [("from/ben", 0x87), ("$SYS/x", 0x87), ("from/ana", 0)] {
         let mut client = Client::open(&station, Way::Mqtt).await;
-        client.send(&lasting("will", 0xC4, &[&[0], &string(topic), &string("bye"), &credentials])).await;
+        client.send(&persistent_connect("will", 0xC4, &[&[0], &string(topic), &string("bye"), &credentials])).await;
         assert_eq!(client.packet().await.unwrap()[3], code, "a will to {topic}");
     }
     station.stop().await;
@@ -309,7 +309,7 @@ async fn sessions_and_subscriptions_are_bounded() {
     let station = limited(limits).await;
     let mut clients = Vec::new();
     for number in 0..3 {
-        let (client, _) = resume(&station, Way::Tcp, &lasting(&format!("session {number}"), 0, &[])).await;
+        let (client, _) = resume(&station, Way::Tcp, &persistent_connect(&format!("session {number}"), 0, &[])).await;
         clients.push(client);
     }
     let mut further = Client::open(&station, Way::Tcp).await;

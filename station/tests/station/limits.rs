@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{Client, PATIENCE, Version, Way, connect, lasting, publish, resume, string, tcp};
+use super::client::{Client, PATIENCE, Version, Way, connect, persistent_connect, publish, resume, string, tcp};
 use super::quiet;
 use super::web::request;
 use Version::{V5, V311};
@@ -226,7 +226,7 @@ async fn queues_of_absent_clients_are_bounded_and_the_largest_is_trimmed() {
     let station = limited(Limits { max_waiting: MOST_BYTES as u64, ..Limits::default() }).await;
     let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
     source.subscribe(V5, "gone", 0).await;
-    let connect = |id: &str| lasting(id, 4, &[&[0], &string("gone"), &string(id)]);
+    let connect = |id: &str| persistent_connect(id, 4, &[&[0], &string("gone"), &string(id)]);
     for (id, topic) in [("modest", "small"), ("greedy", "flood")] {
         let (mut client, _) = resume(&station, Way::Mqtt, &connect(id)).await;
         client.subscribe(V5, topic, 1).await;
