@@ -1,6 +1,5 @@
 //! The loop that owns the clock and the transport.
 
-use crate::event::DriverEvent;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -11,12 +10,13 @@ use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::session::event::Transmit;
 use mqtt_crawl::time::Instant;
 
+use crate::event::DriverEvent;
 use crate::remote::RemoteHandle;
 use crate::report::{Report, Summary};
-use crate::script::{Read, Rows, Script};
+use crate::script::{Rows, Script, ScriptItem};
 use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
-use crate::transport::{Arrival, Connection, Dialer};
+use crate::transport::{Connection, Dialer, Received};
 
 /// The number of events that may be queued for the driver; at this limit the reading thread blocks.
 const EVENTS_MAX: usize = 64;
@@ -45,13 +45,13 @@ pub fn transmit(
     let dialer = Dialer::new(&settings.broker, settings.ca_file.as_deref())?;
     let (sender, events) = sync_channel(EVENTS_MAX);
     let mut transmission = Transmission::new(settings, random_seed());
-    remote.wakes(Some(sender.clone()));
+    remote.set_waker(Some(sender.clone()));
     let script = match script.rows {
         Rows::All(rows) => {
             rows.into_iter().for_each(|row| transmission.handle_row(row));
             let ended = transmission.handle_end_of_script();
-            while let Some(said) = transmission.poll_report() {
-                report(&said);
+            while let Some(next) = transmission.poll_report() {
+                report(&next);
             }
             ended?;
             None
@@ -69,14 +69,14 @@ pub fn transmit(
         transmission,
     };
     let summary = driver.run(remote, report);
-    remote.wakes(None);
+    remote.set_waker(None);
     summary
 }
 
 struct Driver<'a> {
     clock: Clock,
     /// Rows of a live source that may still arrive.
-    script: Option<Receiver<Read>>,
+    script: Option<Receiver<ScriptItem>>,
     dialer: Dialer,
     sender: SyncSender<DriverEvent>,
     events: Receiver<DriverEvent>,
@@ -91,7 +91,7 @@ enum Transport {
     None,
     Open(Connection),
     /// We closed it. It is kept until the peer has closed it too, because dropping it closes the socket.
-    Parting {
+    Closing {
         _connection: Connection,
     },
 }
@@ -103,8 +103,8 @@ impl Driver<'_> {
         loop {
             self.take_rows();
             self.serve();
-            while let Some(said) = self.transmission.poll_report() {
-                report(&said);
+            while let Some(next) = self.transmission.poll_report() {
+                report(&next);
             }
             if self.transmission.is_over() {
                 break;
@@ -114,8 +114,8 @@ impl Driver<'_> {
                 self.transmission.stop(self.clock.now());
                 continue;
             }
-            if let Some(wish) = remote.take_wish() {
-                self.transmission.handle_wish(wish, self.clock.now());
+            if let Some(command) = remote.take_command() {
+                self.transmission.handle_command(command, self.clock.now());
                 continue;
             }
             let sleep = match self.transmission.poll_timeout() {
@@ -128,7 +128,7 @@ impl Driver<'_> {
             }
             self.transmission.handle_timeout(self.clock.now());
         }
-        self.part();
+        self.await_close();
         self.transmission.into_summary()
     }
 
@@ -139,8 +139,8 @@ impl Driver<'_> {
             && self.transmission.wants_lines()
         {
             match script.try_recv() {
-                Ok(Read::Row(row)) => self.transmission.handle_row(row),
-                Ok(Read::End(file)) => self.transmission.handle_file(file),
+                Ok(ScriptItem::Row(row)) => self.transmission.handle_row(row),
+                Ok(ScriptItem::End(file)) => self.transmission.handle_file(file),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.script = None;
@@ -169,8 +169,8 @@ impl Driver<'_> {
                 }
                 Transmit::HangUp => {
                     if let Transport::Open(mut connection) = std::mem::replace(&mut self.transport, Transport::None) {
-                        connection.say_goodbye();
-                        self.transport = Transport::Parting { _connection: connection };
+                        connection.close();
+                        self.transport = Transport::Closing { _connection: connection };
                     } else {
                         // Still dialling: the result is ignored.
                         self.attempt += 1;
@@ -183,20 +183,20 @@ impl Driver<'_> {
     fn handle(&mut self, event: DriverEvent) {
         match event {
             DriverEvent::Opened { attempt, tcp } if attempt == self.attempt => {
-                let mut arrivals = Vec::new();
-                match self.dialer.connect(tcp, &mut arrivals) {
+                let mut received = Vec::new();
+                match self.dialer.connect(tcp, &mut received) {
                     Ok(connection) => {
                         self.transport = Transport::Open(connection);
-                        self.deliver(arrivals);
+                        self.deliver(received);
                     }
                     Err(closed) => self.close(closed),
                 }
             }
             DriverEvent::Bytes { attempt, bytes } if attempt == self.attempt => {
                 if let Transport::Open(connection) = &mut self.transport {
-                    let mut arrivals = Vec::new();
-                    let outcome = connection.handle_bytes(&bytes, &mut arrivals);
-                    self.deliver(arrivals);
+                    let mut received = Vec::new();
+                    let outcome = connection.handle_bytes(&bytes, &mut received);
+                    self.deliver(received);
                     if let Err(closed) = outcome {
                         self.close(closed);
                     }
@@ -210,13 +210,13 @@ impl Driver<'_> {
         }
     }
 
-    fn deliver(&mut self, arrivals: Vec<Arrival>) {
-        for arrival in arrivals {
+    fn deliver(&mut self, received: Vec<Received>) {
+        for item in received {
             let now = self.clock.now();
-            match arrival {
-                Arrival::Open => self.transmission.handle_open(now),
-                Arrival::Bytes(bytes) => self.transmission.handle_input(&bytes, now),
-                Arrival::TextFrame(text) => self.transmission.handle_violation(Violation::text_frame(&text), now),
+            match item {
+                Received::Open => self.transmission.handle_open(now),
+                Received::Bytes(bytes) => self.transmission.handle_input(&bytes, now),
+                Received::TextFrame(text) => self.transmission.handle_violation(Violation::text_frame(&text), now),
             }
             // Each event may close the connection or require a write before the next one.
             self.serve();
@@ -225,21 +225,21 @@ impl Driver<'_> {
 
     /// Handles the end of the transport.
     fn close(&mut self, closed: CloseInfo) {
-        let was_parting = matches!(self.transport, Transport::Parting { .. });
+        let was_closing = matches!(self.transport, Transport::Closing { .. });
         self.transport = Transport::None;
         // The attempt is over; later events of it are ignored.
         self.attempt += 1;
-        if !was_parting {
+        if !was_closing {
             self.transmission.handle_close(closed, self.clock.now());
         }
     }
 
     /// Waits a moment for the peer to read what was sent and to close as well.
-    fn part(&mut self) {
-        let linger =
+    fn await_close(&mut self) {
+        let timeout =
             if self.transmission.qos() == QoS::AtMostOnce { UNACKNOWLEDGED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
-        let until = self.clock.now() + linger;
-        while matches!(self.transport, Transport::Parting { .. }) {
+        let until = self.clock.now() + timeout;
+        while matches!(self.transport, Transport::Closing { .. }) {
             match self.events.recv_timeout(until.since(self.clock.now())) {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,

@@ -9,7 +9,7 @@ use mqtt_crawl::transmit::schedule::Schedule;
 
 use crate::progress::printable;
 use crate::report::Report;
-use crate::script::{Read, Script, TimedLine};
+use crate::script::{Script, ScriptItem, TimedLine};
 use crate::settings::{Settings, SettingsError};
 
 /// Why a dry run ended early.
@@ -37,29 +37,29 @@ pub fn dry_run(
     settings.check()?;
     let schedule = Schedule::new(settings.interval);
     let mut lines = 0;
-    let mut row = |line: u64, cue: &TimedLine| -> io::Result<()> {
-        let after = in_seconds(schedule.offset(line + 1 - settings.first_line as u64));
-        let payload = String::from_utf8_lossy(&settings.payload.encode(&cue.line)).into_owned();
-        let topic = topic_of(&settings.topic, &cue.line, line + 1);
+    let mut print_line = |index: u64, line: &TimedLine| -> io::Result<()> {
+        let after = in_seconds(schedule.offset(index + 1 - settings.first_line as u64));
+        let payload = String::from_utf8_lossy(&settings.payload.encode(&line.line)).into_owned();
+        let topic = topic_of(&settings.topic, &line.line, index + 1);
         writeln!(out, "{after}\t{}\t{}", printable(&topic), printable(&payload))?;
         // A live source is printed as it arrives.
         out.flush()
     };
-    for read in script.into_rows() {
-        match read {
-            Read::Row(Ok(cue)) => {
+    for item in script.into_rows() {
+        match item {
+            ScriptItem::Row(Ok(line)) => {
                 lines += 1;
                 if lines >= settings.first_line as u64 {
-                    row(lines - 1, &cue)?;
+                    print_line(lines - 1, &line)?;
                 }
             }
-            Read::Row(Err(left_out)) => report(&Report::SkippedRow(left_out)),
-            Read::End(file) => report(&Report::File(file)),
+            ScriptItem::Row(Err(skipped)) => report(&Report::SkippedRow(skipped)),
+            ScriptItem::End(file) => report(&Report::File(file)),
         }
     }
     settings.check_lines(lines)?;
     if settings.repeat == Repeat::UntilStopped {
-        writeln!(out, "… and again from line 1, until it is stopped")?;
+        writeln!(out, "… repeats from line 1 until stopped")?;
     }
     Ok(())
 }
@@ -81,15 +81,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_when_where_and_what() {
+    fn dry_run_prints_time_topic_and_payload() {
         let check = |change: fn(&mut Settings), expected: &str| {
             let mut settings = Settings::new(BrokerUrl::parse("mqtt://broker.test").expect("a URL"));
             change(&mut settings);
             let mut out = Vec::new();
             let script = parse("ADA: Hi\nBEN: \"Yes\u{1b}\"\nno\n".as_bytes(), None).lines.into();
-            let told = dry_run(&settings, script, &mut |_| {}, &mut out)
+            let printed = dry_run(&settings, script, &mut |_| {}, &mut out)
                 .map_or_else(|error| error.to_string(), |()| String::from_utf8(out).expect("UTF-8"));
-            assert_eq!(told, expected);
+            assert_eq!(printed, expected);
         };
         check(
             |_| {},
@@ -105,7 +105,7 @@ mod tests {
                 settings.payload = PayloadFormat::Text;
                 settings.repeat = Repeat::UntilStopped;
             },
-            "0.000s\ta/b\tBEN: \"Yes\u{fffd}\"\n1.500001s\ta/b\tno\n… and again from line 1, until it is stopped\n",
+            "0.000s\ta/b\tBEN: \"Yes\u{fffd}\"\n1.500001s\ta/b\tno\n… repeats from line 1 until stopped\n",
         );
         check(
             |settings| {
@@ -115,6 +115,6 @@ mod tests {
             },
             "0.000s\tstory/BEN/2\tBEN: \"Yes\u{fffd}\"\n1.000s\tstory/narrator/3\tno\n",
         );
-        check(|settings| settings.first_line = 4, "There is no line 4 to start with: the script has the lines 1 to 3.");
+        check(|settings| settings.first_line = 4, "Can't start at line 4: the script has lines 1 to 3.");
     }
 }

@@ -1,10 +1,10 @@
 //! Keys at a terminal: pause, seek, quit.
 
 /// The number of lines that the arrows up and down seek by.
-const LEAP_LINES: i64 = 10;
+const JUMP_LINES: i64 = 10;
 
 /// The help text for the keys.
-pub const HELP: &str = "Space pauses and goes on, ← → go a line back or on, ↑ ↓ ten lines, q quits.";
+pub const HELP: &str = "Keys: Space pause/resume, ← → previous/next line, ↑ ↓ ten lines, q quit.";
 
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Decoder {
         match (state, byte) {
             (_, 0x1B) => self.state = State::Escape,
             (State::Escape, b'[' | b'O') => self.state = State::Sequence,
-            (State::Sequence, b'A') => return Some(Key::Seek(-LEAP_LINES)),
-            (State::Sequence, b'B') => return Some(Key::Seek(LEAP_LINES)),
+            (State::Sequence, b'A') => return Some(Key::Seek(-JUMP_LINES)),
+            (State::Sequence, b'B') => return Some(Key::Seek(JUMP_LINES)),
             (State::Sequence, b'C') => return Some(Key::Seek(1)),
             (State::Sequence, b'D') => return Some(Key::Seek(-1)),
             // Skips to its last byte, which is a letter or a tilde.
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_a_terminal_are_keys() {
+    fn escape_sequences_are_decoded_as_keys() {
         let check = |bytes: &[u8], expected: &[Key]| {
             let mut decoder = Decoder::default();
             let keys: Vec<_> = bytes.iter().filter_map(|&byte| decoder.key(byte)).collect();

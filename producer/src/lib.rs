@@ -56,5 +56,5 @@ pub use mqtt_crawl::transmit::encoding::PayloadFormat;
 pub use mqtt_crawl::transmit::playlist::Repeat;
 pub use remote::RemoteHandle;
 pub use report::{End, FailedLine, LineFailure, Progress, Report, Summary};
-pub use script::{FileSummary, Read, Script, ScriptOptions, ScriptReadError, SkippedRow, TimedLine};
+pub use script::{FileSummary, Script, ScriptItem, ScriptOptions, ScriptReadError, SkippedRow, TimedLine};
 pub use settings::{Settings, SettingsError};

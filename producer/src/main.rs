@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match run(&options, &screen) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            screen.problem(&format!("{error:#}"));
+            screen.print(&format!("{error:#}"));
             ExitCode::from(WRONG_USE)
         }
     }
@@ -44,15 +44,15 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
     let password = std::env::var_os(PASSWORD_VARIABLE).map(|password| password.into_encoded_bytes());
     let settings = options.settings(password)?;
     let script = Script::open(&options.files, &options.script_options())?;
-    script.files().iter().for_each(|file| screen.file(file));
-    if options.strict && script.left_out().next().is_some() {
-        script.left_out().for_each(|left_out| screen.problem(&left_out.to_string()));
-        screen.problem("Nothing was sent, because rows are left out (--strict).");
+    script.files().iter().for_each(|file| screen.print_file(file));
+    if options.strict && script.skipped_rows().next().is_some() {
+        script.skipped_rows().for_each(|skipped| screen.print(&skipped.to_string()));
+        screen.print("Nothing was sent because rows were skipped (--strict).");
         return Ok(NOT_ALL_SENT);
     }
     if options.dry_run {
-        let mut left_out = |report: &Report| screen.show(report);
-        return match dry_run(&settings, script, &mut left_out, &mut stdout) {
+        let mut show = |report: &Report| screen.print_report(report);
+        return match dry_run(&settings, script, &mut show, &mut stdout) {
             // The reader, `head` perhaps, has closed the pipe.
             Err(DryRunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
             result => Ok(result.map(|()| 0)?),
@@ -60,13 +60,13 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
     }
     let remote = RemoteHandle::new();
     let on_signal = remote.clone();
-    ctrlc::set_handler(move || on_signal.stop()).context("Ctrl-C can't be listened for")?;
+    ctrlc::set_handler(move || on_signal.stop()).context("can't handle Ctrl-C")?;
     let reads_stdin = options.files.iter().any(|file| file.as_os_str() == "-");
     let keys = if reads_stdin || options.quiet { None } else { Keys::listen(&remote) };
     if keys.is_some() {
-        screen.note(keys::HELP);
+        screen.print_unless_quiet(keys::HELP);
     }
-    let summary = transmit(&settings, script, &remote, &mut |report| screen.show(report))?;
-    screen.finish(&summary);
+    let summary = transmit(&settings, script, &remote, &mut |report| screen.print_report(report))?;
+    screen.print_summary(&summary);
     Ok(summary.exit_status())
 }

@@ -30,8 +30,8 @@ impl TypedValueParser for BrokerParser {
         value: &std::ffi::OsStr,
     ) -> Result<BrokerUrl, clap::Error> {
         BrokerUrl::parse(&value.to_string_lossy()).map_err(|error| {
-            let words = format!("invalid value for '--broker <URL>': {error}\n");
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, words).with_cmd(command)
+            let text = format!("invalid value for '--broker <URL>': {error}\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).with_cmd(command)
         })
     }
 }
@@ -39,56 +39,56 @@ impl TypedValueParser for BrokerParser {
 /// The environment variable that a password is read from.
 pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
 
-/// Publishes dialogue scripts to an MQTT broker, a line a second.
+/// Publishes dialogue scripts to an MQTT broker, one line per second.
 ///
-/// A script has a line of dialogue in each row: "1" "CHARACTER" "Spoken text",
-/// or it is a table, JSON, subtitles, a screenplay, a saved chat or plain text. A
-/// broken row is reported with its line and column and left out.
+/// Each row of a script is a line of dialogue: "1" "CHARACTER" "Spoken text".
+/// Tables, JSON, subtitles, screenplays, saved chats and plain text work as well.
+/// A broken row is reported with its line and column, and skipped.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = AFTER_HELP)]
 pub struct Options {
-    /// The scripts, told in this order; - is standard input, told as it comes
+    /// Scripts, published in this order; - is standard input, published as it arrives
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(required_unless_present_any = ["print_man", "print_completions"])]
     pub files: Vec<PathBuf>,
 
-    /// How the scripts are written [default: as their names and beginnings say]
+    /// Format of the scripts [default: detected from file name and content]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub format: Option<Format>,
 
-    /// Column of a table that speaks: its name, or its number from 1; "" for nobody
+    /// Table column with the speaker: its name, or its number from 1; "" for no speaker
     #[arg(long, value_name = "COLUMN")]
     pub speaker_column: Option<String>,
 
-    /// Column of a table that is said: its name, or its number from 1
+    /// Table column with the text: its name, or its number from 1
     #[arg(long, value_name = "COLUMN")]
     pub words_column: Option<String>,
 
-    /// The first row of a table is a line of dialogue and names no columns
+    /// The first row of a table is dialogue, not column names
     #[arg(long)]
     pub no_header: bool,
 
-    /// Publish nothing and end with 1 when a row is left out
+    /// Publish nothing and exit with 1 if a row is skipped
     #[arg(long)]
     pub strict: bool,
 
-    /// Address of the broker: mqtt://, mqtts://, ws:// or wss://
+    /// Broker address: mqtt://, mqtts://, ws:// or wss://
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerParser)]
     pub broker: BrokerUrl,
 
-    /// Topic to publish to; {speaker} in it is who speaks, {line} the line's number
+    /// Topic to publish to; {speaker} is replaced by the speaker, {line} by the line number
     #[arg(long, value_name = "TOPIC", default_value = "StarWars")]
     pub topic: String,
 
-    /// Time from one line to the next: 10ms, 1s, 1.5s, 2m; 0s is as fast as the broker takes them
+    /// Time between lines: 10ms, 1s, 1.5s, 2m; 0s is as fast as the broker accepts them
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_interval)]
     pub interval: Duration,
 
-    /// Begin again after the last line, until Ctrl-C
+    /// Start again after the last line, until Ctrl-C
     #[arg(long = "loop")]
     pub repeat: bool,
 
-    /// Begin with the N-th line of dialogue (with --loop, in the first round)
+    /// Start at the Nth line of dialogue (with --loop, in the first round)
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_line_number)]
     pub start: usize,
 
@@ -96,23 +96,23 @@ pub struct Options {
     #[arg(long, value_name = "0|1|2", default_value = "1", value_parser = parse_qos)]
     pub qos: QoS,
 
-    /// Ask the broker to keep the last line for those who subscribe later
+    /// Ask the broker to retain the last line for later subscribers
     #[arg(long)]
     pub retain: bool,
 
-    /// Version of MQTT; auto tries 5.0 first, then 3.1.1
+    /// MQTT version; auto tries 5.0 first, then 3.1.1
     #[arg(long, value_name = "VERSION", default_value = "auto")]
     pub protocol: Protocol,
 
-    /// Client identifier [default: a random one]
+    /// Client identifier [default: random]
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
 
-    /// User name; its password comes from MQTT_PASSWORD or --password-file
+    /// User name; the password is read from MQTT_PASSWORD or --password-file
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,
 
-    /// Read the password from this file (a line end after it doesn't count)
+    /// Read the password from this file; one line end at its end is ignored
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "username")]
     pub password_file: Option<PathBuf>,
 
@@ -120,15 +120,15 @@ pub struct Options {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
 
-    /// json: {"character":"…","text":"…"}; text: NAME: words
+    /// Payload format: json is {"character":"…","text":"…"}, text is NAME: words
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub payload: Payload,
 
-    /// Tell problems only: no progress, no summary, no keys
+    /// Report only problems: no progress, no summary, no keys
     #[arg(long)]
     pub quiet: bool,
 
-    /// Print what would be sent (time, topic, payload) and send nothing
+    /// Print time, topic and payload of each line, and send nothing
     #[arg(long)]
     pub dry_run: bool,
 
@@ -144,41 +144,43 @@ pub struct Options {
 const AFTER_HELP: &str = "\
 Scripts:
   rows   \"1\" \"CHARACTER\" \"Spoken text\", with \\\" for a quotation mark
-  csv    commas, semicolons, bars or +++$+++; the first row names the columns (character,
-         name, speaker ...; text, dialogue, line ...), others are left aside; with other
-         names, --speaker-column and --words-column say which is which
+  csv    separated by commas, semicolons, bars or +++$+++; the header names the columns
+         (character, name, speaker ...; text, dialogue, line ...), other columns are
+         ignored; set --speaker-column and --words-column for other names
   tsv    the same with tabs
   jsonl  one object a row, such as {\"character\":\"ADA\",\"text\":\"Hello\"}, or a document
   text   NAME: words, **NAME:** words, or only words
-  subtitles   SubRip, WebVTT, SubViewer, SubStation; time codes and tags are left away
+  subtitles   SubRip, WebVTT, SubViewer, SubStation; time codes and tags are ignored
   screenplay  Fountain, or plain text with names in capitals; only dialogue is sent
-  chat        as messengers save it: WhatsApp, Telegram, Discord, Slack, IRC
-  UTF-8, UTF-16 or Windows-1252. How many rows were read is reported, and --strict sends
-  nothing where one is left out.
-  What comes from standard input goes out as it comes: tail -f LOG | mqtt-crawl-producer -
+  chat        saved conversations of WhatsApp, Telegram, Discord, Slack, IRC
+  Encoding: UTF-8, UTF-16 or Windows-1252. The number of rows read is reported; with
+  --strict, nothing is sent if a row is skipped.
+  Standard input is published as it arrives: tail -f LOG | mqtt-crawl-producer -
 
 Keys, at a terminal:
-  space        pause, go on
-  left, right  the line before, the next line
-  up, down     ten lines back, ten lines on
-  q, Ctrl-C    end
+  space        pause, resume
+  left, right  previous line, next line
+  up, down     ten lines back, ten lines forward
+  q, Ctrl-C    quit
 
 Password:
-  Never given on the command line, where everybody on the machine could read it:
-  set the environment variable MQTT_PASSWORD or use --password-file, which wins.
+  There is no option for the password itself, because every user of the machine could
+  read it. Set the environment variable MQTT_PASSWORD, or use --password-file, which
+  takes precedence.
 
 Connection:
-  An address that can't be reached is tried three times. A connection that is lost
-  later is tried again with growing waits, and the story goes on with the lines that
-  weren't acknowledged; after two minutes without a connection it is given up, with
-  --loop never. Ctrl-C ends cleanly: it waits shortly for outstanding acknowledgements.
-  Where the broker takes a lower quality of service only, that is told and used.
+  An unreachable address is tried three times. A connection that is lost later is
+  retried at growing intervals, and publishing resumes with the lines that weren't
+  acknowledged. After two minutes without a connection the program gives up; with
+  --loop it never does. Ctrl-C ends cleanly: outstanding acknowledgements are awaited
+  for a short time. If the broker supports only a lower quality of service, that is
+  used and reported.
 
 Exit status:
   0  all lines were acknowledged (at QoS 0: sent)
-  1  some were not; it is said which; with --strict: a row is left out
+  1  some lines were not acknowledged (they are listed); with --strict: a row was skipped
   2  wrong use: a bad option, an unreadable file, a bad URL or topic
-  3  refused by the broker; it is said why";
+  3  the broker refused the connection (the reason is printed)";
 
 /// `--protocol`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -207,7 +209,7 @@ pub enum Payload {
 
 /// A file of the command line can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{} can't be read: {error}", path.display())]
+#[error("Can't read {}: {error}", path.display())]
 pub struct FileError {
     /// Which file.
     pub path: PathBuf,
@@ -301,11 +303,11 @@ fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 fn parse_qos(text: &str) -> Result<QoS, String> {
-    text.parse().ok().and_then(QoS::from_u8).ok_or_else(|| "the quality of service is 0, 1 or 2".to_owned())
+    text.parse().ok().and_then(QoS::from_u8).ok_or_else(|| "must be 0, 1 or 2".to_owned())
 }
 
 fn parse_line_number(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "lines are counted from 1".to_owned())
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "lines are numbered from 1".to_owned())
 }
 
 #[cfg(test)]
@@ -313,12 +315,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Options::command().debug_assert();
     }
 
     #[test]
-    fn defaults_are_those_of_the_contract() {
+    fn defaults_match_the_contract() {
         let options = Options::try_parse_from(["producer", "script.txt"]).expect("no option is needed");
         let settings = options.settings(None).expect("no file is read");
         assert_eq!(settings.broker.as_str(), "mqtt://127.0.0.1:1883");
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_use_is_told() {
+    fn invalid_options_are_reported() {
         let check = |arguments: &[&str], words: &str| {
             let all = ["producer"].iter().chain(arguments);
             let error = Options::try_parse_from(all).expect_err("wrong use").to_string();
@@ -339,7 +341,7 @@ mod tests {
         };
         check(&[], "FILE");
         check(&["a", "--qos", "3"], "0, 1 or 2");
-        check(&["a", "--start", "0"], "counted from 1");
+        check(&["a", "--start", "0"], "numbered from 1");
         check(&["a", "--protocol", "4"], "auto, 5, 3.1.1");
         check(&["a", "--broker", "127.0.0.1"], "has no scheme");
         check(&["a", "--broker", "mqtt://me:secret@host"], "user name or password");
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_password_comes_from() {
+    fn password_sources() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("password");
         let check = |arguments: &[&str], content: &str, expected: Option<&str>| {

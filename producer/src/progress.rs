@@ -24,7 +24,7 @@ pub enum Verbosity {
 const LIST_MAX: usize = 20;
 
 /// The interval at which the bar is drawn, short enough that the last state appears soon.
-const DRAWING: Duration = Duration::from_millis(100);
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The output of the program: reports the progress on standard error; the summary goes to standard output.
 pub struct Screen {
@@ -37,77 +37,84 @@ pub struct Screen {
 impl Screen {
     /// Creates the output. The bar appears with the connection, and only on a terminal.
     pub fn new(verbosity: Verbosity, broker: &str) -> Self {
-        let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
-        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let is_visible = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
+        let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         Self { verbosity, bar, broker: printable(&redact_url(broker)), is_drawing: Cell::new(false) }
     }
 
     /// Reports a problem, at any verbosity.
-    pub fn problem(&self, words: &str) {
-        let words = printable(words);
+    pub fn print(&self, text: &str) {
+        let text = printable(text);
         // Standard error is closed, so nothing can be reported.
-        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{words}")));
+        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
     }
 
     /// Reports progress.
-    pub fn note(&self, words: &str) {
+    pub fn print_unless_quiet(&self, text: &str) {
         if self.verbosity == Verbosity::Normal {
-            self.problem(words);
+            self.print(text);
         }
     }
 
     /// Reports how much of a file was read; an empty result is a problem.
-    pub fn file(&self, file: &FileSummary) {
-        let words = file.to_string();
-        if file.summary.read == 0 { self.problem(&words) } else { self.note(&words) }
+    pub fn print_file(&self, file: &FileSummary) {
+        let text = file.to_string();
+        if file.summary.read == 0 { self.print(&text) } else { self.print_unless_quiet(&text) }
     }
 
     /// Shows a report.
-    pub fn show(&self, report: &Report) {
+    pub fn print_report(&self, report: &Report) {
         match report {
-            Report::SkippedRow(left_out) => self.problem(&left_out.to_string()),
-            Report::File(file) => self.file(file),
-            Report::Connected { version, fell_back, goes_on_with } => {
-                let fell_back = if *fell_back { "; it doesn't take MQTT 5.0" } else { "" };
-                let again = goes_on_with.map_or_else(String::new, |line| format!(" Going on with line {line}."));
-                self.note(&format!("Connected to {} with {version}{fell_back}.{again}", self.broker));
+            Report::SkippedRow(skipped) => self.print(&skipped.to_string()),
+            Report::File(file) => self.print_file(file),
+            Report::Connected { version, fell_back, resumes_at } => {
+                let fell_back = if *fell_back { "; it doesn't support MQTT 5.0" } else { "" };
+                let resumes_at = resumes_at.map_or_else(String::new, |line| format!(" Resuming at line {line}."));
+                self.print_unless_quiet(&format!(
+                    "Connected to {} with {version}{fell_back}.{resumes_at}",
+                    self.broker
+                ));
             }
             Report::QosLowered { asked, granted } => {
                 let (asked, granted) = (*asked as u8, *granted as u8);
-                self.problem(&format!(
-                    "The broker takes QoS {granted} at most: the lines go out at QoS {granted} instead of {asked}."
+                self.print(&format!(
+                    "The broker supports QoS {granted} at most. Lines are sent at QoS {granted} instead of {asked}."
                 ));
             }
             Report::Lost { failure, retry_in } => {
-                self.problem(&format!("{failure} Trying again in {}.", format::duration(*retry_in)));
+                self.print(&format!("{failure} Retrying in {}.", format::duration(*retry_in)));
             }
             Report::Deviated(deviation) => {
-                self.note(&format!("{} {} The connection stays.", deviation.message(), deviation.rule()));
+                self.print_unless_quiet(&format!(
+                    "{} {} The connection stays open.",
+                    deviation.message(),
+                    deviation.rule()
+                ));
             }
             Report::Unanswered => {
-                self.problem("The broker hasn't acknowledged a line for 10 s. The connection stays.");
+                self.print("The broker hasn't acknowledged a line for 10 s. The connection stays open.");
             }
             Report::Progress(progress) => self.advance(progress),
-            Report::LineFailed(failed) => self.problem(&failed.to_string()),
+            Report::LineFailed(failed) => self.print(&failed.to_string()),
         }
     }
 
     /// Shows the summary.
-    pub fn finish(&self, summary: &Summary) {
+    pub fn print_summary(&self, summary: &Summary) {
         self.bar.finish_and_clear();
         match &summary.end {
             End::Complete | End::Stopped => {}
-            End::Unsuitable(error) => self.problem(&format!("The broker can't be sent such lines. {error}")),
-            End::Failed(failure) | End::InVain(failure) => self.problem(&format!("{failure} Given up.")),
+            End::Unsuitable(error) => self.print(&format!("The broker doesn't accept these lines. {error}")),
+            End::Failed(failure) | End::LinesRejected(failure) => self.print(&format!("{failure} Giving up.")),
         }
         if summary.exit_status() != 0 {
-            let failed = summary.failed_in_words();
-            for words in failed.iter().take(LIST_MAX) {
-                self.problem(words);
+            let failed = summary.describe_failed();
+            for line in failed.iter().take(LIST_MAX) {
+                self.print(line);
             }
             if failed.len() > LIST_MAX {
-                self.problem(&format!("… and {} more like these.", failed.len() - LIST_MAX));
+                self.print(&format!("… and {} more.", failed.len() - LIST_MAX));
             }
         }
         if self.verbosity == Verbosity::Normal {
@@ -135,14 +142,14 @@ impl Screen {
         });
         self.bar.set_message(format!("line {}{of}{left}{paused}", progress.line));
         if !self.is_drawing.replace(true) {
-            self.bar.enable_steady_tick(DRAWING);
+            self.bar.enable_steady_tick(DRAW_INTERVAL);
         }
     }
 }
 
 /// Strips control characters, which a terminal would obey, from the text of a broker or a file.
-pub(crate) fn printable(words: &str) -> String {
-    words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -150,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_not_commanded_by_strangers() {
+    fn control_characters_are_replaced() {
         assert_eq!(printable("gone \u{1b}[2J\u{9b}31m\r\n…"), "gone \u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd}…");
     }
 }

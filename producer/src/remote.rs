@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::event::DriverEvent;
 
 /// The maximum number of queued commands; a key that is held down loses some.
-const WISHES_MAX: usize = 64;
+const COMMANDS_MAX: usize = 64;
 
 /// Controls a transmission from another thread. Clones control the same one.
 ///
@@ -20,7 +20,7 @@ pub struct RemoteHandle {
 #[derive(Debug, Default)]
 struct Shared {
     is_stopped: bool,
-    wishes: VecDeque<RemoteCommand>,
+    commands: VecDeque<RemoteCommand>,
     waker: Option<SyncSender<DriverEvent>>,
 }
 
@@ -54,19 +54,19 @@ impl RemoteHandle {
 
     /// Pauses, or resumes after a pause.
     pub fn toggle_pause(&self) {
-        self.wish(RemoteCommand::TogglePause);
+        self.push(RemoteCommand::TogglePause);
     }
 
     /// Seeks by this number of lines, back (negative) or forward, from the last line sent. The target line is sent at
     /// once, or when a pause ends.
     pub fn seek(&self, lines: i64) {
-        self.wish(RemoteCommand::Seek(lines));
+        self.push(RemoteCommand::Seek(lines));
     }
 
-    fn wish(&self, wish: RemoteCommand) {
+    fn push(&self, command: RemoteCommand) {
         let mut shared = self.shared();
-        if shared.wishes.len() < WISHES_MAX {
-            shared.wishes.push_back(wish);
+        if shared.commands.len() < COMMANDS_MAX {
+            shared.commands.push_back(command);
         }
         shared.wake();
     }
@@ -76,11 +76,11 @@ impl RemoteHandle {
         self.shared().wake();
     }
 
-    pub(crate) fn take_wish(&self) -> Option<RemoteCommand> {
-        self.shared().wishes.pop_front()
+    pub(crate) fn take_command(&self) -> Option<RemoteCommand> {
+        self.shared().commands.pop_front()
     }
 
-    pub(crate) fn wakes(&self, waker: Option<SyncSender<DriverEvent>>) {
+    pub(crate) fn set_waker(&self, waker: Option<SyncSender<DriverEvent>>) {
         self.shared().waker = waker;
     }
 

@@ -27,7 +27,7 @@ pub enum Report {
         fell_back: bool,
         /// After a lost connection: the line, from 1, that is sent next, either one that wasn't acknowledged or the
         /// following one; `None` if no line is known.
-        goes_on_with: Option<u64>,
+        resumes_at: Option<u64>,
     },
     /// The broker supports no more than this quality of service; the lines are sent with it.
     QosLowered {
@@ -78,7 +78,7 @@ pub struct FailedLine {
     /// The name of its file, if there are several.
     pub file: Option<Arc<str>>,
     /// The outcome.
-    pub fate: LineFailure,
+    pub failure: LineFailure,
 }
 
 impl fmt::Display for FailedLine {
@@ -87,7 +87,7 @@ impl fmt::Display for FailedLine {
         if let Some(file) = &self.file {
             write!(f, "{file}, ")?;
         }
-        write!(f, "row {}): {}", self.row, self.fate)
+        write!(f, "row {}): {}", self.row, self.failure)
     }
 }
 
@@ -125,10 +125,12 @@ impl fmt::Display for LineFailure {
             Self::NotTaken(error) => write!(f, "can't be sent: {error}"),
             Self::EndsConnection { payload_bytes } => write!(
                 f,
-                "the broker ended the connection each of the {RECURRENT} times it was sent ({payload_bytes} bytes): it \
-                 may be too large for the broker, or its topic may be forbidden"
+                "the broker closed the connection each of the {RECURRENT} times it was sent ({payload_bytes} bytes); it \
+                 may be too large, or its topic may be forbidden"
             ),
-            Self::Unknown => f.write_str("perhaps not arrived: the broker forgot the session while it was under way"),
+            Self::Unknown => {
+                f.write_str("may not have arrived: the broker lost the session while the line was in flight")
+            }
         }
     }
 }
@@ -143,7 +145,7 @@ pub enum End {
     /// No line can be sent to this broker in this way.
     Unsuitable(EncodeError),
     /// The broker ended the connection at several lines in a row; this is the last failure.
-    InVain(Box<Failure>),
+    LinesRejected(Box<Failure>),
     /// There is no connection, and it isn't retried.
     Failed(Box<Failure>),
 }
@@ -186,28 +188,28 @@ impl Summary {
 
     /// Describes the failed lines as text, neighbours with the same outcome together: "Lines 7–9 (rows 8–10): not
     /// acknowledged".
-    pub fn failed_in_words(&self) -> Vec<String> {
-        let mut words = Vec::new();
+    pub fn describe_failed(&self) -> Vec<String> {
+        let mut descriptions = Vec::new();
         let mut rest = self.failed.as_slice();
         while let [first, ..] = rest {
             let count = rest
                 .iter()
                 .zip(first.line..)
                 .take_while(|(failed, line)| {
-                    failed.line == *line && failed.fate == first.fate && failed.file == first.file
+                    failed.line == *line && failed.failure == first.failure && failed.file == first.file
                 })
                 .count();
             let last = &rest[count - 1];
-            words.push(if count == 1 {
+            descriptions.push(if count == 1 {
                 first.to_string()
             } else {
                 let file = first.file.as_ref().map_or_else(String::new, |file| format!("{file}, "));
                 let rows = format!("rows {}–{}", first.row, last.row);
-                format!("Lines {}–{} ({file}{rows}): {}", first.line, last.line, first.fate)
+                format!("Lines {}–{} ({file}{rows}): {}", first.line, last.line, first.failure)
             });
             rest = &rest[count..];
         }
-        words
+        descriptions
     }
 }
 
@@ -215,7 +217,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = if self.lines == 1 { "line" } else { "lines" };
         write!(f, "{} of {} {lines} ", self.acknowledged, self.lines)?;
-        f.write_str(if self.acknowledging { "acknowledged" } else { "sent (at QoS 0 the broker acknowledges nothing)" })
+        f.write_str(if self.acknowledging { "acknowledged" } else { "sent (no acknowledgements at QoS 0)" })
     }
 }
 
@@ -252,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn failed_lines_are_told_in_ranges() {
-        let failed = |line: usize, fate: &LineFailure| FailedLine {
+    fn failed_lines_are_grouped_into_ranges() {
+        let failed = |line: usize, failure: &LineFailure| FailedLine {
             line: line as u64,
             row: line + 1,
             file: (line > 6).then(|| "b.csv".into()),
-            fate: fate.clone(),
+            failure: failure.clone(),
         };
         let (late, unsent) = (LineFailure::NotAcknowledged, LineFailure::NotSent);
         let summary = Summary {
@@ -265,7 +267,7 @@ mod tests {
             ..summary(7, 2, End::Stopped)
         };
         assert_eq!(
-            summary.failed_in_words(),
+            summary.describe_failed(),
             [
                 "Line 2 (row 3): not acknowledged",
                 "Lines 4–5 (rows 5–6): not acknowledged",
@@ -276,11 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_in_a_line() {
+    fn summary_is_one_line() {
         let all = summary(120, 120, End::Complete);
         assert_eq!(all.to_string(), "120 of 120 lines acknowledged");
         assert_eq!(summary(1, 0, End::Complete).to_string(), "0 of 1 line acknowledged");
         let unasked = Summary { acknowledging: false, ..all };
-        assert_eq!(unasked.to_string(), "120 of 120 lines sent (at QoS 0 the broker acknowledges nothing)");
+        assert_eq!(unasked.to_string(), "120 of 120 lines sent (no acknowledgements at QoS 0)");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read as Input};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -12,7 +12,7 @@ use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::script::{
     ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary, Unreadable,
 };
-use mqtt_crawl::transmit::script_view::left_out;
+use mqtt_crawl::transmit::script_view::skipped;
 
 use crate::options::FileError;
 use crate::progress::printable;
@@ -21,7 +21,7 @@ use crate::remote::RemoteHandle;
 /// The number of bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 /// The number of rows of a live source that may be queued for the transmission; at this limit the source blocks.
-const ROWS_WAITING: usize = 256;
+const QUEUED_ROWS_MAX: usize = 256;
 /// The name shown for standard input.
 const STANDARD_INPUT: &str = "standard input";
 
@@ -49,7 +49,7 @@ pub struct ScriptOptions {
 pub struct FileSummary {
     /// Its name.
     pub name: Arc<str>,
-    /// The number of rows read and left out.
+    /// The number of rows read and skipped.
     pub summary: Box<Summary>,
 }
 
@@ -58,13 +58,13 @@ impl fmt::Display for FileSummary {
         let Self { name, summary } = self;
         match &summary.unreadable {
             Some(unreadable) => {
-                write!(f, "{name} can't be read. {unreadable}")?;
+                write!(f, "Can't read {name}. {unreadable}")?;
                 match unreadable {
                     Unreadable::NotAScript(_) => Ok(()),
-                    _ => f.write_str(" Name them with --speaker-column and --words-column, or number them from 1."),
+                    _ => f.write_str(" Set --speaker-column and --words-column to a name, or to a number from 1."),
                 }
             }
-            None if summary.read == 0 => write!(f, "{name} holds no line that can be sent. {}", summary.example()),
+            None if summary.read == 0 => write!(f, "No usable lines in {name}. {}", summary.example()),
             None => write!(f, "{name}: {summary}"),
         }
     }
@@ -93,7 +93,7 @@ type Row = Result<TimedLine, SkippedRow>;
 
 /// An item read from scripts, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
+pub enum ScriptItem {
     /// A row.
     Row(Result<TimedLine, SkippedRow>),
     /// The end of a live file.
@@ -112,8 +112,8 @@ pub struct TimedLine {
 }
 
 impl From<ScriptLine> for TimedLine {
-    fn from(spoken: ScriptLine) -> Self {
-        Self { file: None, row: spoken.number, line: spoken.line }
+    fn from(line: ScriptLine) -> Self {
+        Self { file: None, row: line.number, line: line.line }
     }
 }
 
@@ -125,7 +125,7 @@ pub enum SkippedRow {
         /// The file's name.
         file: Arc<str>,
         /// What is wrong with it.
-        fault: ScriptError,
+        error: ScriptError,
     },
     /// Everything that follows: reading failed in the middle.
     Rest {
@@ -145,8 +145,8 @@ impl SkippedRow {
 impl fmt::Display for SkippedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row { file, fault } => write!(f, "{file}, {}", left_out(fault)),
-            Self::Rest { file, reason } => write!(f, "{file} can't be read to its end: {reason}."),
+            Self::Row { file, error } => write!(f, "{file}, {}", skipped(error)),
+            Self::Rest { file, reason } => write!(f, "Can't read {file} to its end: {reason}."),
         }
     }
 }
@@ -193,8 +193,8 @@ impl Script {
         &self.files
     }
 
-    /// Returns the rows that are left out, if all of them are known.
-    pub fn left_out(&self) -> impl Iterator<Item = &SkippedRow> {
+    /// Returns the skipped rows, if all of them are known.
+    pub fn skipped_rows(&self) -> impl Iterator<Item = &SkippedRow> {
         let rows = match &self.rows {
             Rows::All(rows) => rows.as_slice(),
             Rows::Live(_) => &[],
@@ -203,9 +203,9 @@ impl Script {
     }
 
     /// Iterates over all rows, those of a live source as they arrive.
-    pub fn into_rows(self) -> Box<dyn Iterator<Item = Read>> {
+    pub fn into_rows(self) -> Box<dyn Iterator<Item = ScriptItem>> {
         match self.rows {
-            Rows::All(rows) => Box::new(rows.into_iter().map(Read::Row)),
+            Rows::All(rows) => Box::new(rows.into_iter().map(ScriptItem::Row)),
             Rows::Live(live) => Box::new(live.begin(RemoteHandle::new()).into_iter()),
         }
     }
@@ -219,29 +219,29 @@ pub(crate) struct Live {
 
 impl Live {
     /// Starts reading on a new thread; wakes the transmission when rows have arrived.
-    pub(crate) fn begin(self, remote: RemoteHandle) -> Receiver<Read> {
-        let (sender, rows) = sync_channel(ROWS_WAITING);
+    pub(crate) fn begin(self, remote: RemoteHandle) -> Receiver<ScriptItem> {
+        let (sender, rows) = sync_channel(QUEUED_ROWS_MAX);
         let on_failure = sender.clone();
         let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
         if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
-            let reason = format!("no thread could be started ({error})");
+            let reason = format!("can't start a thread ({error})");
             // The channel is still empty, so there is room for it.
             let rest = SkippedRow::Rest { file: "The script".into(), reason };
-            let _ = on_failure.try_send(Read::Row(Err(rest)));
+            let _ = on_failure.try_send(ScriptItem::Row(Err(rest)));
         }
         rows
     }
 
-    fn read(self, sender: SyncSender<Read>, remote: &RemoteHandle) {
+    fn read(self, sender: SyncSender<ScriptItem>, remote: &RemoteHandle) {
         for source in self.sources {
             let name = Arc::clone(&source.name);
-            let read = source.read_with(&mut |row| is_taken(Read::Row(row), &sender, remote), &|| remote.wake());
-            let read = match read {
-                Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
-                Err(error) => Read::Row(Err(SkippedRow::Rest { file: name, reason: error.to_string() })),
+            let read = source.read_with(&mut |row| send_row(ScriptItem::Row(row), &sender, remote), &|| remote.wake());
+            let item = match read {
+                Ok(summary) => ScriptItem::End(FileSummary { name, summary: Box::new(summary) }),
+                Err(error) => ScriptItem::Row(Err(SkippedRow::Rest { file: name, reason: error.to_string() })),
             };
             // The transmission is over, so nothing receives it.
-            let _ = sender.send(read);
+            let _ = sender.send(item);
         }
         // The transmission detects the end by this, and looks when it is woken.
         drop(sender);
@@ -249,8 +249,8 @@ impl Live {
     }
 }
 
-/// Whether the transmission continues.
-fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &RemoteHandle) -> bool {
+/// Passes a row on; returns whether the transmission continues.
+fn send_row(row: ScriptItem, sender: &SyncSender<ScriptItem>, remote: &RemoteHandle) -> bool {
     match sender.try_send(row) {
         Ok(()) => true,
         Err(TrySendError::Disconnected(_)) => false,
@@ -265,9 +265,9 @@ fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &RemoteHandle) -> bool
 struct Source {
     name: Arc<str>,
     /// The name, if it has to be distinguished from others.
-    mark: Option<Arc<str>>,
+    label: Option<Arc<str>>,
     options: ReaderOptions,
-    input: Box<dyn Input + Send>,
+    input: Box<dyn Read + Send>,
 }
 
 impl fmt::Debug for Source {
@@ -278,7 +278,7 @@ impl fmt::Debug for Source {
 
 impl Source {
     fn open(path: &Path, options: &ScriptOptions, is_one: bool) -> Result<Self, FileError> {
-        let (name, input, is_live): (Arc<str>, Box<dyn Input + Send>, bool) = if path == Path::new("-") {
+        let (name, input, is_live): (Arc<str>, Box<dyn Read + Send>, bool) = if path == Path::new("-") {
             (STANDARD_INPUT.into(), Box::new(std::io::stdin()), !is_stdin_a_file())
         } else {
             let failed = |error| FileError { path: path.to_owned(), error };
@@ -294,7 +294,7 @@ impl Source {
             columns: options.columns.clone(),
             is_live,
         };
-        Ok(Self { mark: (!is_one).then(|| Arc::clone(&name)), name, options, input })
+        Ok(Self { label: (!is_one).then(|| Arc::clone(&name)), name, options, input })
     }
 
     /// Delivers all rows, until the receiver stops.
@@ -319,8 +319,8 @@ impl Source {
             }
             while let Some(row) = reader.poll() {
                 let row = match row {
-                    Ok(ScriptLine { number, line }) => Ok(TimedLine { file: self.mark.clone(), row: number, line }),
-                    Err(fault) => Err(SkippedRow::Row { file: Arc::clone(&self.name), fault }),
+                    Ok(ScriptLine { number, line }) => Ok(TimedLine { file: self.label.clone(), row: number, line }),
+                    Err(error) => Err(SkippedRow::Row { file: Arc::clone(&self.name), error }),
                 };
                 if !take(row) {
                     return Ok(reader.summary());

@@ -107,10 +107,10 @@ pub enum SettingsError {
     #[error(transparent)]
     Topic(#[from] TopicError),
     /// The script has no lines.
-    #[error("The script holds no line that can be sent.")]
+    #[error("No usable lines in the script.")]
     NoLines,
     /// The first line is beyond the end of the script.
-    #[error("There is no line {first_line} to start with: the script has the lines 1 to {lines}.")]
+    #[error("Can't start at line {first_line}: the script has lines 1 to {lines}.")]
     NoSuchLine {
         /// The requested line.
         first_line: usize,
@@ -118,16 +118,16 @@ pub enum SettingsError {
         lines: u64,
     },
     /// A certificate authority for a connection without certificates.
-    #[error("A CA file is of use with mqtts:// and wss:// only: {scheme}:// isn't encrypted.")]
+    #[error("A CA file works only with mqtts:// and wss://; {scheme}:// isn't encrypted.")]
     CaWithoutTls {
         /// The scheme of the broker's URL.
         scheme: &'static str,
     },
     /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker has a use for it.
-    #[error("A password needs a user name beside it.")]
+    #[error("A password requires a user name.")]
     PasswordWithoutUser,
     /// The CA file can't be used.
-    #[error("The CA file {} can't be used: {reason}.", path.display())]
+    #[error("Can't use the CA file {}: {reason}.", path.display())]
     Ca {
         /// Which file.
         path: PathBuf,
@@ -135,13 +135,13 @@ pub enum SettingsError {
         reason: String,
     },
     /// The system has no trusted certificates.
-    #[error("No certificate authority is installed on this system; name one with --ca.{reason}")]
+    #[error("No certificate authorities are installed on this system; specify one with --ca.{reason}")]
     NoRoots {
         /// The errors while reading them; may be empty.
         reason: String,
     },
     /// TLS or WebSocket can't be used with this address.
-    #[error("The broker URL can't be used: {reason}.")]
+    #[error("Can't use the broker URL: {reason}.")]
     Address {
         /// The reason.
         reason: String,
@@ -153,27 +153,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_make_no_sense_are_told_apart() {
+    fn invalid_settings_are_reported() {
         let check = |url: &str, change: fn(&mut Settings), lines: u64, words: &str| {
             let mut settings = Settings::new(BrokerUrl::parse(url).expect(url));
             change(&mut settings);
             let checked = settings.check().and_then(|()| settings.check_lines(lines));
-            let told = checked.err().map_or_else(String::new, |error| error.to_string());
-            assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{told:?} should say {words:?}");
+            let error = checked.err().map_or_else(String::new, |error| error.to_string());
+            assert!(error.contains(words) && error.is_empty() == words.is_empty(), "{error:?} should say {words:?}");
         };
         check("mqtt://127.0.0.1", |_| {}, 3, "");
         check("mqtt://127.0.0.1", |s| s.first_line = 3, 3, "");
-        check("mqtt://127.0.0.1", |s| s.first_line = 4, 3, "no line 4 to start with");
-        check("mqtt://127.0.0.1", |s| s.first_line = 0, 3, "no line 0 to start with");
-        check("mqtt://127.0.0.1", |_| {}, 0, "holds no line");
+        check("mqtt://127.0.0.1", |s| s.first_line = 4, 3, "Can't start at line 4");
+        check("mqtt://127.0.0.1", |s| s.first_line = 0, 3, "Can't start at line 0");
+        check("mqtt://127.0.0.1", |_| {}, 0, "No usable lines");
         check("mqtt://127.0.0.1", |s| s.topic = "a/#".to_owned(), 3, "can't contain + or #");
         check("mqtt://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "mqtt:// isn't encrypted");
         check("wss://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "");
-        check("mqtt://127.0.0.1", |s| s.password = Some(Vec::new()), 3, "needs a user name");
+        check("mqtt://127.0.0.1", |s| s.password = Some(Vec::new()), 3, "requires a user name");
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn debug_output_hides_the_password() {
         let settings = Settings {
             password: Some(b"correct horse".to_vec()),
             ..Settings::new(BrokerUrl::parse("mqtt://127.0.0.1").expect("a URL"))

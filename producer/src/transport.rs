@@ -71,15 +71,15 @@ impl Dialer {
         let thread = thread::Builder::new().name("mqtt-crawl reader".to_owned());
         let started = thread.spawn(move || read(&host, port, attempt, &events));
         if let Err(error) = started {
-            let closed = CloseInfo { code: None, reason: format!("no thread could be started ({error}).") };
+            let closed = CloseInfo { code: None, reason: format!("can't start a thread ({error}).") };
             // No driver is left to report to.
             let _ = on_failure.try_send(DriverEvent::Closed { attempt, closed });
         }
     }
 
-    /// Puts the layers on top of an open TCP stream. They may have to exchange data first; [`Arrival::Open`] follows
+    /// Puts the layers on top of an open TCP stream. They may have to exchange data first; [`Received::Open`] follows
     /// when they are done.
-    pub(crate) fn connect(&self, tcp: TcpStream, arrivals: &mut Vec<Arrival>) -> Result<Connection, CloseInfo> {
+    pub(crate) fn connect(&self, tcp: TcpStream, received: &mut Vec<Received>) -> Result<Connection, CloseInfo> {
         let mut wire = Wire { tcp, tls: None, arrived: Vec::new(), at: 0 };
         let layer = match &self.tls {
             Some((config, name)) => {
@@ -87,9 +87,9 @@ impl Dialer {
                     ClientConnection::new(Arc::clone(config), name.clone()).map_err(|error| tls_closed(&error))?;
                 wire.tls = Some(tls);
                 wire.flush_tls().map_err(|error| io_closed(&error))?;
-                Layer::Securing { wire, upgrade: self.upgrade.clone() }
+                Layer::TlsHandshake { wire, upgrade: self.upgrade.clone() }
             }
-            None => secured(wire, self.upgrade.clone(), arrivals)?,
+            None => begin_upgrade(wire, self.upgrade.clone(), received)?,
         };
         Ok(Connection { layer })
     }
@@ -97,7 +97,7 @@ impl Dialer {
 
 /// The output of the layers.
 #[derive(Debug)]
-pub(crate) enum Arrival {
+pub(crate) enum Received {
     /// MQTT can be sent now.
     Open,
     /// MQTT.
@@ -113,44 +113,44 @@ pub(crate) struct Connection {
 
 enum Layer {
     /// TLS handshake.
-    Securing { wire: Wire, upgrade: Option<Request> },
+    TlsHandshake { wire: Wire, upgrade: Option<Request> },
     /// HTTP upgrade to WebSocket.
-    Upgrading(MidHandshake<ClientHandshake<Wire>>),
+    WebSocketHandshake(MidHandshake<ClientHandshake<Wire>>),
     /// MQTT runs.
-    Raw(Wire),
+    Plain(Wire),
     /// MQTT runs in WebSocket frames.
-    Framed(Box<WebSocket<Wire>>),
+    WebSocket(Box<WebSocket<Wire>>),
     /// An error ended it.
-    Gone,
+    Failed,
 }
 
 impl Connection {
     /// Handles bytes from the peer.
-    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), CloseInfo> {
-        self.layer = match std::mem::replace(&mut self.layer, Layer::Gone) {
-            Layer::Securing { mut wire, upgrade } => {
-                wire.take_in(bytes)?;
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], received: &mut Vec<Received>) -> Result<(), CloseInfo> {
+        self.layer = match std::mem::replace(&mut self.layer, Layer::Failed) {
+            Layer::TlsHandshake { mut wire, upgrade } => {
+                wire.receive(bytes)?;
                 if wire.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
-                    Layer::Securing { wire, upgrade }
+                    Layer::TlsHandshake { wire, upgrade }
                 } else {
-                    secured(wire, upgrade, arrivals)?
+                    begin_upgrade(wire, upgrade, received)?
                 }
             }
-            Layer::Upgrading(mut handshake) => {
-                handshake.get_mut().get_mut().take_in(bytes)?;
-                upgraded(handshake.handshake(), arrivals)?
+            Layer::WebSocketHandshake(mut handshake) => {
+                handshake.get_mut().get_mut().receive(bytes)?;
+                finish_upgrade(handshake.handshake(), received)?
             }
-            Layer::Raw(mut wire) => {
-                wire.take_in(bytes)?;
-                wire.drain(arrivals);
-                Layer::Raw(wire)
+            Layer::Plain(mut wire) => {
+                wire.receive(bytes)?;
+                wire.drain(received);
+                Layer::Plain(wire)
             }
-            Layer::Framed(mut socket) => {
-                socket.get_mut().take_in(bytes)?;
-                read_frames(&mut socket, arrivals)?;
-                Layer::Framed(socket)
+            Layer::WebSocket(mut socket) => {
+                socket.get_mut().receive(bytes)?;
+                read_frames(&mut socket, received)?;
+                Layer::WebSocket(socket)
             }
-            Layer::Gone => Layer::Gone,
+            Layer::Failed => Layer::Failed,
         };
         Ok(())
     }
@@ -158,62 +158,62 @@ impl Connection {
     /// Sends MQTT.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
         match &mut self.layer {
-            Layer::Raw(wire) => wire.write_all(bytes).map_err(|error| io_closed(&error)),
-            Layer::Framed(socket) => {
+            Layer::Plain(wire) => wire.write_all(bytes).map_err(|error| io_closed(&error)),
+            Layer::WebSocket(socket) => {
                 socket.send(tungstenite::Message::binary(bytes.to_vec())).map_err(|error| web_socket_closed(&error))
             }
-            // The session sends nothing before `Arrival::Open`.
-            Layer::Securing { .. } | Layer::Upgrading(_) | Layer::Gone => Ok(()),
+            // The session sends nothing before `Received::Open`.
+            Layer::TlsHandshake { .. } | Layer::WebSocketHandshake(_) | Layer::Failed => Ok(()),
         }
     }
 
     /// Closes every layer in its own way and sends nothing after. What the peer still sends can be read.
-    pub(crate) fn say_goodbye(&mut self) {
-        // A peer that is gone already needs no goodbye.
+    pub(crate) fn close(&mut self) {
+        // A peer that is gone already needs no notice.
         match &mut self.layer {
-            Layer::Raw(wire) => wire.say_goodbye(),
-            Layer::Framed(socket) => {
+            Layer::Plain(wire) => wire.close(),
+            Layer::WebSocket(socket) => {
                 let _ = socket.close(None);
                 let _ = socket.flush();
-                socket.get_mut().say_goodbye();
+                socket.get_mut().close();
             }
-            Layer::Securing { .. } | Layer::Upgrading(_) | Layer::Gone => {}
+            Layer::TlsHandshake { .. } | Layer::WebSocketHandshake(_) | Layer::Failed => {}
         }
     }
 }
 
-fn secured(mut wire: Wire, upgrade: Option<Request>, arrivals: &mut Vec<Arrival>) -> Result<Layer, CloseInfo> {
+fn begin_upgrade(mut wire: Wire, upgrade: Option<Request>, received: &mut Vec<Received>) -> Result<Layer, CloseInfo> {
     let Some(request) = upgrade else {
-        arrivals.push(Arrival::Open);
-        wire.drain(arrivals);
-        return Ok(Layer::Raw(wire));
+        received.push(Received::Open);
+        wire.drain(received);
+        return Ok(Layer::Plain(wire));
     };
     let limit = usize::try_from(Limits::default().packet_bytes).ok();
     let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
     let handshake = ClientHandshake::start(wire, request, Some(config)).map_err(|error| web_socket_closed(&error))?;
-    upgraded(handshake.handshake(), arrivals)
+    finish_upgrade(handshake.handshake(), received)
 }
 
-type Upgraded<T> = Result<(WebSocket<Wire>, T), HandshakeError<ClientHandshake<Wire>>>;
+type Upgrade<T> = Result<(WebSocket<Wire>, T), HandshakeError<ClientHandshake<Wire>>>;
 
-fn upgraded<T>(outcome: Upgraded<T>, arrivals: &mut Vec<Arrival>) -> Result<Layer, CloseInfo> {
+fn finish_upgrade<T>(outcome: Upgrade<T>, received: &mut Vec<Received>) -> Result<Layer, CloseInfo> {
     match outcome {
         Ok((mut socket, _)) => {
-            arrivals.push(Arrival::Open);
-            read_frames(&mut socket, arrivals)?;
-            Ok(Layer::Framed(Box::new(socket)))
+            received.push(Received::Open);
+            read_frames(&mut socket, received)?;
+            Ok(Layer::WebSocket(Box::new(socket)))
         }
-        Err(HandshakeError::Interrupted(handshake)) => Ok(Layer::Upgrading(handshake)),
+        Err(HandshakeError::Interrupted(handshake)) => Ok(Layer::WebSocketHandshake(handshake)),
         Err(HandshakeError::Failure(error)) => Err(web_socket_closed(&error)),
     }
 }
 
-fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Result<(), CloseInfo> {
+fn read_frames(socket: &mut WebSocket<Wire>, received: &mut Vec<Received>) -> Result<(), CloseInfo> {
     use tungstenite::Message;
     loop {
         match socket.read() {
-            Ok(Message::Binary(bytes)) => arrivals.push(Arrival::Bytes(bytes.into())),
-            Ok(Message::Text(text)) => arrivals.push(Arrival::TextFrame(text.as_bytes().to_vec())),
+            Ok(Message::Binary(bytes)) => received.push(Received::Bytes(bytes.into())),
+            Ok(Message::Text(text)) => received.push(Received::TextFrame(text.as_bytes().to_vec())),
             Ok(Message::Close(frame)) => {
                 // The answer to it is sent with the next flush.
                 let _ = socket.flush();
@@ -245,7 +245,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn take_in(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
         let Some(tls) = &mut self.tls else {
             self.arrived.extend_from_slice(bytes);
             return Ok(());
@@ -268,9 +268,9 @@ impl Wire {
         self.flush_tls().map_err(|error| io_closed(&error))
     }
 
-    fn drain(&mut self, arrivals: &mut Vec<Arrival>) {
+    fn drain(&mut self, received: &mut Vec<Received>) {
         if self.at < self.arrived.len() {
-            arrivals.push(Arrival::Bytes(self.arrived.split_off(self.at)));
+            received.push(Received::Bytes(self.arrived.split_off(self.at)));
         }
         self.arrived.clear();
         self.at = 0;
@@ -285,7 +285,7 @@ impl Wire {
         Ok(())
     }
 
-    fn say_goodbye(&mut self) {
+    fn close(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             let _ = self.flush_tls();
@@ -361,7 +361,7 @@ fn read(host: &str, port: u16, attempt: u64, events: &SyncSender<DriverEvent>) {
 
 fn open(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    let mut last = io::Error::new(ErrorKind::NotFound, "the host name has no address");
     // Each address gets its share of the time, so that a dead IPv6 address leaves time for IPv4.
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in &addresses {
@@ -382,21 +382,21 @@ fn open(host: &str, port: u16) -> io::Result<TcpStream> {
 
 fn dial_closed(error: &io::Error, host: &str, port: u16) -> CloseInfo {
     let reason = match error.kind() {
-        ErrorKind::ConnectionRefused => format!("nothing listens at {host}, port {port} (connection refused)."),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("{host}, port {port}, didn't answer in time."),
-        _ => format!("{host}, port {port}: {}.", bare(error)),
+        ErrorKind::ConnectionRefused => format!("nothing is listening on {host}, port {port} (connection refused)."),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("{host}, port {port}, didn't respond in time."),
+        _ => format!("{host}, port {port}: {}.", without_os_code(error)),
     };
     CloseInfo { code: None, reason }
 }
 
 fn io_closed(error: &io::Error) -> CloseInfo {
     let reason = match error.kind() {
-        ErrorKind::ConnectionReset => "the other side broke it off (connection reset).".to_owned(),
-        ErrorKind::BrokenPipe => "the other side is gone (broken pipe).".to_owned(),
+        ErrorKind::ConnectionReset => "the broker reset it (connection reset).".to_owned(),
+        ErrorKind::BrokenPipe => "the broker has closed it (broken pipe).".to_owned(),
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            format!("the broker took nothing for {} seconds.", WRITE_TIMEOUT.as_secs())
+            format!("the broker accepted no data for {} seconds.", WRITE_TIMEOUT.as_secs())
         }
-        _ => format!("{}.", bare(error)),
+        _ => format!("{}.", without_os_code(error)),
     };
     CloseInfo { code: None, reason }
 }
@@ -405,13 +405,12 @@ fn tls_closed(error: &rustls::Error) -> CloseInfo {
     use rustls::CertificateError;
     let reason = match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the broker's certificate comes from an authority that isn't trusted here; name its certificate with --ca."
-                .to_owned()
+            "the authority of the broker's certificate isn't trusted; specify its certificate with --ca.".to_owned()
         }
         rustls::Error::InvalidCertificate(certificate) => {
-            format!("the broker's certificate is no good: {certificate}.")
+            format!("the broker's certificate is invalid: {certificate}.")
         }
-        rustls::Error::InvalidMessage(_) => "what answers at this port doesn't speak TLS.".to_owned(),
+        rustls::Error::InvalidMessage(_) => "the server on this port doesn't speak TLS.".to_owned(),
         _ => format!("TLS failed: {error}."),
     };
     CloseInfo { code: None, reason }
@@ -423,21 +422,21 @@ fn web_socket_closed(error: &tungstenite::Error) -> CloseInfo {
     let reason = match error {
         Error::Io(error) => return io_closed(error),
         Error::Http(response) => {
-            format!("the server answered HTTP {}, not with a WebSocket; is the path right?", response.status())
+            format!("the server answered HTTP {} instead of opening a WebSocket; check the path.", response.status())
         }
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
-            "the server doesn't offer the WebSocket subprotocol mqtt; is the path right?".to_owned()
+            "the server doesn't offer the WebSocket subprotocol mqtt; check the path.".to_owned()
         }
-        Error::Protocol(_) => format!("what answers at this port doesn't speak WebSocket ({error})."),
+        Error::Protocol(_) => format!("the server on this port doesn't speak WebSocket ({error})."),
         _ => format!("{error}."),
     };
     CloseInfo { code: None, reason }
 }
 
 /// Returns the system's message without the number that Rust adds.
-fn bare(error: &io::Error) -> String {
-    let words = error.to_string();
-    words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()
+fn without_os_code(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text).to_owned()
 }
 
 // ---- certificates -----------------------------------------------------------
@@ -456,14 +455,14 @@ fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, SettingsError> {
 
 fn named_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
     let failed = |reason: String| SettingsError::Ca { path: path.to_owned(), reason };
-    let pem = std::fs::read(path).map_err(|error| failed(bare(&error)))?;
+    let pem = std::fs::read(path).map_err(|error| failed(without_os_code(&error)))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
         roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(failed("it holds no certificate in PEM form".to_owned()));
+        return Err(failed("it contains no PEM certificate".to_owned()));
     }
     Ok(roots)
 }

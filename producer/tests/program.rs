@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 mod support;
-use support::{Access, BreakingWay, Mosquitto, Terminal, USER, answering, free_port, producer, run, start};
+use support::{Access, BreakingLink, Mosquitto, Terminal, USER, answering, free_port, producer, run, start};
 
-/// A script of so many lines below its header row.
+/// A script of this many lines below its header row.
 fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
     let rows = (1..=lines).map(|n| format!("\"{n}\" \"RELAY {n}\" \"Line \\\"{n}\\\"\"\n"));
     write(folder, &format!("\"character\" \"dialogue\"\n{}", rows.collect::<String>()))
@@ -30,7 +30,7 @@ fn json(n: usize) -> String {
 }
 
 #[test]
-fn all_lines_arrive_in_order_as_asked_for() {
+fn all_lines_arrive_in_order_with_the_requested_qos() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 40);
     let check = |protocol: &str, watch_with: &str, qos: usize, said: &str| {
@@ -57,7 +57,7 @@ fn all_lines_arrive_in_order_as_asked_for() {
 }
 
 #[test]
-fn every_way_to_a_broker_works() {
+fn every_transport_works() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 10);
     let check = |url: String| {
@@ -105,7 +105,7 @@ fn text_topic_retain_start_and_standard_input() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_are_told_and_left_out() {
+fn broken_rows_are_reported_and_skipped() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write(
         &broker.folder,
@@ -114,17 +114,17 @@ fn rows_that_cannot_be_read_are_told_and_left_out() {
     let watcher = broker.subscribe("mqttv5", "StarWars", 2);
     let ended = run(producer().args(["--broker", &broker.url(), "--interval", "1ms", "--quiet"]).arg(&script));
     assert_eq!((ended.status, ended.stdout.as_str()), (0, ""));
-    let told: Vec<_> = ended.stderr.lines().collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    for (told, place) in told.iter().zip(["line 4, column 9:", "line 5, column 5:"]) {
-        assert!(told.contains(place) && told.contains("script.txt"), "{told:?} should say {place:?}");
+    let reports: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    for (report, place) in reports.iter().zip(["line 4, column 9:", "line 5, column 5:"]) {
+        assert!(report.contains(place) && report.contains("script.txt"), "{report:?} should say {place:?}");
     }
     assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"A","text":"one"}"#);
     assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"D","text":"four"}"#);
 }
 
 #[test]
-fn how_much_was_read_is_told_and_strict_sends_nothing_without_all() {
+fn read_rows_are_counted_and_strict_refuses_skipped_rows() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_as(&broker.folder, "talk.csv", "speaker,text\nA,one\nB\nC,\"You said \"two\"\"\n");
     let options = ["--broker", &broker.url(), "--interval", "1ms"];
@@ -155,14 +155,14 @@ fn how_much_was_read_is_told_and_strict_sends_nothing_without_all() {
 }
 
 #[test]
-fn a_table_whose_columns_are_not_known_asks_for_them() {
+fn unknown_table_columns_must_be_given_as_options() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_as(&folder, "talk.csv", "id,foo,bar\n1,A,one\n2,B,two\n");
     let dry =
         |arguments: &[&str]| run(producer().args(["--dry-run", "--payload", "text"]).args(arguments).arg(&script));
     let ended = dry(&[]);
     assert_eq!((ended.status, ended.stdout.as_str()), (2, ""));
-    for words in ["talk.csv can't be read", "The columns are id, foo, bar.", "--speaker-column and --words-column"] {
+    for words in ["Can't read ", "talk.csv. ", "The columns are id, foo, bar.", "--speaker-column and --words-column"] {
         assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
     }
     assert!(!ended.stderr.contains("CHARACTER:"), "{}", ended.stderr);
@@ -181,7 +181,7 @@ fn a_table_whose_columns_are_not_known_asks_for_them() {
 }
 
 #[test]
-fn several_files_of_any_format_are_told_in_their_order() {
+fn several_files_are_published_in_order() {
     let broker = Mosquitto::start(Access::Everybody);
     let files = [
         write_as(&broker.folder, "1.csv", "Text;Speaker;Note\n\"one; \"\"1\"\"\";A;x\n;B;y\n"),
@@ -202,7 +202,7 @@ fn several_files_of_any_format_are_told_in_their_order() {
         assert!(ended.stderr.contains(place), "{:?} should say {place:?}", ended.stderr);
     }
 
-    // Said outright, a format wins; and lines are told with their files.
+    // --format takes precedence; lines are reported with their files.
     let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
     let ended = run(producer().args(["--broker", &nowhere, "--format", "text"]).args(&files[1..3]));
     assert_eq!(ended.status, 1);
@@ -212,7 +212,7 @@ fn several_files_of_any_format_are_told_in_their_order() {
 }
 
 #[test]
-fn standard_input_is_told_as_it_comes() {
+fn standard_input_is_published_as_it_arrives() {
     let broker = Mosquitto::start(Access::Everybody);
     let watcher = broker.subscribe("mqttv5", "StarWars", 5);
     let mut child = producer()
@@ -237,25 +237,25 @@ fn standard_input_is_told_as_it_comes() {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 of 5 lines acknowledged\n");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("standard input, line 4, column 1: The row is neither UTF-8 nor"), "{told}");
-    assert!(told.contains("standard input: 5 of 6 rows read, 1 skipped."), "{told}");
+    let reports = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(reports.contains("standard input, line 4, column 1: The row isn't UTF-8, and"), "{reports}");
+    assert!(reports.contains("standard input: 5 of 6 rows read, 1 skipped."), "{reports}");
 }
 
 #[test]
-fn an_input_without_a_line_is_wrong_use() {
+fn input_without_lines_is_an_error() {
     let broker = Mosquitto::start(Access::Everybody);
     let ended = run(producer().args(["--broker", &broker.url(), "-"]));
     assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
-    assert!(ended.stderr.contains("no line that can be sent"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("No usable lines"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_sent() {
+fn dry_run_prints_what_would_be_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_script(&folder, 3);
     let other = write_as(&folder, "b.csv", "text,n\nHello,1\n,2\n");
-    // Nobody listens there, and nobody is asked.
+    // Nothing is listening there, and a dry run doesn't connect.
     let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
     let options = ["--dry-run", "--broker", &nowhere, "--topic", "a/b", "--interval", "1.5s"];
     let ended = run(producer().args(options).args(["--start", "2"]).args([&script, &other]));
@@ -292,9 +292,9 @@ fn manual_and_completions_are_printed() {
          _mqtt__crawl__producer mqtt-crawl-producer '' --format; echo \"${{COMPREPLY[@]}}\""
     );
     let output = Command::new("bash").args(["--norc", "-c", &asked]).output().expect("bash");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let completions = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
-        told.trim_end(),
+        completions.trim_end(),
         "rows csv tsv jsonl subtitles screenplay chat text",
         "{}",
         String::from_utf8_lossy(&output.stderr)
@@ -302,21 +302,21 @@ fn manual_and_completions_are_printed() {
 }
 
 #[test]
-fn a_lower_quality_of_service_is_told_and_used() {
+fn lowered_qos_is_reported_and_used() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
     let watcher = broker.subscribe("mqttv5", "StarWars", 3);
     let low = format!("mqtt://127.0.0.1:{}", broker.low_qos_port);
     let ended = run(producer().args(["--broker", &low, "--interval", "1ms", "--qos", "2"]).arg(&script));
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "3 of 3 lines acknowledged\n"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("takes QoS 1 at most: the lines go out at QoS 1 instead of 2."), "{}", ended.stderr);
+    assert!(ended.stderr.contains("supports QoS 1 at most. Lines are sent at QoS 1 instead of 2."), "{}", ended.stderr);
     for n in 1..=3 {
         assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
     }
 }
 
 #[test]
-fn the_systems_authorities_are_trusted() {
+fn system_certificate_authorities_are_trusted() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 2);
     let check = |url: String| {
@@ -342,7 +342,7 @@ fn keys_at_a_terminal_pause_seek_and_quit() {
     let watcher = broker.subscribe("mqttv5", "StarWars", 1_000);
     let arrives = |n: usize| assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
     let mut terminal = Terminal::start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
-    terminal.wait_for("Space pauses");
+    terminal.wait_for("Space pause/resume");
     arrives(1);
     terminal.wait_for("line 1 of 30 · 29 h 0 min left");
     assert!(terminal.is_listening());
@@ -358,24 +358,24 @@ fn keys_at_a_terminal_pause_seek_and_quit() {
     arrives(12);
     terminal.wait_for("line 12 of 30 · 18 h 0 min left");
     terminal.press("q");
-    let mut told = terminal.program.line();
-    assert_eq!(told, "7 of 25 lines acknowledged");
+    let mut summary = terminal.program.line();
+    assert_eq!(summary, "7 of 25 lines acknowledged");
     terminal.wait_for("Lines 13–30 (rows 14–31): not sent");
     assert_eq!(terminal.end(), (Some(1), false), "the terminal is left as it was");
 
-    // Ctrl-C is what it always was.
+    // Ctrl-C still interrupts.
     terminal = Terminal::start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
     arrives(1);
     terminal.wait_for("line 1 of 30 · 29 h");
     terminal.press("\x03");
-    told = terminal.program.line();
-    assert_eq!(told, "1 of 30 lines acknowledged");
+    summary = terminal.program.line();
+    assert_eq!(summary, "1 of 30 lines acknowledged");
     terminal.wait_for("Lines 2–30");
     assert_eq!(terminal.end(), (Some(1), false));
 }
 
 #[test]
-fn wrong_use_is_told_before_anything_is_sent() {
+fn invalid_use_is_reported_before_anything_is_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_script(&folder, 3);
     let script = script.to_str().expect("UTF-8");
@@ -391,33 +391,33 @@ fn wrong_use_is_told_before_anything_is_sent() {
     };
     check(&[script, "--broker", "mqtt://ann:hunter2@127.0.0.1"], "user name or password");
     check(&[script, "--broker", "htps://127.0.0.1/?token=hunter2"], "htps");
-    check(&[missing], "can't be read");
-    check(&[empty], "no line that can be sent");
-    check(&[script, "--broker", "127.0.0.1:1883"], "has no scheme");
+    check(&[missing], "Can't read");
+    check(&[empty], "No usable lines");
+    check(&[script, "--broker", "127.0.0.1:1883"], "how to connect");
     check(&[script, "--broker", "mqtt://127.0.0.1:0"], "port");
     check(&[script, "--topic", "a/#"], "can't contain + or #");
     check(&[script, "--topic", ""], "topic is empty");
-    check(&[script, "--start", "4"], "no line 4");
+    check(&[script, "--start", "4"], "start at line 4");
     check(&[script, "--qos", "3"], "0, 1 or 2");
     check(&[script, "--interval", "soon"], "500ms or 1.5s");
     check(&[script, "--ca", missing], "isn't encrypted");
-    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", missing], "can't be used");
-    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", script], "no certificate");
-    check(&[script, "--username", "u", "--password-file", missing], "can't be read");
+    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", missing], "Can't use the CA file");
+    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", script], "no PEM certificate");
+    check(&[script, "--username", "u", "--password-file", missing], "Can't read");
     let long = "x".repeat(70_000);
     let port = answering(b"").to_string();
     check(&[script, "--broker", &format!("mqtt://127.0.0.1:{port}"), "--client-id", &long], "65,535");
 }
 
 #[test]
-fn a_broker_that_cannot_be_reached_is_told() {
+fn unreachable_broker_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_script(&folder, 3);
     let check = |url: String, words: &str| {
         let ended = run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script));
         assert_eq!(ended.status, 1, "{url}: {}", ended.stderr);
         assert_eq!(ended.stderr.matches(words).count(), 3, "{url}: {:?} should say {words:?}", ended.stderr);
-        assert_eq!(ended.stderr.matches("Trying again in").count(), 2, "{url}: {}", ended.stderr);
+        assert_eq!(ended.stderr.matches("Retrying in").count(), 2, "{url}: {}", ended.stderr);
         assert!(ended.stderr.contains("Lines 1–3 (rows 2–4): not sent"), "{url}: {}", ended.stderr);
         assert_eq!(ended.stdout, "0 of 3 lines acknowledged\n");
     };
@@ -432,7 +432,7 @@ fn a_broker_that_cannot_be_reached_is_told() {
 }
 
 #[test]
-fn a_certificate_from_nowhere_is_not_trusted() {
+fn certificate_of_an_unknown_authority_is_refused() {
     let (broker, other) = (Mosquitto::start(Access::Everybody), Mosquitto::start(Access::Everybody));
     let script = write_script(&broker.folder, 3);
     let check = |url: String| {
@@ -445,7 +445,7 @@ fn a_certificate_from_nowhere_is_not_trusted() {
 }
 
 #[test]
-fn a_wrong_password_is_told_and_not_tried_again() {
+fn wrong_password_is_reported_and_not_retried() {
     let broker = Mosquitto::start(Access::User);
     let script = write_script(&broker.folder, 3);
     let (name, password) = USER;
@@ -458,7 +458,7 @@ fn a_wrong_password_is_told_and_not_tried_again() {
         let ended = run(&mut command);
         assert_eq!(ended.status, status, "{}", ended.stderr);
         assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
-        assert!(!ended.stderr.contains("Trying again"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("Retrying"), "{}", ended.stderr);
         assert!(!ended.stderr.contains(given) && !ended.stdout.contains(given));
     };
     check("auto", Some(name), password, 0, "Connected");
@@ -480,7 +480,7 @@ fn a_wrong_password_is_told_and_not_tried_again() {
 }
 
 #[test]
-fn a_loop_ends_cleanly_when_interrupted() {
+fn interrupted_loop_ends_cleanly() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
     let check = |signal: &str| {
@@ -507,7 +507,7 @@ fn a_loop_ends_cleanly_when_interrupted() {
 }
 
 #[test]
-fn an_interrupted_script_says_which_lines_were_not_sent() {
+fn interrupted_script_reports_unsent_lines() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
     let watcher = broker.subscribe("mqttv5", "StarWars", 1);
@@ -520,16 +520,16 @@ fn an_interrupted_script_says_which_lines_were_not_sent() {
 }
 
 #[test]
-fn a_connection_that_breaks_loses_no_line() {
+fn broken_connection_loses_no_line() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 30);
     let check = |protocol: &str, qos: &str, cuts_bytes: &[usize]| {
         let topic = format!("cut/{protocol}/{qos}");
         // One more than there are, so that it doesn't end before a duplicate.
         let watcher = broker.subscribe("mqttv5", "cut/#", 1_000);
-        let way = BreakingWay::to(broker.mqtt_port, cuts_bytes.to_vec());
+        let link = BreakingLink::to(broker.mqtt_port, cuts_bytes.to_vec());
         let ended = run(producer()
-            .args(["--broker", &format!("mqtt://127.0.0.1:{}", way.port), "--protocol", protocol, "--qos", qos])
+            .args(["--broker", &format!("mqtt://127.0.0.1:{}", link.port), "--protocol", protocol, "--qos", qos])
             .args(["--interval", "2ms", "--topic", &topic])
             .arg(&script));
         assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -542,23 +542,23 @@ fn a_connection_that_breaks_loses_no_line() {
         let later = write(&broker.folder, "\"1\" \"END\" \"end\"\n");
         run(producer().args(["--broker", &broker.url(), "--topic", "cut/end"]).arg(later));
         write_script(&broker.folder, 30);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         loop {
             let line = watcher.line();
             if line.contains("cut/end") {
                 break;
             }
             let text = line.split_once(&topic).expect("the topic").1.trim_start().to_owned();
-            heard.push((1..=30).find(|n| text == json(*n)).unwrap_or_else(|| panic!("{line}")));
+            received.push((1..=30).find(|n| text == json(*n)).unwrap_or_else(|| panic!("{line}")));
         }
         if qos == "2" {
-            assert_eq!(heard, (1..=30).collect::<Vec<_>>(), "exactly once");
+            assert_eq!(received, (1..=30).collect::<Vec<_>>(), "exactly once");
         }
-        let mut once = heard.clone();
+        let mut once = received.clone();
         once.sort_unstable();
         once.dedup();
         assert_eq!(once, (1..=30).collect::<Vec<_>>(), "at least once");
-        assert!(heard.len() <= 30 + lost * 30, "{heard:?}");
+        assert!(received.len() <= 30 + lost * 30, "{received:?}");
     };
     check("5", "1", &[900]);
     check("3.1.1", "1", &[500, 700]);
@@ -567,7 +567,7 @@ fn a_connection_that_breaks_loses_no_line() {
 }
 
 #[test]
-fn the_sample_script_has_no_fault() {
+fn sample_script_has_no_errors() {
     let broker = Mosquitto::start(Access::Everybody);
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/dialogues/the-quiet-broker.txt");
     let ended = run(producer().args(["--broker", &broker.url(), "--interval", "0s", "--quiet"]).arg(sample));

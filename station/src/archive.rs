@@ -34,7 +34,7 @@ const BROTLI_WINDOW: u32 = 22;
 /// Returns the app at the end of this program; without files if there is none.
 pub(crate) fn own_app() -> anyhow::Result<App> {
     let path = own_path()?;
-    let unreadable = || format!("cannot read this program's own file {}", path.display());
+    let unreadable = || format!("can't read this program's own file {}", path.display());
     let mut file = File::open(&path).with_context(unreadable)?;
     let Some(trailer) = Trailer::read(&mut file).with_context(unreadable)? else { return Ok(App::default()) };
     file.seek(SeekFrom::Start(trailer.start)).with_context(unreadable)?;
@@ -43,8 +43,7 @@ pub(crate) fn own_app() -> anyhow::Result<App> {
     let damaged = || {
         let path = path.display();
         format!(
-            "the app inside {path} is damaged: get or make this program again (`cargo xtask dist`), or name a directory \
-             with --dist"
+            "the app inside {path} is damaged: download or build this program again (`cargo xtask dist`), or use --dist"
         )
     };
     anyhow::ensure!(Sha256::digest(&archive)[..] == trailer.digest, damaged());
@@ -60,7 +59,7 @@ pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
     let files = compressed(read_files(directory)?);
     let archive = postcard::to_allocvec(&files).context("packing the app")?;
     let own = own_path()?;
-    let unreadable = || format!("cannot read this program's own file {}", own.display());
+    let unreadable = || format!("can't read this program's own file {}", own.display());
     let mut file = File::open(&own).with_context(unreadable)?;
     let program_bytes = match Trailer::read(&mut file).with_context(unreadable)? {
         Some(trailer) => trailer.start,
@@ -85,12 +84,12 @@ pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
         new.sync_all()?;
         fs::rename(&part, target)
     };
-    write().with_context(|| format!("cannot write {}", target.display()))?;
+    write().with_context(|| format!("can't write {}", target.display()))?;
     Ok(archive.len() as u64)
 }
 
 fn own_path() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("cannot tell where this program's own file is")
+    std::env::current_exe().context("can't locate this program's own file")
 }
 
 /// The position of the archive at the end of a program, and its expected digest.
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gets_shorter_is_there_compressed_too() {
+    fn files_are_compressed_where_that_is_smaller() {
         let long = b"crawl ".repeat(100);
         let all = compressed(files(&[("/a.js", &long), ("/b.css", b"x"), ("/c.png", &long)]));
         assert_eq!(all.keys().collect::<Vec<_>>(), ["/a.js", "/a.js.br", "/a.js.gz", "/b.css", "/c.png"]);

@@ -143,8 +143,8 @@ impl Broker {
         if let Some(access) = users.known(name, password) {
             return Ok(access);
         }
-        let turn = timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.turn(address));
-        let _turn = turn.await.map_err(|_| Refusal::Busy)?;
+        let permit = timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
+        let _permit = permit.await.map_err(|_| Refusal::Busy)?;
         users.check(name, password).await.map_err(|error| match error {
             PasswordError::Busy => Refusal::Busy,
             PasswordError::Wrong => {

@@ -58,22 +58,22 @@ impl Refusal {
     /// Returns the reason and the CONNACK codes for it: in 5.0 and in 3.1.1.
     fn details(self) -> (&'static str, u8, u8) {
         match self {
-            Self::Version => ("this path is for MQTT 5.0", 0x84, 1),
-            Self::Malformed => ("no CONNECT of MQTT 3.1.1 or 5.0", 0x81, 1),
-            Self::WillQos => ("this path takes no QoS 2", 0x9B, 5),
-            Self::WillTopicInvalid => ("the will's topic isn't valid here", 0x90, 5),
-            Self::WillNotAuthorized => ("the will's topic isn't this user's to write", 0x87, 5),
-            Self::NoUserName => ("it gave no user name and password", 0x87, 5),
-            Self::BadUserNameOrPassword => ("no such user, or another password", 0x86, 4),
+            Self::Version => ("this path supports MQTT 5.0 only", 0x84, 1),
+            Self::Malformed => ("not a CONNECT of MQTT 3.1.1 or 5.0", 0x81, 1),
+            Self::WillQos => ("this path doesn't support QoS 2", 0x9B, 5),
+            Self::WillTopicInvalid => ("the topic of the will is invalid", 0x90, 5),
+            Self::WillNotAuthorized => ("this user may not publish to the topic of the will", 0x87, 5),
+            Self::NoUserName => ("no user name or password", 0x87, 5),
+            Self::BadUserNameOrPassword => ("unknown user or wrong password", 0x86, 4),
             Self::ForeignSession => ("the client identifier is in use by another user", 0x85, 2),
-            Self::Busy => ("too many wait for their password to be checked", 0x89, 3),
-            Self::Unavailable(words) => (words, 0x88, 3),
+            Self::Busy => ("too many passwords are waiting to be checked", 0x89, 3),
+            Self::Unavailable(reason) => (reason, 0x88, 3),
         }
     }
 
     /// Returns the CONNACK for a client of this level; `None` if the client didn't send a CONNECT.
     pub(crate) fn connack(self, level: u8) -> Vec<u8> {
-        let (words, code, code_v311) = self.details();
+        let (reason, code, code_v311) = self.details();
         match self {
             Self::Malformed => Vec::new(),
             // A client of another version understands only the 3.1.1 format `[MQTT-3.1.2-2]`.
@@ -81,8 +81,8 @@ impl Refusal {
             _ if level != LEVEL_5 => vec![0x20, 2, 0, code_v311],
             Self::Unavailable(_) => {
                 const REASON_STRING: u8 = 0x1F;
-                let length = words.len() as u8;
-                [&[0x20, length + 6, 0, code, length + 3, REASON_STRING, 0, length], words.as_bytes()].concat()
+                let length = reason.len() as u8;
+                [&[0x20, length + 6, 0, code, length + 3, REASON_STRING, 0, length], reason.as_bytes()].concat()
             }
             _ => vec![0x20, 3, 0, code, 0],
         }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connect_is_read_to_its_password() {
+    fn connect_is_parsed_up_to_the_password() {
         let packet = b"\x10\x2a\x00\x04MQTT\x05\xd6\x00\x3c\x05\x11\x00\x00\x00\x3c\x00\x02id\x00\x00\x01w\x00\x01p\x00\x03ana\x00\x06secret";
         let packet = [&packet[..1], &[(packet.len() - 2) as u8], &packet[2..]].concat();
         let connect = Connect::read(&packet).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_other_packets_are_told_apart() {
+    fn other_versions_and_packets_are_distinguished() {
         let check = |packet: &[u8], expected| assert_eq!(Connect::read(packet).map(|connect| connect.level), expected);
         check(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02id", Ok(4));
         check(b"\x10\x10\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x02id", Ok(3));

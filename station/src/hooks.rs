@@ -104,21 +104,25 @@ impl Hooks {
     fn check_publish(&self, session: &Session, publish: &Publish) -> Option<PublishResult> {
         self.published.fetch_add(weight(publish), Ordering::Relaxed);
         let client = self.connections.get(session.id.remote_addr);
-        let refuse = |reason, words: String, closes| {
-            tracing::debug!(client = ?session.id.client_id, words, "message refused");
-            Some(PublishResult::reason_code(reason, Some(words.into()), closes))
+        let refuse = |reason, message: String, closes| {
+            tracing::debug!(client = ?session.id.client_id, reason = message, "message refused");
+            Some(PublishResult::reason_code(reason, Some(message.into()), closes))
         };
         if !has_few_levels(publish.topic.as_bytes()) {
             // A 3.1.1 client can't be informed in another way.
             let closes = client.is_none_or(|client| client.level != LEVEL_5);
-            let words = format!("a topic has {TOPIC_LEVELS_MAX} levels at most");
-            return refuse(PublishAckReason::TopicNameInvalid, words, closes);
+            let message = format!("a topic can have at most {TOPIC_LEVELS_MAX} levels");
+            return refuse(PublishAckReason::TopicNameInvalid, message, closes);
         }
         if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
             return refuse(PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false);
         }
         if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
-            return refuse(PublishAckReason::NotAuthorized, "this topic isn't this user's to write".to_owned(), false);
+            return refuse(
+                PublishAckReason::NotAuthorized,
+                "this user may not publish to this topic".to_owned(),
+                false,
+            );
         }
         None
     }
@@ -166,7 +170,7 @@ impl Handler for Hooks {
             }
             Parameter::OfflineMessage(session, _, publish) => {
                 let dropped = self.offline_queues.make_room(session.deliver_queue(), publish);
-                self.count_dropped(dropped, None, "too much waits for clients that are away");
+                self.count_dropped(dropped, None, "too many messages are queued for absent clients");
             }
             _ => {}
         }

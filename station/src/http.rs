@@ -35,7 +35,7 @@ use crate::stream::{Pipe, close};
 use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
-    For the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
+    To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
 
 /// The state that the web port needs to answer requests.
 pub(crate) struct Web {
@@ -72,7 +72,7 @@ pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest:
         }
     };
     match ended {
-        Err(error) if error.is_timeout() => tracing::warn!("closed: no whole request came in time"),
+        Err(error) if error.is_timeout() => tracing::warn!("closed: no complete request in time"),
         Err(error) => tracing::debug!(reason = %error, "closed"),
         Ok(()) => {}
     }
@@ -115,16 +115,19 @@ async fn health(State(web): State<Arc<Web>>) -> Response {
 async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     let headers = request.headers();
     if has_token(headers, header::UPGRADE, "websocket") {
-        return words(StatusCode::NOT_FOUND, "No MQTT here: the WebSocket paths are /mqtt and /diffusion.");
+        return plain_text(
+            StatusCode::NOT_FOUND,
+            "No MQTT on this path. The WebSocket paths are /mqtt and /diffusion.",
+        );
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return words(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read.");
+        return plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed.");
     }
     if web.app.is_empty() {
         return (StatusCode::NOT_FOUND, NO_APP).into_response();
     }
     let Some(file) = web.app.find(request.uri().path()) else {
-        return words(StatusCode::NOT_FOUND, "There is no such file in the app.");
+        return plain_text(StatusCode::NOT_FOUND, "Not found.");
     };
     let (coding, form) = file.form(&listed(headers, header::ACCEPT_ENCODING));
     let mut response = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
@@ -159,11 +162,16 @@ async fn upgrade(
     }
     let mut response = match (accepted, &foreign) {
         (Some(response), _) if speaks_mqtt => response,
-        (_, Some(reason)) => return words(StatusCode::FORBIDDEN, reason),
-        (None, None) => return words(StatusCode::UPGRADE_REQUIRED, "This path speaks MQTT over WebSocket."),
+        (_, Some(reason)) => return plain_text(StatusCode::FORBIDDEN, reason),
+        (None, None) => {
+            return plain_text(StatusCode::UPGRADE_REQUIRED, "This path requires a WebSocket connection for MQTT.");
+        }
         (Some(_), None) => {
-            tracing::warn!(reason = "no subprotocol mqtt", "WebSocket refused");
-            return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
+            tracing::warn!(reason = "missing subprotocol mqtt", "WebSocket refused");
+            return plain_text(
+                StatusCode::BAD_REQUEST,
+                "The WebSocket subprotocol `mqtt` is required (MQTT 3.1.1 and 5.0).",
+            );
         }
     };
     let mut address = arrival.client;
@@ -172,7 +180,9 @@ async fn upgrade(
         address.set_ip(forwarded);
         match web.connections.admit_forwarded(forwarded) {
             Ok(admitted) => permit = Some(admitted),
-            Err(refusal) => return words(StatusCode::TOO_MANY_REQUESTS, &format!("No more connections: {refusal}.")),
+            Err(refusal) => {
+                return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
+            }
         }
     }
     let profile = Profile::of_path(request.uri().path());
@@ -250,6 +260,6 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     listed(headers, name).split(',').any(|listed| listed.trim().eq_ignore_ascii_case(token))
 }
 
-fn words(status: StatusCode, words: &str) -> Response {
-    (status, format!("{words}\n")).into_response()
+fn plain_text(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
 }

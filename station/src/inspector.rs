@@ -251,20 +251,20 @@ mod tests {
     }
 
     #[test]
-    fn diffusion_takes_version_5_up_to_qos_1() {
+    fn diffusion_accepts_5_0_up_to_qos_1() {
         let all = [PUBLISH_0, LONG_PUBLISH, PUBLISH_1];
         check(Profile::Diffusion, &all, all.concat().len(), None);
         check(Profile::Diffusion, &[PUBLISH_1, PUBLISH_2], PUBLISH_1.len(), Some(0x9B));
     }
 
     #[test]
-    fn the_open_path_refuses_nothing() {
+    fn open_path_refuses_nothing() {
         let all = [PUBLISH_2, LONG_PUBLISH];
         check(Profile::Open, &all, all.concat().len(), None);
     }
 
     #[test]
-    fn what_is_no_mqtt_is_left_to_the_broker() {
+    fn non_mqtt_bytes_are_left_to_the_broker() {
         for bytes in [&b"\x10\x02\x00\x04MQTT"[..], b"\x30\xff\xff\xff\xff\x01"] {
             check(Profile::Diffusion, &[bytes], bytes.len(), None);
         }
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_packet_is_unfinished_until_its_last_byte() {
+    fn large_packet_is_unfinished_until_its_last_byte() {
         let mut inspector = Inspector::new(Profile::Open, 1_000_000);
         let length = SMALL_PACKET_BYTES_MAX + 1;
         let large = [&[0x30, 0x81, 0x80, 0x04, 0, 1, b't'][..], &vec![0; length as usize - 3]].concat();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disconnect_has_passed_once_it_is_whole() {
+    fn disconnect_is_detected_once_it_is_complete() {
         let mut inspector = Inspector::new(Profile::Open, 1_000);
         for (bytes, has_left) in [([PUBLISH_0, b"\xe0"].concat(), false), (b"\x01".to_vec(), false), (vec![0], true)] {
             assert!(inspector.inspect(&mut bytes.clone()).is_ok());
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_go_on_at_qos_0() {
+    fn subscriptions_are_limited_to_qos_0() {
         let with = |options: [u8; 4]| {
             let filters = [("a", options[0]), ("b//c", options[1]), ("", options[2]), ("d/#", options[3])];
             [&subscribe(&filters)[..], LONG_PUBLISH, &subscribe(&[("e", options[0])])].concat()

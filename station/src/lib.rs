@@ -96,13 +96,14 @@ impl ReloadableFiles {
         }
     }
 
-    /// Whoever carries passwords over a network can read them. It isn't an error, because something in front may do
-    /// TLS.
-    fn warn_of_plain_passwords(&self, options: &Options) {
+    /// Warns that passwords can be read on the network. It isn't an error, because a reverse proxy may do TLS.
+    fn warn_about_plain_passwords(&self, options: &Options) {
         let is_near =
             options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
         if !self.security.is_tls() && !is_near {
-            tracing::warn!("passwords cross the network unencrypted: name a certificate with --tls-cert and --tls-key");
+            tracing::warn!(
+                "passwords are sent unencrypted over the network: set a certificate with --tls-cert and --tls-key"
+            );
         }
     }
 
@@ -170,7 +171,7 @@ impl Station {
         let announcement = announcement(http, security.is_tls(), !app.is_empty(), &backend, mqtt);
         let broker = backend.broker();
         let files = ReloadableFiles { security, users: broker.and_then(|broker| broker.users.clone()) };
-        files.warn_of_plain_passwords(options);
+        files.warn_about_plain_passwords(options);
         tasks.push(tokio::spawn(files.clone().watch()));
         let transmission = script.zip(broker).map(|(script, broker)| {
             let (address, user) = broker.own_login();
@@ -227,8 +228,8 @@ impl Station {
         };
         let tasks = futures_util::future::select_all(&mut self.tasks);
         tokio::select! {
-            (ended, ..) = tasks => anyhow::anyhow!("a part of the station ended: {ended:?}"),
-            ended = transmission => anyhow::anyhow!("the transmission ended: {ended}"),
+            (ended, ..) = tasks => anyhow::anyhow!("a task of the station ended unexpectedly: {ended:?}"),
+            ended = transmission => anyhow::anyhow!("the transmission ended unexpectedly: {ended}"),
         }
     }
 
@@ -252,7 +253,7 @@ impl Station {
 /// See [`Station::announcement`].
 fn announcement(http: SocketAddr, is_tls: bool, has_app: bool, backend: &Backend, mqtt: Option<SocketAddr>) -> String {
     let secure = if is_tls { "s" } else { "" };
-    let app = if has_app { "app" } else { "no app: see --dist" };
+    let app = if has_app { "app" } else { "no app, see --dist" };
     let (address, server) = match backend {
         Backend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
         Backend::Broker(_) => {

@@ -73,57 +73,54 @@ pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 const SESSION_BYTES: u64 = 29_000;
 const SUBSCRIPTION_BYTES: u64 = 1_800;
 
-/// What clients may take of a station.
+/// Limits for the clients of a station.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Limits {
-    /// Most connections at once, over all ports; further ones are closed
+    /// Maximum connections at once, over all ports; further ones are closed
     #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
     pub max_connections: NonZeroU32,
 
-    /// Most connections at once from one address (of IPv6: from one /64)
+    /// Maximum connections at once from one address (IPv6: one /64)
     #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
     pub max_per_address: NonZeroU32,
 
-    /// Most sessions, those of clients that are away included (each takes 29 kB); a further client is
-    /// refused with reason 0x88
+    /// Maximum sessions, including those of absent clients (29 kB each); a further client is refused (0x88)
     #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_sessions)]
     pub max_sessions: NonZeroU32,
 
-    /// Most subscriptions of all sessions together (each takes 1.8 kB); a further one is refused with
-    /// reason 0x97
+    /// Maximum subscriptions of all sessions together (1.8 kB each); a further one is refused (0x97)
     #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_subscriptions)]
     pub max_subscriptions: NonZeroU32,
 
-    /// Largest MQTT packet in bytes; who sends a larger one is closed with reason 0x95
+    /// Maximum size of an MQTT packet in bytes; the sender of a larger one is closed (0x95)
     #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(PACKET_BYTES_MAX)))]
     pub max_packet: u32,
 
-    /// Most bytes of packets above 64 KiB that have begun and not ended, of all clients together; a
-    /// client that begins another one is closed with reason 0x97
+    /// Maximum bytes of unfinished packets above 64 KiB, of all clients together; a client that begins
+    /// another one is closed (0x97)
     #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_unfinished)]
     pub max_unfinished: u32,
 
-    /// Most messages a second from one client; more wait, and none is lost
+    /// Maximum messages per second from one client; further ones wait, none is lost
     #[arg(long, value_name = "COUNT")]
     pub max_rate: Option<NonZeroU32>,
 
-    /// Most bytes published, by anybody, while a client hasn't got all of what came before; then it is
-    /// closed as too slow. The broker's memory for slow clients stays below this
+    /// Close a client that lags behind by more than this many bytes of published data. The broker's memory
+    /// for slow clients stays below this
     #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
     pub max_behind: u64,
 
-    /// Most bytes of messages that wait for clients that are away, all together; beyond it the oldest
-    /// are dropped of whoever has most waiting
+    /// Maximum bytes of messages queued for absent clients, all together; beyond it, the oldest messages of
+    /// the client with the most are dropped
     #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
     pub max_waiting: u64,
 
-    /// Longest that a client may take for each handshake: TLS, the head of an HTTP request, MQTT's
-    /// CONNECT; and the broker for its CONNACK
+    /// Maximum seconds for each handshake (TLS, HTTP request, CONNECT), and for the broker's CONNACK
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
 
-    /// Longest that a client may leave unread what is sent to it; then it is closed
+    /// Close a client that reads nothing for this many seconds
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub stall_timeout: Duration,
 }
@@ -184,12 +181,12 @@ impl Limits {
 /// The end of `--help`: the limits without an option.
 pub(crate) fn help() -> String {
     format!(
-        "Fixed limits: CONNECT {} KiB; {TOPIC_LEVELS_MAX} topic levels; {SESSION_SUBSCRIPTIONS_MAX} subscriptions a \
-         session; {QUEUE_MESSAGES_MAX} messages waiting and {INFLIGHT_MAX} unacknowledged a session; \
+        "Fixed limits: CONNECT {} KiB; {TOPIC_LEVELS_MAX} topic levels; {SESSION_SUBSCRIPTIONS_MAX} subscriptions per \
+         session; {QUEUE_MESSAGES_MAX} messages queued and {INFLIGHT_MAX} unacknowledged per session; \
          {RETAINED_MESSAGES_MAX} retained messages in {} MiB; sessions end with the station, or {} h after their \
-         client left (3.1.1: {} h).\n\
-         With the limits as they stand unless told otherwise, clients can make the station keep {} MiB at most, \
-         beside messages that a client has got and not acknowledged.",
+         client disconnected (3.1.1: {} h).\n\
+         With the default limits, clients can make the station use {} MiB at most, not counting messages that a \
+         client has received and not acknowledged.",
         CONNECT_BYTES_MAX / KIB,
         RETAINED_BYTES_MAX / u64::from(MIB),
         SESSION_EXPIRY_MAX.as_secs() / 3_600,
@@ -200,9 +197,9 @@ pub(crate) fn help() -> String {
 
 /// Parses a duration in seconds, such as `10` or `0.5`.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|_| "write seconds, such as 10 or 0.5".to_owned())?;
+    let seconds = text.parse().map_err(|_| "expected seconds, such as 10 or 0.5".to_owned())?;
     let duration = Duration::try_from_secs_f32(seconds).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("write more than 0".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -211,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_fit_into_the_open_files() {
+    fn connections_are_limited_to_the_open_files() {
         let check = |open_files, expected: Option<u32>| {
             let fitted = Limits::default().fitted(open_files).map(|limits| limits.max_connections.get());
             assert_eq!(fitted, expected, "{open_files}");
@@ -224,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_more_than_nothing() {
+    fn timeouts_are_more_than_zero() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for text in ["0", "-1", "soon", "inf"] {
             assert!(seconds(text).is_err(), "{text}");
@@ -232,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn help_names_the_fixed_limits_and_a_figure_for_memory() {
+    fn help_lists_the_fixed_limits_and_the_memory() {
         let help = help();
         for words in ["CONNECT 64 KiB", "128 topic levels", "64 MiB", "24 h", "2 h", " MiB at most"] {
             assert!(help.contains(words), "{help}");

@@ -55,9 +55,9 @@ pub(crate) struct ConnectionPermit {
 /// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("all connections are taken")]
+    #[error("the limit for all connections is reached")]
     Full,
-    #[error("this address has all the connections that one may have")]
+    #[error("the limit for this address is reached")]
     FullForAddress,
 }
 
@@ -180,7 +180,7 @@ impl Port {
             Ok::<_, io::Error>(Self { listener, address, security, connections, limits })
         };
         bind().with_context(|| {
-            format!("cannot listen on {address}; choose another with {option} (port 0 picks a free one)")
+            format!("can't listen on {address}; choose another address with {option} (port 0 selects a free port)")
         })
     }
 
@@ -198,7 +198,7 @@ impl Port {
             let serving = async move {
                 match security.open(stream, longest).await {
                     Ok(pipe) => serve(pipe, arrival.clone()).await,
-                    Err(error) => tracing::warn!(reason = %error, "closed: no TLS"),
+                    Err(error) => tracing::warn!(reason = %error, "closed: TLS handshake failed"),
                 }
             };
             tokio::spawn(serving.instrument(span));
@@ -211,7 +211,7 @@ impl Port {
             let (stream, client) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::error!(%error, "a connection could not be taken");
+                    tracing::error!(%error, "can't accept a connection");
                     sleep(RETRY_INTERVAL).await;
                     continue;
                 }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address() {
+    fn ipv6_network_counts_as_one_address() {
         let limits = connection_limits(9, 1, &[]);
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let _first = admit("2001:db8::1").unwrap();

@@ -12,10 +12,10 @@ use tracing::Level;
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
-    begin_log(options.log_format, options.log_level);
+    start_log(options.log_format, options.log_level);
     let outcome = match (options.dist.clone(), options.embed.clone()) {
         _ if options.hash_password => print_hash(),
-        (Some(directory), Some(target)) => print_embedded(&directory, &target),
+        (Some(directory), Some(target)) => write_embedded(&directory, &target),
         _ => {
             fit_open_files(&mut options);
             run(&options)
@@ -40,15 +40,15 @@ fn print_hash() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a program with the app inside.
-fn print_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
+/// Writes a copy of this program with the app inside.
+fn write_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
     let bytes = embed(directory, target)?;
-    println!("{} has the app of {} inside, in {} kB", target.display(), directory.display(), bytes.div_ceil(1000));
+    println!("{} contains the app of {} ({} kB)", target.display(), directory.display(), bytes.div_ceil(1000));
     Ok(())
 }
 
 /// Log lines are written to standard error, so that standard output has only the addresses the station listens on.
-fn begin_log(format: LogFormat, level: Level) {
+fn start_log(format: LogFormat, level: Level) {
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
     match format {
         LogFormat::Text => lines.init(),
@@ -60,7 +60,7 @@ fn begin_log(format: LogFormat, level: Level) {
 #[cfg(unix)]
 fn fit_open_files(options: &mut Options) {
     let files = rlimit::increase_nofile_limit(u64::MAX).or_else(|error| {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "can't raise the limit of open files");
         rlimit::Resource::NOFILE.get_soft()
     });
     if let Ok(files) = files
@@ -70,7 +70,7 @@ fn fit_open_files(options: &mut Options) {
             files,
             connections = fitted.max_connections,
             wanted = options.limits.max_connections,
-            "few files may be open, so fewer connections are taken: raise the hard limit (`ulimit -Hn`)"
+            "the limit of open files allows fewer connections than configured: raise the hard limit (`ulimit -Hn`)"
         );
         options.limits = fitted;
     }

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_message_that_may_wait_keeps_no_read_buffer() {
+    fn queued_small_message_keeps_no_read_buffer() {
         let buffer = Bytes::from_iter([b'x'; 8_000]);
         let bytes = |length| buffer.slice(..length);
         let text = |length| TopicName::try_from(bytes(length)).unwrap();

@@ -10,115 +10,112 @@ use tracing::Level;
 
 use crate::limits::{self, Limits};
 
-/// An MQTT broker and web server: WebSocket paths, the web app and a sample transmission, in one program.
-/// For a demo, a class, an event on one machine; sessions end with it.
+/// An MQTT broker and web server in one program: MQTT over TCP and WebSocket, the web app and a sample transmission.
+/// For a demo, a class or an event on one machine; sessions aren't stored on disk.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mqtt-crawl-station", version, after_help = limits::help())]
 pub struct Options {
-    /// Where the app and the WebSocket paths /mqtt and /diffusion are served; port 0 picks a free one
+    /// Address of the app and of the WebSocket paths /mqtt and /diffusion; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub http: SocketAddr,
 
-    /// Where the broker takes plain MQTT over TCP; port 0 picks a free one
+    /// Address of MQTT over TCP; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1883", value_parser = address)]
     pub mqtt: SocketAddr,
 
-    /// The built app (made by `cargo xtask dist`), instead of the one inside this program; with neither
-    /// only MQTT is served
+    /// Serve the app from this folder (built by `cargo xtask dist`) instead of the one inside this program;
+    /// without either, only MQTT is served
     #[arg(long, value_name = "DIR")]
     pub dist: Option<PathBuf>,
 
-    /// Write a copy of this program that has the app of --dist inside, and end
+    /// Write a copy of this program with the app of --dist inside, and exit
     #[arg(long, value_name = "FILE", requires = "dist")]
     pub embed: Option<PathBuf>,
 
-    /// Serve https and wss on the web port and mqtts on the other, with the certificate in this PEM file
-    /// and its chain. Read again on SIGHUP and when it changes
+    /// Serve https, wss and mqtts with the certificate and its chain in this PEM file. It is reloaded on
+    /// SIGHUP and when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The private key that belongs to --tls-cert, as PEM
+    /// Private key of --tls-cert, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// A broker somewhere else to put /mqtt and /diffusion in front of, instead of one inside: mqtt://HOST
-    /// or mqtts://HOST, with :PORT where it isn't the usual one. --mqtt isn't opened then
+    /// Connect /mqtt and /diffusion to another broker instead of the built-in one: mqtt://HOST or
+    /// mqtts://HOST, with :PORT if it isn't the default. --mqtt isn't opened then
     #[arg(long, value_name = "URL", conflicts_with_all = ["transmit", "users"])]
     pub upstream: Option<String>,
 
-    /// Authorities to trust for mqtts:// instead of the system's, as PEM
+    /// Certificate authorities (PEM) to trust for mqtts:// instead of the system's
     #[arg(long, value_name = "FILE", requires = "upstream")]
     pub upstream_ca: Option<PathBuf>,
 
-    /// The broker of --upstream asks everybody who they are, so --http may be an address that other
-    /// machines reach
+    /// The broker of --upstream authenticates every client, so --http may be reachable from other machines
     #[arg(long, requires = "upstream")]
     pub upstream_checks_users: bool,
 
-    /// Tell the broker of --upstream who its clients are, by a header of the PROXY protocol (version 2);
-    /// only for a broker that expects one
+    /// Send the client's address to the broker of --upstream (PROXY protocol, version 2); only for a broker
+    /// that expects it
     #[arg(long, requires = "upstream")]
     pub proxy_protocol: bool,
 
-    /// A dialogue script to send to the topic StarWars, a line a second, over and over
+    /// Publish this dialogue script to the topic StarWars, one line per second, in a loop
     #[arg(long, value_name = "FILE")]
     pub transmit: Option<PathBuf>,
 
-    /// Who may connect: lines of `user:hash`; a hash is made with --hash-password. Behind the hash, `read=FILTER`
-    /// and `write=FILTER`, each as often as needed, say which topics (%u is the user name); without one,
-    /// all. Read again on SIGHUP and when it changes
+    /// Users who may connect: lines of `user:hash`, see --hash-password. After the hash, `read=FILTER` and
+    /// `write=FILTER` restrict the topics (%u is the user name; may repeat); without them all are allowed.
+    /// Reloaded on SIGHUP and when it changes
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
 
-    /// A page's origin (such as `https://example.org`) that may use the WebSocket paths; may repeat
+    /// Origin whose pages may use the WebSocket paths, such as `https://example.org`; may repeat
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 
-    /// A page's origin that may show the app in a frame; may repeat
+    /// Origin whose pages may show the app in a frame; may repeat
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_frame: Vec<String>,
 
-    /// The address of a reverse proxy in front of the web port, whose X-Forwarded-For says who its clients
-    /// are; may repeat
+    /// Accept X-Forwarded-For from the reverse proxy at this address; may repeat
     #[arg(long, value_name = "ADDR")]
     pub trust_forwarded_for: Vec<IpAddr>,
 
-    /// Read a password from standard input, print its hash for the --users file, and end
+    /// Read a password from standard input, print its hash for --users, and exit
     #[arg(long)]
     pub hash_password: bool,
 
-    /// How log lines are written, on standard error
+    /// Format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Log messages of this level and above: failures of the station itself (error), also clients that were
-    /// refused or closed and why (warn), also clients that connect and leave (info), also details for finding
-    /// faults (debug)
+    /// Log messages of this level and above: failures of the station (error), refused and closed clients with
+    /// the reason (warn), clients that connect and leave (info), details for troubleshooting (debug)
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level())]
     pub log_level: Level,
 
-    /// What clients may take of the station.
+    /// Limits for clients.
     #[command(flatten)]
     pub limits: Limits,
 }
 
-/// How log lines are written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// A line for people: time, level, connection, words, fields
+    /// Plain text: time, level, connection, message, fields
     Text,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 impl Options {
-    /// Refuses an address that other machines can reach while anybody could connect to it.
+    /// Refuses an address that other machines can reach if anybody could connect to it.
     pub(crate) fn check_reach(&self) -> anyhow::Result<()> {
         if self.upstream.is_some() {
             if !self.upstream_checks_users && !self.http.ip().is_loopback() {
                 bail!(
-                    "--http {} can be reached from other machines, and --users is for the station's own broker: \
-                     add --upstream-checks-users if the broker of --upstream asks for passwords",
+                    "--http {} is reachable from other machines, and --users applies only to the built-in broker: \
+                     add --upstream-checks-users if the broker of --upstream authenticates its clients",
                     self.http
                 );
             }
@@ -127,8 +124,8 @@ impl Options {
         for (option, address) in [("--http", self.http), ("--mqtt", self.mqtt)] {
             if self.users.is_none() && !address.ip().is_loopback() {
                 bail!(
-                    "{option} {address} can be reached from other machines, so it needs --users FILE: \
-                     a line `user:hash` for each person, the hash made with `mqtt-crawl-station --hash-password`"
+                    "{option} {address} is reachable from other machines, so --users FILE is required: one line \
+                     `user:hash` for each user; `mqtt-crawl-station --hash-password` creates the hash"
                 );
             }
         }
@@ -142,7 +139,7 @@ fn origin(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
     match !host.is_empty() && host.bytes().all(is_plain) {
         true => Ok(text.to_owned()),
-        false => Err("write an origin, such as https://example.org".to_owned()),
+        false => Err("expected an origin such as https://example.org".to_owned()),
     }
 }
 
@@ -153,9 +150,9 @@ fn level() -> impl TypedValueParser<Value = Level> {
 /// Parses `host:port`, where the host may be a name such as `localhost`.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.to_socket_addrs()
-        .map_err(|error| format!("{error}; an address looks like 127.0.0.1:8080"))?
+        .map_err(|error| format!("{error}; expected an address such as 127.0.0.1:8080"))?
         .next()
-        .ok_or_else(|| "this name has no address".to_owned())
+        .ok_or_else(|| "the host name has no address".to_owned())
 }
 
 #[cfg(test)]
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn reach_beyond_this_machine_needs_users() {
+    fn public_addresses_require_users() {
         check(&[], None);
         check(&["--http", "[::1]:0", "--mqtt", "localhost:0"], None);
         check(&["--http", "0.0.0.0:8080"], Some("--http 0.0.0.0:8080"));
@@ -188,20 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_the_same_everywhere() {
+    fn default_limits_match_the_options() {
         let limits = Options::try_parse_from(["mqtt-crawl-station"]).unwrap().limits;
         assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()));
     }
 
     #[test]
-    fn a_certificate_needs_its_key() {
+    fn certificate_requires_its_key() {
         for option in ["--tls-cert", "--tls-key"] {
             assert!(Options::try_parse_from(["mqtt-crawl-station", option, "file"]).is_err());
         }
     }
 
     #[test]
-    fn an_address_needs_a_port() {
+    fn address_requires_a_port() {
         let words = address("127.0.0.1").unwrap_err();
         assert!(words.contains("127.0.0.1:8080"), "{words}");
     }

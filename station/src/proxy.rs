@@ -124,7 +124,7 @@ impl Proxy {
             sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {
-            () = say_goodbye(&mut client, &outcome) => {}
+            () = close_client(&mut client, &outcome) => {}
             () = stopping => {}
         }
     }
@@ -136,9 +136,11 @@ impl Proxy {
         let length = match timeout(self.limits.handshake_timeout, reading).await {
             Ok(Ok(Some(length))) => length,
             Ok(Ok(None)) if received.is_empty() => return Err(End::ClientLeft),
-            Ok(Ok(None)) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT of 64 KiB at most came first")),
+            Ok(Ok(None)) => {
+                return Err(End::Fault(UNSUPPORTED_DATA, "the first packet must be a CONNECT of at most 64 KiB"));
+            }
             Ok(Err(error)) => return Err(read_end(&error)),
-            Err(_) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT came in time")),
+            Err(_) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT in time")),
         };
         let packet = &received[..length];
         let connect = Connect::read(packet);
@@ -161,7 +163,7 @@ impl Proxy {
         client.flush().await.map_err(|_| End::ClientLeft)?;
         // Or AUTH, which a remote broker continues with.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
-            self.log_refusal(&client_id, "the broker doesn't take it", peer);
+            self.log_refusal(&client_id, "refused by the broker", peer);
             let _ = connection.broker.shutdown().await;
             return Err(End::BrokerClosed);
         }
@@ -185,8 +187,8 @@ impl Proxy {
                 let access = broker.authorize(connect, peer.address.ip(), &self.throttle).await?;
                 let dialled = broker.dial(peer.profile, connect.level, access).await;
                 let (stream, registration) = dialled.map_err(|error| {
-                    tracing::error!(%error, "the broker takes no connection");
-                    Refusal::Unavailable("The broker takes no connection now.")
+                    tracing::error!(%error, "the broker doesn't accept the connection");
+                    Refusal::Unavailable("The broker doesn't accept connections now.")
                 })?;
                 (Box::new(stream), Some(registration))
             }
@@ -204,8 +206,8 @@ impl Proxy {
             Ok(Ok(_)) if !connack.is_empty() => {
                 Ok((Connection { broker, registration, received: Vec::new(), is_v5 }, connack))
             }
-            Ok(_) => Err(Refusal::Unavailable("The broker closed without an answer.")),
-            Err(_) => Err(Refusal::Unavailable("The broker didn't answer in time.")),
+            Ok(_) => Err(Refusal::Unavailable("The broker closed the connection without an answer.")),
+            Err(_) => Err(Refusal::Unavailable("The broker didn't respond in time.")),
         }
     }
 
@@ -402,18 +404,18 @@ fn read_end(error: &io::Error) -> End {
 }
 
 /// Sends the last packet, if the client understands it, and closes the transport.
-async fn say_goodbye(client: &mut impl Client, outcome: &Outcome) {
+async fn close_client(client: &mut impl Client, outcome: &Outcome) {
     let (disconnect, code, reason) = match outcome.end {
         End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
         End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason()),
         End::Disconnect(code) => (Some(code), POLICY_VIOLATION, ReasonCode(code).name()),
         End::Fault(code, reason) => (None, code, reason),
-        End::TooSlow => (None, POLICY_VIOLATION, "too slow: it doesn't take what is sent to it"),
-        End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is being stopped"),
+        End::TooSlow => (None, POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it"),
+        End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is shutting down"),
     };
     match outcome.end {
         End::Refused(_) => {}
-        End::ClientLeft => tracing::info!("left"),
+        End::ClientLeft => tracing::info!("disconnected"),
         End::BrokerClosed => tracing::info!("closed by the broker"),
         End::Stopping => tracing::info!(reason, "closed"),
         _ => tracing::warn!(code = disconnect, reason, "closed"),

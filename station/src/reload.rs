@@ -55,11 +55,11 @@ impl<T> Reloadable<T> {
         match (self.0.read)() {
             Ok(value) => {
                 current.value = Arc::new(value);
-                tracing::info!(files, "read again");
+                tracing::info!(files, "reloaded");
             }
             Err(error) => {
                 let reason = format!("{error:#}");
-                tracing::error!(files, reason, "what was read before stays in use");
+                tracing::error!(files, reason, "can't reload; the previous version stays in use");
             }
         }
     }

@@ -77,7 +77,7 @@ impl RetainStorage for RetainedMessages {
             messages.remove_expired();
         }
         if !messages.has_room(size) {
-            tracing::warn!(topic = ?name, bytes = size, "no room to retain a message: delivered, not kept");
+            tracing::warn!(topic = ?name, bytes = size, "the limit for retained messages is reached: a message is delivered but not retained");
             return Ok(());
         }
         retain.publish = detached(&retain.publish);

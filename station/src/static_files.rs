@@ -35,15 +35,15 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
     let shown = directory.display();
     anyhow::ensure!(
         directory.join("index.html").is_file(),
-        "{shown} holds no index.html; build the app with `cargo xtask dist`, or leave --dist out to serve MQTT only"
+        "no index.html in {shown}; build the app with `cargo xtask dist`, or omit --dist to serve MQTT only"
     );
-    let unreadable = || format!("cannot read {shown}");
+    let unreadable = || format!("can't read {shown}");
     let root = directory.canonicalize().with_context(unreadable)?;
     let is_served = |entry: &DirEntry| {
         let is_hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
         let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_file_in(entry.path(), &root));
         if !is_served {
-            tracing::warn!(file = %entry.path().display(), "not served: a dot file, or a link out of --dist");
+            tracing::warn!(file = %entry.path().display(), "not served: a dot file, or a link that leads out of --dist");
         }
         is_served
     };
@@ -54,10 +54,10 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
             continue;
         }
         let path = entry.path();
-        let unreadable = || format!("cannot read {}", path.display());
+        let unreadable = || format!("can't read {}", path.display());
         let content = std::fs::read(path).with_context(unreadable)?;
         bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
-            format!("{shown} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")
+            format!("{shown} contains more than 64 MiB; --dist expects the folder that `cargo xtask dist` builds")
         })?;
         let name: String =
             path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy())).collect();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_form_that_is_taken_is_sent() {
+    fn best_accepted_encoding_is_sent() {
         let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
         let check = |accepted: &str, expected: &str| {
             let (coding, form) = both.find("/a.js").expect("it is there").form(accepted);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_found_among_others() {
+    fn etag_is_found_in_a_list() {
         let app = app(&[("/a.js", "plain")]);
         let form = app.find("/a.js").expect("it is there").form("").1;
         let tag = form.tag.to_str().expect("a tag is ASCII");

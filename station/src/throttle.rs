@@ -63,9 +63,9 @@ impl Logins {
 }
 
 impl LoginThrottle {
-    /// Waits for a password's turn: those of one address are checked one or two at a time, and slowly after many wrong
-    /// ones. The turn lasts until the returned value is dropped.
-    pub(crate) async fn turn(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
+    /// Waits until a password may be checked: those of one address are checked one or two at a time, and slowly after
+    /// many wrong ones. The permit is held until the returned value is dropped.
+    pub(crate) async fn acquire(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
         let checks = self.with(address, Instant::now(), |logins| Arc::clone(&logins.checks));
         // It is never closed.
         let permit = checks.acquire_owned().await.ok()?;

@@ -45,7 +45,7 @@ impl Security {
             Self::Plain => Ok(stream),
             Self::Tls(acceptor) => match timeout(longest, acceptor.get().accept(stream)).await {
                 Ok(stream) => Ok(Box::new(stream?)),
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long")),
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
             },
         }
     }
@@ -60,21 +60,21 @@ impl Security {
 
 fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let read = |option: &str, path: &Path| {
-        std::fs::read(path).with_context(|| format!("cannot read {} of {option}", path.display()))
+        std::fs::read(path).with_context(|| format!("can't read {} of {option}", path.display()))
     };
     let (chain, key_der) = (read("--tls-cert", certificate)?, read("--tls-key", key)?);
     let (certificate_path, key_path) = (certificate.display(), key.display());
     let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>();
-    let chain = chain.with_context(|| format!("{certificate_path} of --tls-cert is no PEM"))?;
+    let chain = chain.with_context(|| format!("{certificate_path} of --tls-cert isn't PEM"))?;
     let own = chain.first().cloned().with_context(|| {
         format!(
-            "{certificate_path} of --tls-cert holds no certificate; it wants PEM, with a part that begins \
+            "{certificate_path} of --tls-cert contains no certificate; expected PEM with a block that begins \
              `-----BEGIN CERTIFICATE-----`"
         )
     })?;
     let key_der = PrivateKeyDer::from_pem_slice(&key_der).with_context(|| {
         format!(
-            "{key_path} of --tls-key holds no private key in plain PEM; one with a passphrase is opened by \
+            "{key_path} of --tls-key contains no unencrypted private key in PEM; to remove a passphrase, use \
              `openssl pkey -in {key_path} -out key.pem`"
         )
     })?;
@@ -84,11 +84,13 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
         .map(|builder| builder.with_no_client_auth());
     let config = config.and_then(|builder| builder.with_single_cert(chain, key_der));
     config.map_err(|error| match error {
-        RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => anyhow::anyhow!(
-            "the key in {key_path} isn't the one of the certificate in {certificate_path}; name the two that were made \
-             together"
-        ),
-        other => anyhow::anyhow!("the certificate in {certificate_path} can't be used: {other}"),
+        RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            anyhow::anyhow!(
+                "the key in {key_path} doesn't match the certificate in {certificate_path}; use the \
+             key that the certificate was issued for"
+            )
+        }
+        other => anyhow::anyhow!("can't use the certificate in {certificate_path}: {other}"),
     })
 }
 
@@ -97,7 +99,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
 fn check_time(own: &CertificateDer<'_>, path: &Path) -> anyhow::Result<()> {
     let path = path.display();
     let parsed = EndEntityCert::try_from(own)
-        .map_err(|error| anyhow::anyhow!("the certificate in {path} can't be used: {error}"))?;
+        .map_err(|error| anyhow::anyhow!("can't use the certificate in {path}: {error}"))?;
     // Verification trusts no issuer, so it can't succeed; but it checks the certificate's own validity first.
     let verified = parsed.verify_for_usage(
         webpki::ALL_VERIFICATION_ALGS,
@@ -110,10 +112,10 @@ fn check_time(own: &CertificateDer<'_>, path: &Path) -> anyhow::Result<()> {
     );
     match verified.map(|_| ()) {
         Err(webpki::Error::CertExpired { .. }) => {
-            anyhow::bail!("the certificate in {path} has expired, so no browser would connect; get a new one")
+            anyhow::bail!("the certificate in {path} has expired, so browsers refuse it; install a new one")
         }
         Err(webpki::Error::CertNotValidYet { .. }) => {
-            anyhow::bail!("the certificate in {path} isn't valid yet; get another one, or set this machine's clock")
+            anyhow::bail!("the certificate in {path} isn't valid yet; use another one, or set this machine's clock")
         }
         _ => Ok(()),
     }

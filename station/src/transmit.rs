@@ -18,14 +18,14 @@ const LOGGED_FAULTS_MAX: usize = 10;
 
 /// Reads the script of `--transmit`, which needs at least one line. Rows that aren't dialogue are logged and skipped.
 pub(crate) fn read_script(path: &Path) -> anyhow::Result<Vec<ScriptLine>> {
-    let unusable = || format!("cannot transmit {}", path.display());
+    let unusable = || format!("can't transmit {}", path.display());
     let script =
         script::parse(&std::fs::read(path).with_context(unusable)?, Format::of_file_name(&path.to_string_lossy()));
     for fault in script.faults.iter().take(LOGGED_FAULTS_MAX) {
-        tracing::warn!(file = %path.display(), %fault, "row left out");
+        tracing::warn!(file = %path.display(), %fault, "row skipped");
     }
     if let Some(more @ 1..) = script.faults.len().checked_sub(LOGGED_FAULTS_MAX) {
-        tracing::warn!(file = %path.display(), more, "more rows left out");
+        tracing::warn!(file = %path.display(), more, "more rows skipped");
     }
     anyhow::ensure!(!script.lines.is_empty(), "{}: {}", unusable(), SettingsError::NoLines);
     Ok(script.lines)
@@ -50,8 +50,9 @@ impl Transmission {
             ..Settings::new(broker)
         };
         let remote = RemoteHandle::new();
-        let steered = remote.clone();
-        let task = tokio::task::spawn_blocking(move || transmit(&settings, lines.into(), &steered, &mut say));
+        let controlled_by = remote.clone();
+        let task =
+            tokio::task::spawn_blocking(move || transmit(&settings, lines.into(), &controlled_by, &mut log_report));
         Self { remote, task }
     }
 
@@ -72,14 +73,14 @@ impl Transmission {
     }
 }
 
-fn say(report: &Report) {
+fn log_report(report: &Report) {
     match report {
         Report::Connected { .. } | Report::Progress(_) | Report::File(_) => {}
-        Report::SkippedRow(left_out) => tracing::warn!(reason = %left_out, "transmission"),
+        Report::SkippedRow(skipped) => tracing::warn!(reason = %skipped, "transmission"),
         Report::QosLowered { granted, .. } => tracing::info!(qos = *granted as u8, "transmission at a lower QoS"),
         Report::Deviated(deviation) => tracing::info!(rule = deviation.rule(), "transmission"),
-        Report::Unanswered => tracing::warn!("transmission: no acknowledgement"),
+        Report::Unanswered => tracing::warn!("transmission: no acknowledgement from the broker"),
         Report::Lost { failure, .. } => tracing::warn!(reason = %failure, "transmission interrupted"),
-        Report::LineFailed(line) => tracing::warn!(row = line.row, fate = %line.fate, "transmission"),
+        Report::LineFailed(line) => tracing::warn!(row = line.row, failure = %line.failure, "transmission"),
     }
 }

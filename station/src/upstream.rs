@@ -37,8 +37,7 @@ impl Upstream {
     /// Parses the address and reads the certificate authorities if needed; doesn't connect yet. Error messages don't
     /// repeat the address, which may hold a password.
     pub(crate) fn new(address: &str, authorities: Option<&Path>, sends_proxy_header: bool) -> anyhow::Result<Self> {
-        const NO_TCP: &str =
-            "--upstream wants the address of the broker's TCP port, such as mqtt://broker.example:1883";
+        const NO_TCP: &str = "--upstream expects the broker's TCP port, such as mqtt://broker.example:1883";
         let url = BrokerUrl::parse(address).map_err(|error| match error {
             // The parser would suggest a WebSocket address, as a browser needs one.
             BrokerUrlError::MissingScheme { .. } => anyhow::anyhow!(NO_TCP),
@@ -48,7 +47,7 @@ impl Upstream {
         let mut tls = None;
         if url.scheme().is_tls() {
             let name = ServerName::try_from(url.host().to_owned());
-            let name = name.context("--upstream: no certificate can be for this host; write its name in a DNS")?;
+            let name = name.context("--upstream: mqtts:// requires a valid host name or IP address")?;
             tls = Some((client_config(authorities)?, name));
         }
         Ok(Self { url, tls, sends_proxy_header })
@@ -85,7 +84,7 @@ impl Upstream {
             timeout(DIAL_TIMEOUT, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         dialled.map_err(|error| {
             let (reason, for_clients) = explain(&error);
-            tracing::error!(upstream = self.url(), reason, "the broker behind can't be reached");
+            tracing::error!(upstream = self.url(), reason, "can't reach the upstream broker");
             Refusal::Unavailable(for_clients)
         })
     }
@@ -94,16 +93,14 @@ impl Upstream {
 /// Why the broker is unavailable: for the log, and as the Reason String (3.2.2.3.9) for a client of MQTT 5.0, with
 /// 0x88, server unavailable.
 fn explain(error: &io::Error) -> (String, &'static str) {
-    const UNTRUSTED: &str = "This station doesn't trust the certificate of the broker behind it.";
+    const UNTRUSTED: &str = "The station doesn't trust the certificate of its upstream broker.";
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(RustlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            let reason = "its certificate is of nobody whom this station trusts; name its authority with --upstream-ca";
+            let reason = "the authority of its certificate isn't trusted; specify it with --upstream-ca";
             (reason.to_owned(), UNTRUSTED)
         }
-        Some(RustlsError::InvalidCertificate(fault)) => {
-            (format!("its certificate can't be trusted: {fault}"), UNTRUSTED)
-        }
-        _ => (error.to_string(), "The broker behind this station can't be reached."),
+        Some(RustlsError::InvalidCertificate(fault)) => (format!("its certificate is invalid: {fault}"), UNTRUSTED),
+        _ => (error.to_string(), "The station can't reach its upstream broker."),
     }
 }
 
@@ -128,16 +125,19 @@ fn client_config(authorities: Option<&Path>) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     match authorities {
         Some(path) => {
-            let unusable = || format!("cannot read the authorities in {} of --upstream-ca", path.display());
+            let unusable = || format!("can't read the certificate authorities in {} of --upstream-ca", path.display());
             for certificate in CertificateDer::pem_slice_iter(&std::fs::read(path).with_context(unusable)?) {
                 roots.add(certificate.with_context(unusable)?).with_context(unusable)?;
             }
-            ensure!(!roots.is_empty(), "{}: it holds no certificate", unusable());
+            ensure!(!roots.is_empty(), "{}: no certificate found", unusable());
         }
         None => {
             // Unreadable ones are skipped: a system has many.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            ensure!(!roots.is_empty(), "this system names no authorities to trust; name a PEM file with --upstream-ca");
+            ensure!(
+                !roots.is_empty(),
+                "no certificate authorities are installed on this system; specify a PEM file with --upstream-ca"
+            );
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

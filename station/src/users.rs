@@ -88,10 +88,10 @@ impl Users {
     /// Reads the file of `--users`: a line per user, `#` starts a comment line.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the users in {shown}"))?;
-        let users = parse(&text).with_context(|| format!("cannot use {shown}"))?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("can't read the users in {shown}"))?;
+        let users = parse(&text).with_context(|| format!("can't use {shown}"))?;
         Self::new(users).with_context(|| {
-            format!("{shown} names no user; a line is `user:hash`, and --hash-password makes the hash")
+            format!("{shown} contains no users; expected lines of `user:hash`, with a hash from --hash-password")
         })
     }
 
@@ -120,7 +120,7 @@ impl Users {
         }
         let user = self.users.get(name);
         let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
-        let _place = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let _queue_permit = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
         // It is never closed.
         let _permit = self.checks.acquire().await.map_err(|_| PasswordError::Busy)?;
         let given = password.to_vec();
@@ -161,19 +161,19 @@ fn parse(text: &str) -> anyhow::Result<HashMap<String, User>> {
         let line = || format!("line {}", index + 1);
         let (name, user) = parse_user(row).with_context(line)?;
         let is_first = users.insert(name, user).is_none();
-        ensure!(is_first, "{}: this user stands on a line before it already", line());
+        ensure!(is_first, "{}: duplicate user", line());
     }
     Ok(users)
 }
 
 fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
-    const RULE: &str = "what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
+    const RULE: &str = "expected `read=FILTER` or `write=FILTER` with a topic filter after the hash";
     let (name, rest) = row.split_once(':').context("expected `user:hash`")?;
-    ensure!(!name.is_empty(), "the user name before the colon is empty");
+    ensure!(!name.is_empty(), "the user name is empty");
     let mut words = rest.split_whitespace();
     let hash = words.next().unwrap_or_default().to_owned();
     let is_argon2 = PasswordHash::new(&hash).is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2"));
-    ensure!(is_argon2, "what follows the colon is no Argon2 hash; make one with --hash-password");
+    ensure!(is_argon2, "expected an Argon2 hash after the colon; create one with --hash-password");
     let mut access = Access { user: Some(name.to_owned()), ..Access::default() };
     for word in words {
         let (rules, filter) = match word.split_once('=') {
@@ -182,7 +182,7 @@ fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
             _ => bail!(RULE),
         };
         let is_plain = !filter.contains("%u") || !name.contains(['+', '#', '/']);
-        ensure!(is_plain, "a user name with +, # or / can't stand for %u");
+        ensure!(is_plain, "%u can't be used for a user name with +, # or /");
         let filter = filter.replace("%u", name);
         TopicFilter::parse(&filter).ok().context(RULE)?;
         rules.push(filter);
@@ -207,23 +207,23 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_read_or_refused_by_number() {
+    fn invalid_lines_are_reported_by_number() {
         check("", Ok(0));
         check(&format!("# the crew\n\nana:{HASH}\nben:{HASH} read=a/# write=b/%u\r\n"), Ok(2));
         check("ana", Err("line 1: expected `user:hash`"));
-        check(&format!("\n:{HASH}"), Err("line 2: the user name before the colon is empty"));
-        check(&format!("ana:{HASH}\nana:{HASH}"), Err("line 2: this user stands on a line before it already"));
-        let plain = "line 1: what follows the colon is no Argon2 hash; make one with --hash-password";
+        check(&format!("\n:{HASH}"), Err("line 2: the user name is empty"));
+        check(&format!("ana:{HASH}\nana:{HASH}"), Err("line 2: duplicate user"));
+        let plain = "line 1: expected an Argon2 hash after the colon; create one with --hash-password";
         check("ana:plain", Err(plain));
         check("ana:$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0", Err(plain));
-        let rule = "line 1: what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
+        let rule = "line 1: expected `read=FILTER` or `write=FILTER` with a topic filter after the hash";
         check(&format!("ana:{HASH} all"), Err(rule));
         check(&format!("ana:{HASH} read=a/#/b"), Err(rule));
-        check(&format!("a/#:{HASH} read=%u"), Err("line 1: a user name with +, # or / can't stand for %u"));
+        check(&format!("a/#:{HASH} read=%u"), Err("line 1: %u can't be used for a user name with +, # or /"));
     }
 
     #[test]
-    fn rules_cover_what_they_match_and_no_more() {
+    fn rules_cover_exactly_what_they_match() {
         let check = |rule, filter, expected| assert_eq!(covers(rule, filter), expected, "{rule} {filter}");
         for filter in ["a", "a/b", "a/+/c", "a/#", "a/"] {
             check("a/#", filter, true);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn access_is_all_where_no_rule_stands() {
+    fn access_is_unlimited_without_rules() {
         let users = parse(&format!("ana:{HASH} read=to/%u/# write=from/%u\nben:{HASH}")).unwrap();
         let (ana, ben) = (&users["ana"].access, &users["ben"].access);
         assert!(ana.may_read("to/ana/x") && !ana.may_read("to/+/x") && !ana.may_read("#"));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_hash_fits_its_password() {
+    fn generated_hash_matches_its_password() {
         let hash = hash_password(b"open sesame").unwrap();
         assert!(Argon2::default().verify_password(b"open sesame", hash.as_str()).is_ok());
         assert!(Argon2::default().verify_password(b"open", hash.as_str()).is_err());
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_right_password_of_a_known_user_is_taken() {
+    async fn only_the_right_password_is_accepted() {
         let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
         assert_eq!(users.known("ana", b"open sesame"), None, "nobody is known at first");
         assert!(users.check("ana", b"open sesame").await.is_ok());
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_wait_for_their_password_to_be_checked() {
+    async fn password_check_queue_is_limited() {
         let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
         let others = users.queue.try_acquire_many(PASSWORD_QUEUE_MAX as u32).unwrap();
         assert_eq!(users.check("ana", b"open sesame").await, Err(PasswordError::Busy));

@@ -75,7 +75,7 @@ impl Frames {
         let is_expected = match header.opcode {
             // [MQTT-6.0.0-1]
             OpCode::Data(Data::Text) => {
-                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT needs binary frames" });
+                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT requires binary frames" });
             }
             OpCode::Data(Data::Binary) => !self.is_fragmented,
             OpCode::Data(Data::Continue) => self.is_fragmented,
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_breaks_the_rules_is_refused_with_its_code() {
+    async fn rule_violations_are_refused_with_a_code() {
         let unmasked = b"\x82\x01x".to_vec();
         let long_ping = frame(0x89, &[0; 126]);
         let cases = [
@@ -301,13 +301,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_close_of_the_client_is_the_end() {
+    async fn close_by_the_client_ends_the_stream() {
         let bytes = [frame(0x82, b"x"), frame(0x88, &[3, 0xE8]), frame(0x82, b"y")].concat();
         assert_eq!(read(&bytes, 1).await.0.as_deref(), Ok(&b"x"[..]));
     }
 
     #[tokio::test]
-    async fn a_write_is_a_frame_and_shutdown_says_why() {
+    async fn write_is_one_frame_and_shutdown_sends_the_reason() {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
         socket.write_all(b"hello").await.unwrap();

@@ -15,7 +15,7 @@ use mqtt_crawl::protocol::connection::ConnectionOptions;
 use mqtt_crawl::protocol::connection::ConnectionState;
 use mqtt_crawl::protocol::publish::PublishOutcome;
 use mqtt_crawl::protocol::subscription::SubscriptionStatus;
-use sim::{Sim, Wish, request};
+use sim::{ConnectOptions, Sim, request};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const V5: Option<Version> = Some(Version::V5);
@@ -88,13 +88,13 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_slip_has_an_end_and_words() {
+fn every_fault_is_handled_and_explained() {
     for (mode, versions, state, words) in CASES {
         for version in *versions {
             for is_kept in [false, true] {
                 let case = format!("{mode:?}, {version:?}, kept: {is_kept}");
-                let mut sim = Sim::connect(*mode, &Wish { is_kept, ..Wish::new(*version) });
-                sim.live(MINUTE);
+                let mut sim = Sim::connect(*mode, &ConnectOptions { is_kept, ..ConnectOptions::new(*version) });
+                sim.run_for(MINUTE);
                 check_bounded(&sim, &case);
                 assert_eq!(sim.connection().state, *state, "{case}: {}", sim.said());
                 assert!(sim.said().contains(words), "{case}: {words:?} isn't in\n{}", sim.said());
@@ -108,8 +108,8 @@ fn check_bounded(sim: &Sim, case: &str) {
     assert!(sim.dials.len() <= DIALS_MAX, "{case}: {} attempts\n{}", sim.dials.len(), sim.said());
 }
 
-fn clean(version: Option<Version>) -> Wish {
-    Wish { qos: QoS::AtMostOnce, ..Wish::new(version) }
+fn clean(version: Option<Version>) -> ConnectOptions {
+    ConnectOptions { qos: QoS::AtMostOnce, ..ConnectOptions::new(version) }
 }
 
 fn outcome(sim: &Sim, number: u64) -> Option<&PublishOutcome> {
@@ -125,13 +125,13 @@ fn check_given_up(sim: &Sim, number: u64, words: &str) {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_given_up_and_the_others_arrive() {
+fn too_large_message_is_dropped_and_the_others_arrive() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &clean(*version));
         sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
         sim.publish(2, "a", vec![b'x'; 3_000], QoS::AtLeastOnce);
         sim.publish(3, "a", b"also small".to_vec(), QoS::AtLeastOnce);
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         check_given_up(&sim, 2, "3,000 bytes");
         assert!(sim.said().contains("each time the message to “a” (3,000 bytes) is sent"), "{}", sim.said());
         assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}");
@@ -141,21 +141,21 @@ fn a_message_that_is_too_large_is_given_up_and_the_others_arrive() {
 }
 
 #[test]
-fn at_qos_2_without_a_session_nobody_knows_and_it_isn_t_sent_again() {
+fn qos_2_message_without_a_session_is_unconfirmed_and_not_resent() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &clean(*version));
         sim.publish(1, "a", vec![b'x'; 3_000], QoS::ExactlyOnce);
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert!(matches!(outcome(&sim, 1), Some(PublishOutcome::Unknown(_))), "{version:?}: {:?}", outcome(&sim, 1));
         assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 2), "{version:?}");
     }
 }
 
 #[test]
-fn a_session_that_was_to_be_forgotten_ends_the_connection_three_times() {
+fn failure_to_clear_a_session_stops_after_three_connections() {
     for (version, is_kept) in [(V5, false), (V5, true), (V311, false)] {
-        let mut sim = Sim::connect(Mode::SessionPresent, &Wish { is_kept, ..clean(version) });
-        sim.live(MINUTE);
+        let mut sim = Sim::connect(Mode::SessionPresent, &ConnectOptions { is_kept, ..clean(version) });
+        sim.run_for(MINUTE);
         assert_eq!(sim.connection().state, Stopped, "{version:?}, {is_kept}: {}", sim.said());
         // In 5.0 the first may belong to an earlier run, which is another rule.
         assert!(sim.dials.len() <= 4, "{} attempts", sim.dials.len());
@@ -164,67 +164,67 @@ fn a_session_that_was_to_be_forgotten_ends_the_connection_three_times() {
 }
 
 #[test]
-fn a_link_that_is_cut_before_the_message_goes_out_blames_no_message() {
+fn link_cut_before_the_message_is_sent_blames_no_message() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseOnPublish, &clean(*version));
         sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
         while sim.broker.heard.iter().filter(|first| *first >> 4 == 3).count() < 2 {
-            sim.live(Duration::from_millis(20));
+            sim.run_for(Duration::from_millis(20));
         }
         sim.broker.mode = Mode::CloseOnNextPacket;
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
         sim.broker.mode = Mode::Good;
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}: {}", sim.said());
         assert!(sim.broker.heard.iter().any(|first| first >> 4 == 8), "the subscription isn't given up");
     }
 }
 
 #[test]
-fn a_message_that_is_not_authorized_is_given_up_and_not_the_connection() {
+fn unauthorized_message_is_dropped_and_the_connection_kept() {
     let mut sim = Sim::connect(Mode::DisconnectOnPublish(0x87), &clean(V5));
     sim.publish(1, "forbidden", b"x".to_vec(), QoS::AtLeastOnce);
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     check_given_up(&sim, 1, "1 bytes");
     assert_eq!(sim.connection().state, Connected, "{}", sim.said());
 }
 
 #[test]
-fn a_release_isn_t_blamed_for_a_link_that_is_cut_before_it() {
-    let mut sim = Sim::connect(Mode::CloseOnRelease, &Wish { is_kept: true, ..clean(V5) });
+fn link_cut_before_a_pubrel_does_not_blame_it() {
+    let mut sim = Sim::connect(Mode::CloseOnRelease, &ConnectOptions { is_kept: true, ..clean(V5) });
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
     while sim.broker.heard.iter().filter(|first| *first >> 4 == 6).count() < 2 {
-        sim.live(Duration::from_millis(20));
+        sim.run_for(Duration::from_millis(20));
     }
     sim.broker.mode = Mode::CloseOnNextPacket;
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     assert_eq!(sim.connection().question, None, "{}", sim.said());
     sim.broker.mode = Mode::Good;
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{}", sim.said());
 }
 
 #[test]
-fn a_link_that_is_cut_within_the_answer_blames_no_message() {
+fn link_cut_within_the_answer_blames_no_message() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseWithinPubAck, &clean(*version));
         sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
         sim.broker.mode = Mode::Good;
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}: {}", sim.said());
     }
 }
 
 #[test]
-fn a_small_message_that_is_forbidden_is_given_up() {
+fn forbidden_small_message_is_dropped() {
     for mode in [Mode::CloseOnPublish, Mode::CloseOnControlCharacter, Mode::DisconnectOnPublish(0x90)] {
         for version in [V5, V311] {
             let mut sim = Sim::connect(mode, &clean(version));
             sim.publish(1, "StarWars\t", b"x".to_vec(), QoS::AtLeastOnce);
-            sim.live(MINUTE);
+            sim.run_for(MINUTE);
             if version == V311 && matches!(mode, Mode::DisconnectOnPublish(_)) {
                 // DISCONNECT from a 3.1.1 server breaks a rule by itself.
                 assert_eq!(sim.connection().state, Stopped);
@@ -238,25 +238,26 @@ fn a_small_message_that_is_forbidden_is_given_up() {
 }
 
 #[test]
-fn in_a_kept_session_the_person_is_asked() {
+fn user_is_asked_in_a_persistent_session() {
     for version in ALL {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for answer in [PageCommand::DropMessage, PageCommand::EndSession] {
-                let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &Wish { is_kept: true, ..clean(*version) });
+                let mut sim =
+                    Sim::connect(Mode::CloseOnLarge(2_048), &ConnectOptions { is_kept: true, ..clean(*version) });
                 sim.publish(1, "a", vec![b'x'; 3_000], qos);
                 sim.publish(2, "a", b"small".to_vec(), qos);
-                sim.live(Duration::from_secs(30));
+                sim.run_for(Duration::from_secs(30));
                 let question = sim.connection().question.clone().expect("a question");
                 assert!(
                     question.contains("“a” (3,000 bytes)") && question.contains("unless you drop it"),
                     "{question}"
                 );
                 assert!(!sim.connection().words.contains("unless you drop it"), "it is on the screen twice");
-                sim.live(Duration::from_secs(600));
+                sim.run_for(Duration::from_secs(600));
                 assert_eq!(sim.connection().state, Stopped, "it has an end");
                 assert!(sim.dials.len() <= 8, "{} attempts", sim.dials.len());
                 sim.command(answer.clone());
-                sim.live(MINUTE);
+                sim.run_for(MINUTE);
                 assert_eq!(sim.connection().state, Connected, "{}", sim.said());
                 assert_eq!(sim.connection().question, None);
                 assert_eq!(sim.connection().subscriptions.len(), 1, "they are still shown");
@@ -274,59 +275,60 @@ fn in_a_kept_session_the_person_is_asked() {
 }
 
 #[test]
-fn a_release_that_is_refused_is_like_its_message() {
+fn refused_pubrel_is_treated_like_its_message() {
     let mut sim = Sim::connect(Mode::CloseOnRelease, &clean(V311));
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     assert!(matches!(outcome(&sim, 1), Some(PublishOutcome::Unknown(_) | PublishOutcome::Failed(_))), "{}", sim.said());
     assert_eq!(sim.connection().state, Connected, "{}", sim.said());
-    let mut sim = Sim::connect(Mode::CloseOnRelease, &Wish { is_kept: true, ..clean(V5) });
+    let mut sim = Sim::connect(Mode::CloseOnRelease, &ConnectOptions { is_kept: true, ..clean(V5) });
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     assert!(sim.connection().question.is_some(), "{}", sim.said());
     check_bounded(&sim, "release");
 }
 
 #[test]
-fn a_message_without_an_answer_is_told_and_the_connection_stays() {
+fn unanswered_message_is_reported_and_the_connection_kept() {
     for version in [V5, V311] {
         let mut sim = Sim::connect(Mode::NoPubAck, &clean(version));
         sim.publish(1, "a", b"x".to_vec(), QoS::AtLeastOnce);
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert!(sim.said().contains("hasn't acknowledged the message to “a” for 10 s"), "{}", sim.said());
         assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
     }
 }
 
 #[test]
-fn qos_0_messages_that_end_the_connection_are_told() {
+fn qos_0_messages_that_end_the_connection_are_reported() {
     let mut sim = Sim::connect(Mode::CloseOnPublish, &clean(V311));
     for number in 0..60 {
         sim.publish(number, "forbidden", b"x".to_vec(), QoS::AtMostOnce);
-        sim.live(Duration::from_secs(1));
+        sim.run_for(Duration::from_secs(1));
     }
     assert!(sim.said().contains("each time a message to “forbidden” is sent"), "{}", sim.said());
     check_bounded(&sim, "QoS 0");
 }
 
 #[test]
-fn nine_filters_go_out_in_two_packets() {
+fn nine_filters_are_sent_in_two_packets() {
     for version in ALL {
         let topics = (0..20).map(|n| format!("t/{n}")).collect();
-        let mut sim = Sim::connect(Mode::EightFilters, &Wish { topics, ..clean(*version) });
-        sim.live(MINUTE);
+        let mut sim = Sim::connect(Mode::EightFilters, &ConnectOptions { topics, ..clean(*version) });
+        sim.run_for(MINUTE);
         assert_eq!(sim.dials.len(), 1, "{version:?}: {}", sim.said());
         assert_eq!(sim.broker.heard.iter().filter(|first| **first == 0x82).count(), 3);
     }
 }
 
 #[test]
-fn the_filter_that_ends_connections_is_found_among_others() {
+fn filter_that_ends_connections_is_found_among_others() {
     for version in ALL {
         for is_kept in [false, true] {
             let topics = ["a", "b", "#", "c/#", "d", "e", "f", "g", "h", "i"].map(str::to_owned).to_vec();
-            let mut sim = Sim::connect(Mode::ForbiddenFilter("#"), &Wish { topics, is_kept, ..clean(*version) });
-            sim.live(MINUTE);
+            let mut sim =
+                Sim::connect(Mode::ForbiddenFilter("#"), &ConnectOptions { topics, is_kept, ..clean(*version) });
+            sim.run_for(MINUTE);
             let connection = sim.connection();
             assert_eq!(connection.state, Connected, "{version:?}: {}", sim.said());
             let refused: Vec<_> = connection
@@ -346,11 +348,11 @@ fn the_filter_that_ends_connections_is_found_among_others() {
 }
 
 #[test]
-fn an_unsubscribe_that_ends_connections_is_given_up() {
+fn unsubscribe_that_ends_connections_is_abandoned() {
     for version in [V5, V311] {
-        let mut sim = Sim::connect(Mode::CloseOnUnsubscribe, &Wish { is_kept: true, ..clean(version) });
+        let mut sim = Sim::connect(Mode::CloseOnUnsubscribe, &ConnectOptions { is_kept: true, ..clean(version) });
         sim.command(PanelCommand::Unsubscribe("#".to_owned()));
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert_eq!(sim.connection().state, Connected, "{}", sim.said());
         assert!(sim.said().contains("unsubscribe from “#”"), "{}", sim.said());
         assert!(sim.dials.len() <= 5, "{} attempts", sim.dials.len());
@@ -358,7 +360,7 @@ fn an_unsubscribe_that_ends_connections_is_given_up() {
 }
 
 #[test]
-fn an_unsubscribe_without_an_answer_is_told() {
+fn unanswered_unsubscribe_is_reported() {
     for (mode, version, words) in [
         (Mode::NoUnsubAck, V5, "hasn't acknowledged the unsubscription from “#”"),
         (Mode::NoUnsubAck, V311, "hasn't acknowledged the unsubscription from “#”"),
@@ -366,14 +368,14 @@ fn an_unsubscribe_without_an_answer_is_told() {
     ] {
         let mut sim = Sim::connect(mode, &clean(version));
         sim.command(PanelCommand::Unsubscribe("#".to_owned()));
-        sim.live(MINUTE);
+        sim.run_for(MINUTE);
         assert!(sim.said().contains(words), "{}", sim.said());
         assert_eq!(sim.dials.len(), 1);
     }
 }
 
 #[test]
-fn what_is_tolerated_is_kept_or_skipped_by_the_table() {
+fn tolerated_messages_are_kept_or_skipped_by_the_table() {
     for (first, topic, is_kept) in [
         (0x38, &b"t"[..], true),
         (0x31, b"dev#7/a", true),
@@ -383,7 +385,7 @@ fn what_is_tolerated_is_kept_or_skipped_by_the_table() {
     ] {
         let message: &'static [(u8, &[u8], &[u8])] = Box::leak(Box::new([(first, topic, &b"x"[..])]));
         let mut sim = Sim::connect(Mode::Sends(message), &clean(V5));
-        sim.live(Duration::from_secs(1));
+        sim.run_for(Duration::from_secs(1));
         let mut exported = Vec::new();
         sim.engine.export(0, 1 << 20, &mut exported);
         let lines = exported.iter().filter(|byte| **byte == b'\n').count();
@@ -392,7 +394,7 @@ fn what_is_tolerated_is_kept_or_skipped_by_the_table() {
 }
 
 #[test]
-fn a_kept_message_shows_what_it_breaks() {
+fn kept_message_shows_its_violation() {
     for (topic, qos, dup, rule) in [
         ("a/#", QoS::AtMostOnce, false, Some("[MQTT-3.3.2-2]")),
         ("a\0", QoS::AtLeastOnce, true, Some("[MQTT-1.5.4-2]")),
@@ -404,11 +406,11 @@ fn a_kept_message_shows_what_it_breaks() {
 }
 
 #[test]
-fn at_a_skipped_message_the_next_one_arrives_and_both_are_acknowledged() {
+fn message_after_a_skipped_one_arrives_and_both_are_acknowledged() {
     for (first, acknowledgement) in [(0x31, None), (0x33, Some(0x40)), (0x35, Some(0x50))] {
         for mode in [Mode::Large(first), Mode::LargeInOneFrame(first)] {
             let mut sim = Sim::connect(mode, &clean(V311));
-            sim.live(Duration::from_secs(1));
+            sim.run_for(Duration::from_secs(1));
             let mut exported = Vec::new();
             sim.engine.export(0, 1 << 20, &mut exported);
             assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."), "{mode:?}");
@@ -421,7 +423,7 @@ fn at_a_skipped_message_the_next_one_arrives_and_both_are_acknowledged() {
 // ---- connections that are dead and look alive ------------------------------------
 
 #[test]
-fn on_waking_a_dead_connection_is_found_within_seconds() {
+fn dead_connection_is_detected_within_seconds_of_waking() {
     for version in [V5, V311] {
         for keep_alive_s in [0, 30, 300] {
             let mut sim = Sim::connect(Mode::Good, &clean(version));
@@ -430,21 +432,21 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
                 ..ConnectionOptions::default()
             })));
             sim.command(PageCommand::Connect(request(&clean(version))));
-            sim.live(Duration::from_secs(1));
+            sim.run_for(Duration::from_secs(1));
             assert_eq!(sim.connection().state, Connected);
             let dials = sim.dials.len();
             sim.is_black_hole = true;
-            sim.live(Duration::from_secs(5));
+            sim.run_for(Duration::from_secs(5));
             assert_eq!(sim.connection().state, Connected, "nothing shows it yet");
             let woken = sim.now;
             sim.command(PageCommand::RetryNow);
-            sim.live(Duration::from_millis(2_900));
+            sim.run_for(Duration::from_millis(2_900));
             assert_eq!(sim.connection().state, Connected);
-            sim.live(Duration::from_millis(200));
+            sim.run_for(Duration::from_millis(200));
             assert_eq!(sim.connection().state, Reconnecting, "{keep_alive_s}");
             assert!(sim.connection().words.contains("stopped responding"), "{}", sim.connection().words);
             sim.is_black_hole = false;
-            sim.live(Duration::from_secs(2));
+            sim.run_for(Duration::from_secs(2));
             assert_eq!((sim.connection().state, sim.dials.len()), (Connected, dials + 1));
             assert!(sim.dials[dials].since(woken) < Duration::from_secs(5));
         }
@@ -452,26 +454,26 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
 }
 
 #[test]
-fn on_waking_a_living_connection_stays() {
+fn living_connection_survives_waking() {
     let mut sim = Sim::connect(Mode::Good, &clean(V5));
     for _ in 0..10 {
         sim.command(PageCommand::RetryNow);
-        sim.live(Duration::from_secs(20));
+        sim.run_for(Duration::from_secs(20));
     }
     assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
 }
 
 #[test]
-fn after_sleep_times_are_the_wall_clocks_and_the_connection_is_asked() {
+fn after_sleep_times_follow_the_wall_clock_and_the_connection_is_pinged() {
     const HOUR_US: i64 = 3_600_000_000;
     let mut sim = Sim::connect(Mode::Good, &clean(V5));
-    sim.live(Duration::from_secs(1));
+    sim.run_for(Duration::from_secs(1));
     sim.is_black_hole = true;
     sim.engine.handle_clock_jump(HOUR_US, sim.now);
-    sim.live(Duration::from_secs(3));
+    sim.run_for(Duration::from_secs(3));
     assert!(sim.said().contains("stopped responding"), "{}", sim.said());
     sim.is_black_hole = false;
-    sim.live(Duration::from_secs(3));
+    sim.run_for(Duration::from_secs(3));
     assert_eq!(sim.connection().state, Connected);
     let wall = sim.now.as_micros() + HOUR_US as u64;
     assert!(wall - sim.last_time().as_micros() < 10_000_000);
@@ -479,6 +481,6 @@ fn after_sleep_times_are_the_wall_clocks_and_the_connection_is_asked() {
     sim.engine.handle_clock_jump(-HOUR_US, sim.now);
     sim.engine.handle_input(b"\x30\x04\x00\x01a\x00", sim.now);
     assert_eq!(sim.last_time().as_micros() + HOUR_US as u64, sim.now.as_micros());
-    sim.live(MINUTE);
+    sim.run_for(MINUTE);
     assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 2));
 }

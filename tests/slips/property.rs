@@ -17,7 +17,7 @@ use crate::broker::{Act, Broker, Mode};
 
 /// What is done to a connection.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum ConnectionPlan {
     /// Nothing is listening.
     Unreachable,
     /// The transport never opens.
@@ -55,17 +55,17 @@ const MODES: [Mode; 26] = [
     Mode::Bytes(&[0x40, 2, 0, 0]),
 ];
 
-struct Nowhere;
+struct NullSink;
 
-impl MessageSink for Nowhere {
+impl MessageSink for NullSink {
     fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
+fn connection_plan() -> impl Strategy<Value = ConnectionPlan> {
     prop_oneof![
-        1 => Just(Fate::Unreachable),
-        1 => Just(Fate::NeverOpens),
-        8 => (0..MODES.len(), 1..90_u64).prop_map(|(place, seconds)| Fate::Broker(MODES[place], seconds)),
+        1 => Just(ConnectionPlan::Unreachable),
+        1 => Just(ConnectionPlan::NeverOpens),
+        8 => (0..MODES.len(), 1..90_u64).prop_map(|(place, seconds)| ConnectionPlan::Broker(MODES[place], seconds)),
     ]
 }
 
@@ -111,11 +111,11 @@ impl Run {
         run
     }
 
-    /// Runs for an hour, connection after connection with these statuses, in turn.
-    fn live(mut self, statuses: &[Fate]) {
+    /// Runs for an hour, connection after connection with these plans, in turn.
+    fn run_for(mut self, plans: &[ConnectionPlan]) {
         let end = self.now + Duration::from_secs(3_600);
         for _ in 0..20_000 {
-            self.drain(statuses);
+            self.drain(plans);
             let due = [self.session.poll_timeout(), self.ends_at].into_iter().flatten().min();
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
@@ -133,7 +133,7 @@ impl Run {
         self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
     }
 
-    fn drain(&mut self, statuses: &[Fate]) {
+    fn drain(&mut self, plans: &[ConnectionPlan]) {
         loop {
             let (mut acts, mut has_dialled) = (Vec::new(), false);
             while let Some(transmit) = self.session.poll_transmit() {
@@ -148,14 +148,14 @@ impl Run {
             }
             self.note_events();
             if has_dialled {
-                self.dial(statuses[self.dials % statuses.len()]);
+                self.dial(plans[self.dials % plans.len()]);
             } else if acts.is_empty() {
                 return;
             }
             for act in acts {
                 match act {
                     _ if !self.is_open => {}
-                    Act::Send(bytes) => self.session.handle_input(&bytes, self.now, &mut Nowhere),
+                    Act::Send(bytes) => self.session.handle_input(&bytes, self.now, &mut NullSink),
                     Act::SendText => {}
                     Act::Close => self.lose(),
                     Act::CloseLater(ms) => self.ends_at = Some(self.now + Duration::from_millis(ms)),
@@ -165,13 +165,13 @@ impl Run {
         }
     }
 
-    fn dial(&mut self, fate: Fate) {
+    fn dial(&mut self, connection_plan: ConnectionPlan) {
         self.dials += 1;
         self.ends_at = None;
-        match fate {
-            Fate::Unreachable => self.lose(),
-            Fate::NeverOpens => {}
-            Fate::Broker(mode, seconds) => {
+        match connection_plan {
+            ConnectionPlan::Unreachable => self.lose(),
+            ConnectionPlan::NeverOpens => {}
+            ConnectionPlan::Broker(mode, seconds) => {
                 self.broker.mode = mode;
                 self.is_open = true;
                 self.ends_at = Some(self.now + Duration::from_secs(seconds));
@@ -207,11 +207,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_failure_that_comes_a_third_time_alike_stops_or_slows_down(
+    fn third_equal_failure_stops_or_slows_down(
         version in prop_oneof![Just(None), Just(Some(Version::V311)), Just(Some(Version::V5))],
         is_kept in any::<bool>(),
-        statuses in prop::collection::vec(fate(), 1..4),
+        plans in prop::collection::vec(connection_plan(), 1..4),
     ) {
-        Run::new(version, is_kept).live(&statuses);
+        Run::new(version, is_kept).run_for(&plans);
     }
 }

@@ -19,7 +19,7 @@ use crate::broker::{Act, Broker, Mode};
 
 /// How the page connects.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct ConnectOptions {
     pub version: Option<Version>,
     pub topics: Vec<String>,
     pub qos: QoS,
@@ -27,18 +27,18 @@ pub struct Wish {
     pub is_kept: bool,
 }
 
-impl Wish {
+impl ConnectOptions {
     pub fn new(version: Option<Version>) -> Self {
         Self { version, topics: vec!["#".to_owned()], qos: QoS::AtMostOnce, is_kept: false }
     }
 }
 
-pub fn request(wish: &Wish) -> ConnectRequest {
+pub fn request(options: &ConnectOptions) -> ConnectRequest {
     ConnectRequest {
         broker: "ws://broker.test:1/mqtt".to_owned(),
-        topics: wish.topics.clone(),
-        qos: wish.qos,
-        version: wish.version,
+        topics: options.topics.clone(),
+        qos: options.qos,
+        version: options.version,
         client_id: "crawl-1".to_owned(),
         user_name: None,
         password: None,
@@ -62,7 +62,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    pub fn connect(mode: Mode, wish: &Wish) -> Self {
+    pub fn connect(mode: Mode, options: &ConnectOptions) -> Self {
         let mut sim = Self {
             engine: Engine::new(3, Limits::default()),
             broker: Broker::new(mode),
@@ -75,14 +75,14 @@ impl Sim {
             published: Vec::new(),
         };
         sim.engine.use_store();
-        let more = match wish.is_kept {
+        let connection_options = match options.is_kept {
             true => {
                 ConnectionOptions { session_expiry_s: Some(3_600), clean_start: false, ..ConnectionOptions::default() }
             }
             false => ConnectionOptions::default(),
         };
-        sim.command(PageCommand::SetConnectionOptions(Box::new(more)));
-        sim.command(PageCommand::Connect(request(wish)));
+        sim.command(PageCommand::SetConnectionOptions(Box::new(connection_options)));
+        sim.command(PageCommand::Connect(request(options)));
         sim
     }
 
@@ -97,7 +97,7 @@ impl Sim {
     }
 
     /// Runs for this duration.
-    pub fn live(&mut self, span: Duration) {
+    pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
         for _ in 0..100_000 {
             let due = [self.engine.poll_timeout(), self.closes_at].into_iter().flatten().min();
@@ -112,7 +112,7 @@ impl Sim {
             self.engine.handle_timeout(self.now);
             self.serve();
         }
-        panic!("it turns in circles: {:?}", self.shown.last());
+        panic!("it never settles: {:?}", self.shown.last());
     }
 
     fn close(&mut self) {
@@ -136,7 +136,7 @@ impl Sim {
                     }
                 }
             }
-            self.look();
+            self.update_views();
             if has_dialled {
                 self.dials.push(self.now);
                 self.now = self.now + Duration::from_millis(20);
@@ -163,7 +163,7 @@ impl Sim {
             Act::Close => self.close(),
             Act::CloseLater(ms) => self.closes_at = Some(self.now + Duration::from_millis(ms)),
         }
-        self.look();
+        self.update_views();
     }
 
     /// Runs the store, which keeps everything it is given, and has nothing from an earlier page.
@@ -177,7 +177,7 @@ impl Sim {
     }
 
     /// Returns what the page and its panels see.
-    fn look(&mut self) {
+    fn update_views(&mut self) {
         self.store();
         let pull = Pull { window: Window::Tail { rows: 5 }, ..Pull::default() };
         self.engine.handle_command(PageCommand::Pull(pull), self.now);
@@ -210,9 +210,9 @@ impl Sim {
         let mut said = String::new();
         for connection in &self.shown {
             said.push_str(&connection.words);
-            for more in [&connection.notice, &connection.question].into_iter().flatten() {
+            for text in [&connection.notice, &connection.question].into_iter().flatten() {
                 said.push('\n');
-                said.push_str(more);
+                said.push_str(text);
             }
             for advice in &connection.advice {
                 said.push('\n');

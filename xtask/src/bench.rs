@@ -37,7 +37,7 @@ pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
 /// Builds the program that measures the core in a browser, once optimised for speed and once like the site; returns the
 /// folder with a subfolder for each.
 fn build_hot_path(repo: &Repo, tools: &Tools) -> Result<PathBuf> {
-    heading("the core's busiest parts in wasm");
+    heading("bench: hot path in wasm");
     let folder = repo.target().join("hot-path");
     for profile in ["release", "web"] {
         run(tools

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::dist;
 use crate::repo::{Repo, cargo};
-use crate::run::{heading, in_words, run};
+use crate::run::{format_duration, heading, run};
 use crate::setup::{self, Scope};
 
 const HTTP_PORT: u16 = 8080;
@@ -21,16 +21,16 @@ const MQTT_PORT: u16 = 1883;
 /// The two native programs, for cargo.
 pub const PROGRAMS: [&str; 4] = ["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"];
 
-/// The time the children get to end on their own after Ctrl-C, which reaches them too.
-const GRACE: Duration = Duration::from_secs(2);
-/// The interval at which the children are polled for their end.
+/// The time the children get to exit after Ctrl-C, which reaches them too.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The interval at which the children are checked.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Builds and starts the station and a looping producer; returns on Ctrl-C.
 ///
 /// # Errors
-/// Fails when something can't be built, or when one of the two ends on its own.
-pub fn up(repo: &Repo) -> Result<()> {
+/// Fails when something can't be built, or when one of the two exits.
+pub fn run_demo(repo: &Repo) -> Result<()> {
     let started = Instant::now();
     let tools = setup::install(repo, Scope::Web)?;
     dist::build(repo, &tools)?;
@@ -58,17 +58,17 @@ pub fn up(repo: &Repo) -> Result<()> {
             .arg(&script),
     )?;
 
-    println!("Up after {}. Open:\n", in_words(started.elapsed()));
+    println!("Started in {}. Open:\n", format_duration(started.elapsed()));
     println!("    http://{http}/#topic=StarWars&connect=1\n");
     println!("Brokers: ws://{http}/mqtt, ws://{http}/diffusion, mqtt://{mqtt}");
-    println!("Telling: {}", script.display());
-    println!("Ctrl-C stops everything.");
+    println!("Script: {}", script.display());
+    println!("Press Ctrl-C to stop.");
     children.watch(&interrupted)
 }
 
 /// Builds the station and the producer in the release profile.
 pub fn build_programs(repo: &Repo) -> Result<()> {
-    heading("station and producer (about 4 minutes the first time, seconds after)");
+    heading("station and producer (about 4 minutes the first time, seconds afterwards)");
     run(Command::new(cargo()).args(["build", "--release", "--locked"]).args(PROGRAMS).current_dir(repo.root()))
 }
 
@@ -90,16 +90,16 @@ fn script(repo: &Repo) -> Result<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
         .collect();
     scripts.sort();
-    scripts.into_iter().next().with_context(|| format!("there is no script in {}", folder.display()))
+    scripts.into_iter().next().with_context(|| format!("no script in {}", folder.display()))
 }
 
-/// Returns the usual port, or any free one if it is taken.
-fn free_address(usual: u16) -> Result<SocketAddr> {
-    if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, usual)) {
+/// Returns an address with the preferred port, or with any free one if that is in use.
+fn free_address(preferred: u16) -> Result<SocketAddr> {
+    if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, preferred)) {
         return Ok(listener.local_addr()?);
     }
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-    println!("Port {usual} is taken; using {} instead.", address.port());
+    println!("Port {preferred} is in use; using {} instead.", address.port());
     Ok(address)
 }
 
@@ -108,7 +108,7 @@ fn free_address(usual: u16) -> Result<SocketAddr> {
 fn listening_addresses(station: &mut Child) -> Result<(String, String)> {
     let output = station.stdout.take().context("the station's output is not piped")?;
     let mut lines = BufReader::new(output).lines();
-    let first = lines.next().context("the station ended before it was listening")??;
+    let first = lines.next().context("the station exited before it was listening")??;
     let value = |key: &str| {
         first
             .split_whitespace()
@@ -142,19 +142,19 @@ impl Children {
         while let Err(RecvTimeoutError::Timeout) = interrupted.recv_timeout(WATCH_INTERVAL) {
             for (name, child) in &mut self.0 {
                 if let Some(status) = child.try_wait()? {
-                    bail!("the {name} ended by itself with {status}");
+                    bail!("the {name} exited unexpectedly with {status}");
                 }
             }
         }
-        println!("\nStopping.");
-        let until = Instant::now() + GRACE;
-        while Instant::now() < until && self.any_runs() {
+        println!("\nStopping…");
+        let until = Instant::now() + EXIT_TIMEOUT;
+        while Instant::now() < until && self.any_is_running() {
             std::thread::sleep(WATCH_INTERVAL / 4);
         }
         Ok(())
     }
 
-    fn any_runs(&mut self) -> bool {
+    fn any_is_running(&mut self) -> bool {
         self.0.iter_mut().any(|(_, child)| matches!(child.try_wait(), Ok(None)))
     }
 }

@@ -7,18 +7,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::minify;
 use crate::offline;
 use crate::repo::Repo;
-use crate::run::{heading, in_words, run};
+use crate::run::{format_duration, heading, run};
 use crate::setup::Tools;
-use crate::shrink;
 
 /// Builds app, panels, style and fonts into `dist/`.
 ///
 /// Trunk must not access the network: `setup` has installed everything, and a build that downloads fails for people who
 /// are offline.
 pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
-    heading("dist: app and panels (about 4 minutes the first time, seconds after)");
+    heading("dist: app and panels (about 4 minutes the first time, seconds afterwards)");
     let started = Instant::now();
     if !repo.root().join("index.html").exists() {
         bail!("index.html is missing in {}", repo.root().display());
@@ -31,9 +31,9 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_paths_of_this_machine()?)
         .current_dir(repo.root()))
     .context("building the site")?;
-    shrink::programs(repo)?;
+    minify::programs(repo)?;
     offline::write(repo)?;
-    println!("dist: {} built in {}", repo.dist().display(), in_words(started.elapsed()));
+    println!("dist: {} built in {}", repo.dist().display(), format_duration(started.elapsed()));
     Ok(())
 }
 
@@ -51,15 +51,15 @@ fn without_paths_of_this_machine() -> Result<String> {
 
 /// Puts the newly built site into the newly built station; returns the program, which needs no other file.
 pub fn embed(repo: &Repo) -> Result<PathBuf> {
-    heading("dist: the station with the site inside");
+    heading("dist: station with the site inside");
     let target = repo.station_with_site();
     let folder = target.parent().context("the target folder has a parent")?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     run(Command::new(repo.release_program("mqtt-crawl-station"))
         .arg("--dist")
         .arg(repo.dist())
         .arg("--embed")
         .arg(&target))
-    .context("putting the site into the station")?;
+    .context("embedding the site in the station")?;
     Ok(target)
 }

@@ -2,25 +2,24 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `setup` | installs what building and testing need and this machine lacks |
+//! | `setup` | installs missing dependencies of building and testing |
 //! | `dist` | builds the static site into `dist/`, and a station with the site inside |
 //! | `demo` | builds and starts everything on this machine, prints the link |
-//! | `test` | every check there is; its last line counts them |
-//! | `bench` | how fast it is; `bench soak`: whether the crawl stays on screen for an hour |
-//! | `weigh` | what each part of a first visit weighs |
+//! | `test` | runs every check; its last line counts them |
+//! | `bench` | measures the speed; `bench soak`: checks for an hour that the crawl stays on screen |
+//! | `weigh` | prints the size of each part of a first visit |
 
-mod arrange;
 mod bench;
 mod demo;
 mod dist;
+mod minify;
 mod offline;
 mod repo;
 mod run;
 mod setup;
-mod shrink;
 mod size;
+mod size_report;
 mod suites;
-mod weigh;
 
 use std::process::ExitCode;
 
@@ -40,31 +39,31 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what is missing to build and test: wasm target, Trunk, wasm-bindgen, browser, broker
+    /// Install missing dependencies of building and testing: wasm target, Trunk, wasm-bindgen, browsers, brokers
     Setup,
-    /// Build everything, start the station and the producer, print the link to open
+    /// Build everything, start the station and a producer, and print the link to open
     Demo,
-    /// Run all checks, or only the suites named
+    /// Run all checks, or only the given suites
     Test {
-        /// Suites to run instead of all of them
+        /// Suites to run [default: all]
         suites: Vec<Suite>,
-        /// Only the browser tests in this engine, of the site that was built last; may be given again
+        /// Run only the browser tests in this engine, on the last built site; may repeat
         #[arg(long, value_name = "ENGINE")]
         engine: Vec<Engine>,
     },
-    /// Measure how fast the released site is
+    /// Measure the speed of the released site
     Bench {
-        /// What to measure instead of everything. Not part of it are `engines`, which compares Chromium, Firefox and
-        /// WebKit, `engines-steady`, ten minutes of a stream in each, and `soak`, which watches the crawl for an hour
-        /// and fails when a row is missing on screen
+        /// Benchmarks to run [default: all but the three long ones]. The long ones: `engines` compares Chromium,
+        /// Firefox and WebKit; `engines-steady` streams to each of them for ten minutes; `soak` watches the crawl for
+        /// an hour and fails if a row is missing on screen
         only: Vec<String>,
-        /// How long `soak` takes
+        /// Duration of `soak` in minutes
         #[arg(long, default_value_t = 60)]
         minutes: u32,
     },
-    /// Build the site and say what each part of a first visit weighs
+    /// Build the site and print the size of each part of a first visit
     Weigh,
-    /// Build the static site into dist/, and a station that has it inside
+    /// Build the static site into dist/, and a station with the site inside
     Dist,
 }
 
@@ -88,10 +87,10 @@ fn run(command: Command) -> Result<ExitCode> {
             let tools = setup::install(&repo, setup::Scope::Web)?;
             dist::build(&repo, &tools)?;
             demo::build_programs(&repo)?;
-            println!("dist: {} has the site inside and needs no other file", dist::embed(&repo)?.display());
+            println!("dist: {} contains the site and needs no other file", dist::embed(&repo)?.display());
         }
-        Command::Demo => demo::up(&repo)?,
-        Command::Weigh => weigh::tables(&repo)?,
+        Command::Demo => demo::run_demo(&repo)?,
+        Command::Weigh => size_report::print(&repo)?,
         Command::Bench { only, minutes } => bench::measure(&repo, &only, minutes)?,
         Command::Test { mut suites, engine } => {
             suites.extend(engine.into_iter().map(Engine::suite));

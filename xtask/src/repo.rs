@@ -30,7 +30,7 @@ impl Repo {
             .output()
             .context("running cargo metadata")?;
         let metadata: Metadata = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("cargo metadata says: {}", String::from_utf8_lossy(&output.stderr).trim()))?;
+            .with_context(|| format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim()))?;
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
     }
 

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 
 /// Runs a program with its output passed through, and fails if it fails.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("starting {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("starting {}", as_typed(command)))?;
     if !status.success() {
-        bail!("{} ended with {status}", shown(command));
+        bail!("{} ended with {status}", as_typed(command));
     }
     Ok(())
 }
@@ -22,7 +22,7 @@ pub fn capture(command: &mut Command) -> Option<String> {
 }
 
 /// Returns the command as one would type it.
-pub fn shown(command: &Command) -> String {
+pub fn as_typed(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
@@ -33,8 +33,9 @@ pub fn heading(text: impl Display) {
     println!("\n── {text} ──");
 }
 
-/// Formats as `4.2 s`, `3 min 20 s`.
-pub fn in_words(duration: Duration) -> String {
+/// Formats as `4.2 s`, `3 min 20 s`. The core has a function like it, but these commands must work when the core
+/// doesn't compile.
+pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 60 {
         return format!("{:.1} s", duration.as_secs_f64());
@@ -49,7 +50,7 @@ mod tests {
     #[test]
     fn durations_read_well() {
         let check = |milliseconds, expected| {
-            assert_eq!(in_words(Duration::from_millis(milliseconds)), expected);
+            assert_eq!(format_duration(Duration::from_millis(milliseconds)), expected);
         };
         check(0, "0.0 s");
         check(4_210, "4.2 s");

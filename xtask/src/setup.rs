@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::repo::{Repo, cargo};
-use crate::run::{capture, in_words, run};
+use crate::run::{capture, format_duration, run};
 
 /// The target of the page and of the worker.
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -109,11 +109,11 @@ const GECKODRIVER: CargoTool = CargoTool {
 /// A Debian package, and how to detect it.
 struct DebianPackage {
     package: &'static str,
-    sign: Sign,
+    detection: Detection,
 }
 
 /// How to detect that something is installed.
-enum Sign {
+enum Detection {
     /// A program, on PATH or in the folder of daemons.
     Program(&'static str),
     /// A file or folder.
@@ -122,8 +122,8 @@ enum Sign {
     PythonModule(&'static str),
 }
 
-impl Sign {
-    fn is_there(&self) -> bool {
+impl Detection {
+    fn is_installed(&self) -> bool {
         match self {
             // Daemons are in `/usr/sbin`, which isn't on everybody's PATH.
             Self::Program(program) => which::which(program).is_ok() || Path::new("/usr/sbin").join(program).exists(),
@@ -137,27 +137,27 @@ impl Sign {
 
 /// For tests in Firefox and WebKit.
 const ENGINE_PACKAGES: [DebianPackage; 3] = [
-    DebianPackage { package: "firefox-esr", sign: Sign::Program("firefox-esr") },
-    DebianPackage { package: "webkit2gtk-driver", sign: Sign::Program("WebKitWebDriver") },
-    DebianPackage { package: "xvfb", sign: Sign::Program("Xvfb") },
+    DebianPackage { package: "firefox-esr", detection: Detection::Program("firefox-esr") },
+    DebianPackage { package: "webkit2gtk-driver", detection: Detection::Program("WebKitWebDriver") },
+    DebianPackage { package: "xvfb", detection: Detection::Program("Xvfb") },
 ];
 
 const DEBIAN_PACKAGES: [DebianPackage; 11] = [
-    DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
-    DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
-    DebianPackage { package: "mosquitto", sign: Sign::Program("mosquitto") },
-    DebianPackage { package: "mosquitto-clients", sign: Sign::Program("mosquitto_pub") },
-    DebianPackage { package: "brotli", sign: Sign::Program("brotli") },
-    DebianPackage { package: "npm", sign: Sign::Program("npm") },
+    DebianPackage { package: "chromium", detection: Detection::Program("chromium") },
+    DebianPackage { package: "chromium-driver", detection: Detection::Program("chromedriver") },
+    DebianPackage { package: "mosquitto", detection: Detection::Program("mosquitto") },
+    DebianPackage { package: "mosquitto-clients", detection: Detection::Program("mosquitto_pub") },
+    DebianPackage { package: "brotli", detection: Detection::Program("brotli") },
+    DebianPackage { package: "npm", detection: Detection::Program("npm") },
     // Used only by the guides: 121 MB to download, 573 MB on disk, 16 s.
-    DebianPackage { package: "golang-go", sign: Sign::Program("go") },
+    DebianPackage { package: "golang-go", detection: Detection::Program("go") },
     DebianPackage {
         package: "golang-github-eclipse-paho.mqtt.golang-dev",
-        sign: Sign::Path("/usr/share/gocode/src/github.com/eclipse/paho.mqtt.golang"),
+        detection: Detection::Path("/usr/share/gocode/src/github.com/eclipse/paho.mqtt.golang"),
     },
-    DebianPackage { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
-    DebianPackage { package: "openssl", sign: Sign::Program("openssl") },
-    DebianPackage { package: "rabbitmq-server", sign: Sign::Program("rabbitmq-server") },
+    DebianPackage { package: "python3-venv", detection: Detection::PythonModule("ensurepip") },
+    DebianPackage { package: "openssl", detection: Detection::Program("openssl") },
+    DebianPackage { package: "rabbitmq-server", detection: Detection::Program("rabbitmq-server") },
 ];
 
 /// A pinned script from npm. It is run, but isn't part of the project.
@@ -196,15 +196,15 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
     let mut folders = Vec::new();
     for tool in &CARGO_TOOLS {
-        let (place, count) = install_cargo_tool(tool, &folder)?;
+        let (bin, count) = install_cargo_tool(tool, &folder)?;
         installed += count;
-        folders.extend(place);
+        folders.extend(bin);
     }
     let wheels = folder.join(format!("paho-mqtt-{PAHO_VERSION}"));
     if scope == Scope::Everything {
-        let (place, count) = install_cargo_tool(&GECKODRIVER, &folder)?;
+        let (bin, count) = install_cargo_tool(&GECKODRIVER, &folder)?;
         installed += count;
-        folders.extend(place);
+        folders.extend(bin);
         installed += install_debian_packages(&ENGINE_PACKAGES)?;
     }
     if scope >= Scope::Tests {
@@ -218,14 +218,18 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
         .args(["fetch", "--quiet", "--locked", "--target", WASM_TARGET])
         .current_dir(repo.root()))?;
 
-    let took = in_words(started.elapsed());
+    let took = format_duration(started.elapsed());
     match installed {
         0 => println!("setup: nothing to install ({took})"),
         count => println!("setup: {count} installed in {took}"),
     }
 
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, folder, wheels })
+    Ok(Tools {
+        path: env::join_paths(folders).context("the path of the tools folder contains a colon")?,
+        folder,
+        wheels,
+    })
 }
 
 /// Returns `$MQTT_CRAWL_TOOLS`, or a folder in the user's cache.
@@ -271,11 +275,11 @@ impl NpmPackage {
         match fetched {
             Ok(()) if script.is_file() => 1,
             Ok(()) => {
-                eprintln!("setup: npm put {package} somewhere else than {}", script.display());
+                eprintln!("setup: npm didn't install {package} as {}", script.display());
                 0
             }
             Err(error) => {
-                eprintln!("setup: {package} can't be had: {error:#}");
+                eprintln!("setup: can't install {package}: {error:#}");
                 0
             }
         }
@@ -298,12 +302,12 @@ fn fetch_wheels(tools: &Path, wheels: &Path) -> u32 {
                 .arg(&unfinished)
                 .arg(format!("paho-mqtt=={PAHO_VERSION}")))
         })
-        .and_then(|()| fs::rename(&unfinished, wheels).context("keeping it"));
+        .and_then(|()| fs::rename(&unfinished, wheels).context("renaming its folder"));
     fs::remove_dir_all(&environment).ok();
     match fetched {
         Ok(()) => 1,
         Err(error) => {
-            eprintln!("setup: paho-mqtt can't be had: {error:#}");
+            eprintln!("setup: can't install paho-mqtt: {error:#}");
             0
         }
     }
@@ -311,7 +315,7 @@ fn fetch_wheels(tools: &Path, wheels: &Path) -> u32 {
 
 fn install_wasm_target() -> Result<u32> {
     let library = capture(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))
-        .context("rustc does not run; install Rust from https://rustup.rs")?;
+        .context("rustc doesn't run; install Rust from https://rustup.rs")?;
     // A standard library that is built with the program isn't installed.
     if Path::new(&library).is_dir() || env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
         return Ok(0);
@@ -337,7 +341,7 @@ fn install_components() -> u32 {
         println!("setup: adding {component} (seconds)");
         match run(Command::new("rustup").args(["component", "add", component])) {
             Ok(()) => installed += 1,
-            Err(error) => eprintln!("setup: {component} can't be added: {error:#}"),
+            Err(error) => eprintln!("setup: can't add {component}: {error:#}"),
         }
     }
     installed
@@ -349,8 +353,8 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
         return Ok((None, 0));
     }
     let bin = folder.join("bin");
-    let is_there = || tool.programs.iter().all(|program| is_version(&bin.join(program), tool.version));
-    if is_there() {
+    let is_installed = || tool.programs.iter().all(|program| is_version(&bin.join(program), tool.version));
+    if is_installed() {
         return Ok((Some(bin), 0));
     }
 
@@ -364,8 +368,8 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
             .arg(folder)
             .arg(tool.package));
         match fetched {
-            Ok(()) if is_there() => return Ok((Some(bin), 1)),
-            _ => println!("setup: cargo binstall could not reach it"),
+            Ok(()) if is_installed() => return Ok((Some(bin), 1)),
+            _ => println!("setup: cargo binstall failed"),
         }
     }
 
@@ -384,10 +388,10 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env_remove("CARGO_BUILD_TARGET"))?;
     fs::remove_dir_all(&build_folder).ok();
-    if !is_there() {
-        bail!("{} {} was built but does not run", tool.package, tool.version);
+    if !is_installed() {
+        bail!("{} {} was built but doesn't run", tool.package, tool.version);
     }
-    println!("setup: {} done in {}", tool.package, in_words(started.elapsed()));
+    println!("setup: {} done in {}", tool.package, format_duration(started.elapsed()));
     Ok((Some(bin), 1))
 }
 
@@ -406,19 +410,19 @@ fn states_version(answer: &str, version: &str) -> bool {
 
 fn install_debian_packages(packages: &[DebianPackage]) -> Result<u32> {
     let missing: Vec<&str> =
-        packages.iter().filter(|package| !package.sign.is_there()).map(|package| package.package).collect();
+        packages.iter().filter(|package| !package.detection.is_installed()).map(|package| package.package).collect();
     if missing.is_empty() {
         return Ok(0);
     }
 
     let packages = missing.join(" ");
     if which::which("apt-get").is_err() {
-        eprintln!("setup: not Debian: install what gives you Debian's {packages}; the tests need it");
+        eprintln!("setup: not Debian: install the equivalents of Debian's {packages}; the tests need them");
         return Ok(0);
     }
     let is_root = capture(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
     if !is_root {
-        eprintln!("setup: not root: run `sudo apt-get install {packages}`; the tests need it");
+        eprintln!("setup: not root: run `sudo apt-get install {packages}`; the tests need them");
         return Ok(0);
     }
 
@@ -449,11 +453,11 @@ const AMQP_PORT: u16 = 5672;
 /// Debian starts brokers when it installs them. They aren't wanted here, and the demo needs the standard port of MQTT
 /// for its own.
 fn stop_service(service: &str, port: u16) {
-    println!("setup: stopping the service {service} that came with the package");
+    println!("setup: stopping the service {service}, which the package started");
     let stopped = run(Command::new("systemctl").args(["disable", "--now", service]))
         .or_else(|_| run(Command::new("service").args([service, "stop"])));
     if stopped.is_err() {
-        eprintln!("setup: it could not be stopped; port {port} stays taken");
+        eprintln!("setup: couldn't stop {service}; port {port} stays in use");
     }
 }
 

@@ -26,11 +26,11 @@ const LATER: [(&str, &str); 6] = [
     // A separate program.
     ("panels", "when opened"),
     // Loaded for use without a network.
-    ("service-worker", "when the page is there"),
+    ("service-worker", "after the page has loaded"),
 ];
 
 /// The size of a file.
-pub struct Weight {
+pub struct FileSize {
     /// Its path in the site.
     pub name: String,
     pub bytes: u64,
@@ -43,21 +43,21 @@ pub struct Weight {
 ///
 /// # Errors
 /// Fails when there is no site, or no brotli.
-pub fn first_visit(repo: &Repo) -> Result<Vec<Weight>> {
-    Ok(weights(repo)?.into_iter().filter(|file| file.later.is_none()).collect())
+pub fn first_visit(repo: &Repo) -> Result<Vec<FileSize>> {
+    Ok(file_sizes(repo)?.into_iter().filter(|file| file.later.is_none()).collect())
 }
 
-fn weights(repo: &Repo) -> Result<Vec<Weight>> {
+fn file_sizes(repo: &Repo) -> Result<Vec<FileSize>> {
     let dist = repo.dist();
     let files = files_below(&dist).context("run `cargo xtask dist` first")?;
-    let weigh = |path: PathBuf| {
+    let measure = |path: PathBuf| {
         let bytes = fs::metadata(&path)?.len();
         let brotli_bytes = brotli_bytes(&path)?.min(bytes);
         let name = path.strip_prefix(&dist).unwrap_or(&path).display().to_string();
         let later = LATER.iter().find(|(part, _)| name.contains(part)).map(|(_, when)| *when);
-        Ok(Weight { name, bytes, brotli_bytes, later })
+        Ok(FileSize { name, bytes, brotli_bytes, later })
     };
-    files.into_iter().filter(|path| counts(path)).map(weigh).collect()
+    files.into_iter().filter(|path| counts(path)).map(measure).collect()
 }
 
 /// Prints the size of each file of the site.
@@ -67,7 +67,7 @@ fn weights(repo: &Repo) -> Result<Vec<Weight>> {
 pub fn check(repo: &Repo) -> Result<()> {
     println!("{:>9} {:>9}  file", "bytes", "brotli");
     let (mut all_bytes, mut all_brotli_bytes) = (0, 0);
-    for Weight { name, bytes, brotli_bytes, later } in weights(repo)? {
+    for FileSize { name, bytes, brotli_bytes, later } in file_sizes(repo)? {
         if let Some(when) = later {
             println!("{bytes:>9} {brotli_bytes:>9}  {name} ({when}; not counted)");
             continue;
@@ -76,9 +76,9 @@ pub fn check(repo: &Repo) -> Result<()> {
         all_bytes += bytes;
         all_brotli_bytes += brotli_bytes;
     }
-    println!("{all_bytes:>9} {all_brotli_bytes:>9}  in all; the budget is {BUDGET_BYTES}");
+    println!("{all_bytes:>9} {all_brotli_bytes:>9}  total; budget: {BUDGET_BYTES}");
     if all_bytes == 0 {
-        bail!("nothing in {}", repo.dist().display());
+        bail!("{} contains no site", repo.dist().display());
     }
     if all_brotli_bytes > BUDGET_BYTES {
         bail!("{} bytes over the budget", all_brotli_bytes - BUDGET_BYTES);

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::repo::{Repo, cargo};
-use crate::run::{heading, in_words, run as run_program, shown};
+use crate::run::{as_typed, format_duration, heading, run as run_program};
 use crate::setup::{self, Scope, Tools, WASM_TARGET};
 use crate::{demo, dist, size};
 
@@ -25,33 +25,33 @@ use crate::{demo, dist, size};
 pub enum Suite {
     /// Formatting
     Fmt,
-    /// Lints of everything native
+    /// Lints of the native code
     Clippy,
-    /// Lints of what runs in the browser
+    /// Lints of the browser code
     ClippyWeb,
-    /// The documentation builds without a warning
+    /// The documentation builds without warnings
     Doc,
-    /// Tests of the core and of these commands
+    /// Tests of the core and of xtask
     Native,
-    /// A broker that misbehaves in one way at a time, for a minute of virtual time each
+    /// Misbehaving brokers, one fault at a time, for a minute of virtual time each
     Slips,
-    /// Tests that need a browser's own functions
+    /// Tests that need a browser's APIs
     Browser,
     /// Tests of the station and the producer
     Programs,
     /// The site builds
     Dist,
-    /// The site's weight against its budget
+    /// The size of a first visit against its budget
     Size,
-    /// The client's sessions over networks that fail, against real brokers and without a browser
+    /// Client sessions over failing networks, against real brokers and without a browser
     Delivery,
-    /// The released programs and the site against real brokers, in Chromium
+    /// End-to-end tests of the released programs and the site against real brokers, in Chromium
     Chromium,
-    /// The same in Firefox, as far as a browser is part of it
+    /// The end-to-end tests that use a browser, in Firefox
     Firefox,
-    /// The core of it in WebKit
+    /// The most important end-to-end tests, in WebKit
     Webkit,
-    /// The guides in docs/, followed as they are written
+    /// The guides in docs/, executed as they are written
     Guides,
 }
 
@@ -60,9 +60,9 @@ pub enum Suite {
 pub enum Engine {
     /// Chromium, all tests
     Chromium,
-    /// Firefox, all tests with a browser
+    /// Firefox, all tests that use a browser
     Firefox,
-    /// WebKitGTK, the core
+    /// WebKitGTK, the most important tests
     Webkit,
 }
 
@@ -88,15 +88,14 @@ impl Engine {
 
 /// The tests that run in WebKit, by name prefix: the set that has to run in every engine, in addition to [`WATCHED`].
 const CORE: [&str; 21] = [
-    "accessibility::everything_is_reached_by_key",
-    "accessibility::the_page_has_the_promised_names",
+    "accessibility::everything_is_reachable_by_keyboard",
+    "accessibility::page_has_the_promised_accessible_names",
     "bad_input::",
     "console::",
     "credentials::",
     "harness::",
     "hosting::",
     "inspector::",
-    "lasting::",
     "layout::",
     "lines::",
     "links::",
@@ -104,6 +103,7 @@ const CORE: [&str; 21] = [
     "motion::",
     "network::",
     "panels::",
+    "persistent_session::",
     "restart::",
     "screens::",
     "slips::",
@@ -184,7 +184,7 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
             println!("{:<12}skipped {test}: {reason}", "");
         }
     }
-    println!("in all {}", in_words(started.elapsed()));
+    println!("total {}", format_duration(started.elapsed()));
     let all: Count = results.into_iter().map(|(_, count, _)| count).sum();
     println!("{} skipped", all.skipped.len());
     for (test, output) in &all.failures {
@@ -209,7 +209,7 @@ fn name(suite: Suite) -> String {
 
 fn summary_line(suite: Suite, count: &Count, took: Duration) -> String {
     let name = name(suite);
-    let took = in_words(took);
+    let took = format_duration(took);
     let Count { passed, failed, skipped, .. } = count;
     format!("{name:<12}{passed:>6} passed {failed:>4} failed {:>4} skipped {took:>14}", skipped.len())
 }
@@ -278,7 +278,7 @@ impl Suite {
                 end_to_end(&mut command, repo, tools).arg("--lib").args(targets.flat_map(|target| ["--test", target]));
                 count_tests(command.args(SHOW_OUTPUT))
             }
-            Self::Chromium | Self::Firefox | Self::Webkit => bail!("it runs beside the suites of other engines"),
+            Self::Chromium | Self::Firefox | Self::Webkit => bail!("suites of browser engines run as a group"),
             Self::Guides => {
                 demo::build_programs(repo)?;
                 // It uses features of the broker library that the station doesn't, so all of that is compiled again;
@@ -303,11 +303,11 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     };
     // Otherwise each of them would wait for the first one to build it.
     run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
-    let is_beside_others = engines.len() > 1;
+    let is_one_of_several = engines.len() > 1;
     let watch = |engine: Engine| -> Result<Count> {
         let mut command = command(engine, BROWSERS);
         command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
-        let left_out = if is_beside_others && engine != Engine::Chromium { &WATCHED_IN_CHROMIUM[..] } else { &[] };
+        let left_out = if is_one_of_several && engine != Engine::Chromium { &WATCHED_IN_CHROMIUM[..] } else { &[] };
         command.args(left_out.iter().flat_map(|test| ["--skip", test]));
         let mut count = count_tests_of(&mut command, &format!("{} watched: ", engine.name()))?;
         let reason = format!("takes minutes: only with --engine {}", engine.name());
@@ -358,8 +358,8 @@ const WATCHED: &str = "animation::";
 /// Those that run in Chromium only, unless a single engine is requested: each takes minutes of half a processor.
 const WATCHED_IN_CHROMIUM: [&str; 3] = [
     "animation::every_row_is_painted_at_the_highest_speed",
-    "animation::it_looks_the_same_after_two_minutes",
-    "animation::it_looks_the_same_after_ten_minutes",
+    "animation::crawl_looks_the_same_after_two_minutes",
+    "animation::crawl_looks_the_same_after_ten_minutes",
 ];
 
 /// The test target that needs a browser, and the machine for itself.
@@ -400,7 +400,7 @@ fn end_to_end_targets(root: &Path) -> Result<Vec<String>> {
 
 /// Runs one check, which passes if the program does.
 fn check(command: &mut Command) -> Result<Count> {
-    println!("{}", shown(command));
+    println!("{}", as_typed(command));
     run_program(command).map(|()| Count::PASSED)
 }
 
@@ -455,20 +455,21 @@ fn count_tests(command: &mut Command) -> Result<Count> {
 
 /// The same for one of several programs that run at once: `label` begins each line of its output.
 fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
-    println!("{}", shown(command));
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", shown(command)))?;
+    println!("{}", as_typed(command));
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", as_typed(command)))?;
     let output = child.stdout.take().context("the output is not piped")?;
-    let mut tally = Tally::new(label);
+    let mut parser = OutputParser::new(label);
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{label}{line}");
-        tally.read(&line);
+        parser.read(&line);
     }
-    let count = tally.count();
+    let count = parser.count();
     let succeeded = child.wait()?.success();
     if count == Count::default() {
-        bail!("no test was run");
+        bail!("no tests were run");
     }
     // It failed although all tests passed: something didn't compile, or crashed.
     if !succeeded && count.failed == 0 {
@@ -477,23 +478,23 @@ fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
     Ok(count)
 }
 
-/// The results that a test program has printed, as far as they were read.
+/// Reads the results that a test program prints.
 ///
 /// The test runner doesn't support a test that finds out at run time that it can't be run. Such a test passes and
 /// prints a notice (`tests/e2e/src/engine.rs`), which the runner shows below the test's name among the successes.
 #[derive(Debug, Default)]
-struct Tally<'a> {
+struct OutputParser<'a> {
     /// The prefix of each failed test's name.
     label: &'a str,
     count: Count,
-    part: Part,
+    section: Section,
     /// The test whose output is shown.
     test: Option<String>,
 }
 
-/// A part of a test program's output.
+/// A section of a test program's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
+enum Section {
     #[default]
     Running,
     Successes,
@@ -503,16 +504,16 @@ enum Part {
 /// The number of lines of a failed test's output that are repeated in the summary.
 const FAILURE_LINES_MAX: usize = 12;
 
-impl<'a> Tally<'a> {
+impl<'a> OutputParser<'a> {
     fn new(label: &'a str) -> Self {
         Self { label, ..Self::default() }
     }
 
     fn read(&mut self, line: &str) {
         match line {
-            "successes:" => self.part = Part::Successes,
+            "successes:" => self.section = Section::Successes,
             "failures:" => {
-                self.part = Part::Failures;
+                self.section = Section::Failures;
                 // The second time, the names of all failed tests follow.
                 self.test = None;
             }
@@ -520,24 +521,24 @@ impl<'a> Tally<'a> {
         }
         if let Some(test) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
             self.test = Some(test.to_owned());
-            if self.part == Part::Failures {
+            if self.section == Section::Failures {
                 self.count.failures.push((format!("{}{test}", self.label), String::new()));
             }
-        } else if self.part == Part::Failures
+        } else if self.section == Section::Failures
             && self.test.is_some()
             && let Some((_, output)) = self.count.failures.last_mut()
         {
             *output = last_lines(&format!("{output}{line}\n"), FAILURE_LINES_MAX);
         }
         if let Some(reason) = line.strip_prefix(SKIPPED)
-            && self.part == Part::Successes
+            && self.section == Section::Successes
             // Once is enough.
             && let Some(test) = self.test.take()
         {
             self.count.skipped.push((test, reason.to_owned()));
         }
         if let Some(count) = test_result(line) {
-            self.part = Part::Running;
+            self.section = Section::Running;
             self.test = None;
             self.count = std::mem::take(&mut self.count) + count;
         }
@@ -565,8 +566,8 @@ fn test_result(line: &str) -> Option<Count> {
     let (_, result) = line.split_once("test result: ")?;
     let number_before = |word: &str| {
         let words: Vec<&str> = result.split([' ', ';']).collect();
-        let place = words.iter().position(|candidate| *candidate == word)?;
-        words.get(place.checked_sub(1)?)?.parse().ok()
+        let index = words.iter().position(|candidate| *candidate == word)?;
+        words.get(index.checked_sub(1)?)?.parse().ok()
     };
     Some(Count { passed: number_before("passed")?, failed: number_before("failed")?, ..Count::default() })
 }
@@ -634,9 +635,9 @@ failures:
 
 test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
 skipped here: nobody";
-        let mut tally = Tally::new("webkit: ");
-        output.lines().for_each(|line| tally.read(line));
-        let count = tally.count();
+        let mut parser = OutputParser::new("webkit: ");
+        output.lines().for_each(|line| parser.read(line));
+        let count = parser.count();
         let skipped = [("crawl::kiosk", "no screen"), ("panels::lost", "no leave")];
         let skipped = skipped.map(|(test, reason)| (test.to_owned(), reason.to_owned())).to_vec();
         let failures =

@@ -14,7 +14,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use tempfile::TempDir;
 
 /// Longer than anything takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The user that brokers with a password know.
 pub const USER: (&str, &str) = ("relay", "correct horse");
@@ -44,10 +44,10 @@ impl Process {
 
     /// The next line.
     pub fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("another line of output")
+        self.lines.recv_timeout(TIMEOUT).expect("another line of output")
     }
 
-    /// Skips lines up to one that has these words.
+    /// Skips lines up to one that contains this text.
     pub fn wait_for(&self, words: &str) {
         while !self.line().contains(words) {}
     }
@@ -58,7 +58,7 @@ impl Process {
 
     /// Waits for its end.
     pub fn end(mut self) -> ExitStatus {
-        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        while self.lines.recv_timeout(TIMEOUT).is_ok() {}
         self.child.wait().expect("a status")
     }
 }
@@ -136,7 +136,7 @@ impl Mosquitto {
         format!("mqtt://127.0.0.1:{}", self.mqtt_port)
     }
 
-    /// A `mosquitto_sub` whose subscription stands. Each line of it is QoS,
+    /// A `mosquitto_sub` whose subscription is acknowledged. Each line of it is QoS,
     /// retain flag, topic, payload; it ends after `count` messages.
     pub fn subscribe(&self, version: &str, topic: &str, count: usize) -> Process {
         let mut watcher = command("mosquitto_sub");
@@ -184,13 +184,13 @@ fn write_certificates(folder: &Path) -> PathBuf {
     folder.join("ca.pem")
 }
 
-/// A way to a broker that breaks: each number is how many bytes a connection
+/// A link to a broker that breaks: each number is how many bytes a connection
 /// carries toward the broker before it is cut; later connections are whole.
-pub struct BreakingWay {
+pub struct BreakingLink {
     pub port: u16,
 }
 
-impl BreakingWay {
+impl BreakingLink {
     pub fn to(broker_port: u16, cuts_bytes: Vec<usize>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -308,7 +308,7 @@ impl Terminal {
     /// Waits until these words have come since the last ones that were waited for.
     pub fn wait_for(&mut self, words: &str) {
         while !self.seen.contains(words) {
-            match self.screen.recv_timeout(PATIENCE) {
+            match self.screen.recv_timeout(TIMEOUT) {
                 Ok(more) => self.seen += &more,
                 Err(_) => panic!("no {words:?} in {:?}", self.seen),
             }

@@ -114,7 +114,7 @@ async fn be_honest(station: &Station, number: u64, end: Instant) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn honest_clients_lose_nothing_beside_packets_at_random() {
+async fn random_packets_do_not_affect_other_clients() {
     let seconds = parameter("MQTT_CRAWL_ATTACK_SECONDS", 3);
     let honest = parameter("MQTT_CRAWL_ATTACK_HONEST", 10);
     let station = limited(Limits::default()).await;

@@ -210,7 +210,7 @@ pub fn connect(version: Version, id: &str, user: Option<(&str, &str)>) -> Vec<u8
 }
 
 /// A CONNECT whose session lasts for a minute; `flags` without those of the credentials.
-pub fn lasting(id: &str, flags: u8, payload: &[&[u8]]) -> Vec<u8> {
+pub fn persistent_connect(id: &str, flags: u8, payload: &[&[u8]]) -> Vec<u8> {
     let head = [&string("MQTT")[..], &[5, flags, 0, 0, 5, 0x11, 0, 0, 0, 60]].concat();
     packet(0x10, &[&head, &string(id), &payload.concat()])
 }

@@ -5,7 +5,7 @@ use super::station;
 use Version::{V5, V311};
 
 #[tokio::test]
-async fn version_311_is_refused_in_its_own_shape() {
+async fn version_3_1_1_is_refused_in_its_own_format() {
     let station = station().await;
     let mut client = Client::open(&station, Way::Diffusion).await;
     client.send(&connect(V311, "old", None)).await;
@@ -15,7 +15,7 @@ async fn version_311_is_refused_in_its_own_shape() {
 }
 
 #[tokio::test]
-async fn publishing_goes_up_to_qos_1() {
+async fn publishing_is_limited_to_qos_1() {
     let station = station().await;
     let mut client = Client::open(&station, Way::Diffusion).await;
     client.send(&connect(V5, "up to 1", None)).await;

@@ -21,7 +21,7 @@ fn embed(program: &Path, name: &str, words: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_program_with_the_app_inside_needs_no_folder() {
+async fn program_with_the_app_inside_needs_no_folder() {
     let program = embed(Path::new(PROGRAM), "embedded", "a page");
     let running = Running::start(&program, &[]);
     let fetch = async |line: &str, headers: &[&str]| {
@@ -44,7 +44,7 @@ async fn a_program_with_the_app_inside_needs_no_folder() {
 }
 
 #[tokio::test]
-async fn an_app_inside_a_program_gives_way_to_another() {
+async fn embedded_app_can_be_replaced() {
     let first = embed(Path::new(PROGRAM), "first", "the first page");
     let second = embed(&first, "second", "the second page");
     let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();

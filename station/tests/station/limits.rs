@@ -1,4 +1,4 @@
-//! What clients may take of a station, and that it goes on serving those who keep to it.
+//! Limits for the clients of a station, and that it goes on serving those who keep to it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{Client, PATIENCE, Version, Way, connect, lasting, publish, resume, string, tcp};
+use super::client::{Client, PATIENCE, Version, Way, connect, persistent_connect, publish, resume, string, tcp};
 use super::quiet;
 use super::web::request;
 use Version::{V5, V311};
@@ -68,7 +68,7 @@ async fn connections_beyond_the_limit_are_closed_and_the_others_served() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_still_sending_gets_the_disconnect() {
+async fn disconnect_reaches_a_client_that_is_still_sending() {
     let station = Station::start(&quiet()).await.unwrap();
     let mut client = Client::connected(&station, Way::Tcp, V5, "eager").await;
     for packet_id in 1..=32_769 {
@@ -88,7 +88,7 @@ async fn a_client_that_is_still_sending_gets_the_disconnect() {
 }
 
 #[tokio::test]
-async fn one_address_may_not_take_all() {
+async fn one_address_cannot_use_all_connections() {
     let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
     let station = limited(limits).await;
     let mut first = Client::connected(&station, Way::Tcp, V5, "first").await;
@@ -98,7 +98,7 @@ async fn one_address_may_not_take_all() {
 }
 
 #[tokio::test]
-async fn too_large_a_packet_is_refused_with_its_reason() {
+async fn too_large_packet_is_refused_with_a_reason_code() {
     let station = limited(Limits { max_packet: 1_000, ..Limits::default() }).await;
     for (way, version) in [(Way::Tcp, V5), (Way::Mqtt, V5), (Way::Diffusion, V5), (Way::Tcp, V311), (Way::Mqtt, V311)] {
         let mut client = Client::connected(&station, way, version, "large").await;
@@ -115,7 +115,7 @@ async fn too_large_a_packet_is_refused_with_its_reason() {
 
 /// Whoever begins and doesn't go on is closed, at each step; who takes part isn't.
 #[tokio::test]
-async fn half_a_handshake_is_bounded_in_time() {
+async fn incomplete_handshake_times_out() {
     let limits = Limits { handshake_timeout: Duration::from_millis(300), ..Limits::default() };
     let station = limited(limits).await;
     let mut client = Client::connected(&station, Way::Mqtt, V5, "patient").await;
@@ -145,7 +145,7 @@ async fn half_a_handshake_is_bounded_in_time() {
 /// The one who reads nothing is closed, and takes no more of the station than the buffers on its
 /// way, while another gets everything.
 #[tokio::test]
-async fn a_slow_reader_is_closed_and_the_others_get_everything() {
+async fn slow_reader_is_closed_and_the_others_get_everything() {
     const MESSAGES: u32 = 400;
     let limits = Limits { stall_timeout: Duration::from_millis(500), ..Limits::default() };
     let station = limited(limits).await;
@@ -173,7 +173,7 @@ async fn a_slow_reader_is_closed_and_the_others_get_everything() {
 /// Some of what a slow reader is sent gets through all the time, so it doesn't stall; but what waits
 /// for it is in memory.
 #[tokio::test]
-async fn who_is_too_slow_is_closed_before_it_costs_memory() {
+async fn slow_client_is_closed_before_it_uses_memory() {
     const MESSAGES: u32 = 400;
     const HOUR: Duration = Duration::from_secs(3_600);
     let limits = Limits { max_behind: 4_000_000, stall_timeout: HOUR, ..Limits::default() };
@@ -220,13 +220,13 @@ async fn take_flood(client: &mut Client, last: usize) -> Vec<usize> {
 
 /// Its will says that the client is away.
 #[tokio::test]
-async fn what_waits_for_who_is_away_is_bounded_in_bytes_and_the_heaviest_loses() {
+async fn queues_of_absent_clients_are_bounded_and_the_largest_is_trimmed() {
     const MESSAGES: usize = 100;
     const MOST_BYTES: usize = 1_000_000;
     let station = limited(Limits { max_waiting: MOST_BYTES as u64, ..Limits::default() }).await;
     let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
     source.subscribe(V5, "gone", 0).await;
-    let connect = |id: &str| lasting(id, 4, &[&[0], &string("gone"), &string(id)]);
+    let connect = |id: &str| persistent_connect(id, 4, &[&[0], &string("gone"), &string(id)]);
     for (id, topic) in [("modest", "small"), ("greedy", "flood")] {
         let (mut client, _) = resume(&station, Way::Mqtt, &connect(id)).await;
         client.subscribe(V5, topic, 1).await;

@@ -44,7 +44,7 @@ async fn log(format: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_refusal_is_an_object_with_its_reason() {
+async fn each_refusal_is_a_json_object_with_its_reason() {
     let log = log("json").await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let check = |message: &str, fields: &[(&str, &str)], count: usize| {
@@ -62,7 +62,7 @@ async fn each_refusal_is_an_object_with_its_reason() {
     check("connected", &[("client", "stranger")], 0);
     check("connected", &[("client", "friend"), ("version", "5.0")], 2);
     check("client refused", &[("client", "stranger"), ("reason", "no user name")], 2);
-    check("client refused", &[("client", "stranger"), ("reason", "another password")], 2);
+    check("client refused", &[("client", "stranger"), ("reason", "wrong password")], 2);
     check("closed", &[("reason", "packet too large")], 2);
     check("WebSocket refused", &[("reason", "https://other.example")], 1);
 }
@@ -70,7 +70,7 @@ async fn each_refusal_is_an_object_with_its_reason() {
 #[tokio::test]
 async fn text_has_a_line_for_each() {
     let log = log("text").await;
-    for words in ["client refused", "no user name", "another password", "packet too large", "WebSocket refused"] {
+    for words in ["client refused", "no user name", "wrong password", "packet too large", "WebSocket refused"] {
         assert!(log.contains(words), "{words} isn't in {log}");
     }
     // What a client calls itself can't begin a line of its own.
@@ -79,7 +79,7 @@ async fn text_has_a_line_for_each() {
 
 /// A flood of refusals isn't one of log lines.
 #[tokio::test]
-async fn refusals_of_one_address_are_logged_ever_more_seldom() {
+async fn refusals_of_one_address_are_logged_at_growing_intervals() {
     const REFUSALS: usize = 200;
     let users = file("logs-flood-users", USER);
     let station = Running::start(Path::new(PROGRAM), &["--users", users.to_str().unwrap()]);

@@ -41,7 +41,7 @@ async fn messages_pass_between_all_ways_and_versions() {
 
 /// [MQTT-6.0.0-2]
 #[tokio::test]
-async fn frames_need_not_align_with_packets() {
+async fn frames_and_packets_may_be_split_differently() {
     let station = station().await;
     let mut client = Client::open(&station, Way::Mqtt).await;
     for byte in connect(V5, "bytes", None) {
@@ -68,7 +68,7 @@ async fn text_frames_close_the_connection() {
 }
 
 #[tokio::test]
-async fn a_burst_reaches_a_websocket_whole_and_in_order() {
+async fn burst_reaches_a_websocket_completely_and_in_order() {
     const MESSAGES: u32 = 20_000;
     let station = station().await;
     for (qos, name) in [(0, "burst/0"), (1, "burst/1")] {
@@ -113,7 +113,7 @@ async fn a_packet_may_exceed_16_mib() {
 }
 
 #[tokio::test]
-async fn who_is_taken_over_is_told_so() {
+async fn taken_over_client_gets_a_disconnect() {
     let station = station().await;
     let mut first = Client::connected(&station, Way::Mqtt, V5, "same").await;
     let mut second = Client::connected(&station, Way::Mqtt, V5, "same").await;
@@ -125,7 +125,7 @@ async fn who_is_taken_over_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_malformed_packet_is_answered_with_its_reason() {
+async fn malformed_packet_is_answered_with_a_reason_code() {
     let station = station().await;
     let mut client = Client::connected(&station, Way::Mqtt, V5, "malformed").await;
     // Topic alias 0 [MQTT-3.3.2-8].
@@ -138,7 +138,7 @@ async fn a_malformed_packet_is_answered_with_its_reason() {
 
 /// [MQTT-3.14.4-3]
 #[tokio::test]
-async fn who_says_goodbye_is_closed() {
+async fn client_is_closed_after_its_disconnect() {
     let station = station().await;
     for (version, goodbye) in [(V311, &[0xE0, 0][..]), (V5, &[0xE0, 2, 0, 0])] {
         for way in [Way::Mqtt, Way::Tcp] {

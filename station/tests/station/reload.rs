@@ -22,7 +22,7 @@ async fn wait_for(station: &Running, name: &str, code: u8) {
 }
 
 #[tokio::test]
-async fn users_are_read_again_on_a_signal_and_when_the_file_changes() {
+async fn users_are_reloaded_on_a_signal_and_when_the_file_changes() {
     let users = file("reload-users", &format!("ana:{HASH}\n"));
     let mut station = Running::start(Path::new(PROGRAM), &["--users", users.to_str().unwrap()]);
     assert_eq!(answer(&station, "ana").await, 0);

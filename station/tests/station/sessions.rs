@@ -2,28 +2,28 @@
 
 use mqtt_crawl_station::{Options, Station};
 
-use super::client::{Client, Version, Way, connect, lasting, publish, resume, string};
+use super::client::{Client, Version, Way, connect, persistent_connect, publish, resume, string};
 use super::users::HASH;
 use super::{file, quiet, station};
 use Version::{V5, V311};
 
 #[tokio::test]
-async fn a_session_is_resumed_with_what_waited_for_it() {
+async fn resumed_session_delivers_queued_messages() {
     let station = station().await;
     let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
     for way in [Way::Tcp, Way::Mqtt] {
         let id = format!("{way:?}");
-        let (mut first, is_present) = resume(&station, way, &lasting(&id, 0, &[])).await;
+        let (mut first, is_present) = resume(&station, way, &persistent_connect(&id, 0, &[])).await;
         assert!(!is_present);
         first.subscribe(V5, "t", 1).await;
         first.send(&[0xE0, 0]).await;
         assert_eq!(first.packet().await, None);
         source.send(&publish(V5, "t", 1, 7, b"waiting")).await;
         assert_eq!(source.packet().await.unwrap()[0], 0x40);
-        let (mut second, is_present) = resume(&station, way, &lasting(&id, 0, &[])).await;
+        let (mut second, is_present) = resume(&station, way, &persistent_connect(&id, 0, &[])).await;
         assert!(is_present, "{way:?}");
         assert!(second.packet().await.unwrap().ends_with(b"waiting"), "{way:?}");
-        let (_, is_present) = resume(&station, way, &lasting(&id, 2, &[])).await;
+        let (_, is_present) = resume(&station, way, &persistent_connect(&id, 2, &[])).await;
         assert!(!is_present, "Clean Start");
     }
     station.stop().await;
@@ -34,7 +34,7 @@ async fn a_session_belongs_to_its_user() {
     let users = file("sessions-users", &format!("ana:{HASH}\nben:{HASH}\n"));
     let station = Station::start(&Options { users: Some(users), ..quiet() }).await.unwrap();
     let credentials = |name: &str| [string(name), string("open sesame")].concat();
-    let (mut ana, _) = resume(&station, Way::Mqtt, &lasting("shared", 0xC0, &[&credentials("ana")])).await;
+    let (mut ana, _) = resume(&station, Way::Mqtt, &persistent_connect("shared", 0xC0, &[&credentials("ana")])).await;
     ana.subscribe(V5, "letters/ana", 1).await;
     let check_refused = async || {
         for (way, version, code) in [(Way::Mqtt, V5, 0x85), (Way::Tcp, V5, 0x85), (Way::Mqtt, V311, 2)] {
@@ -57,7 +57,8 @@ async fn a_session_belongs_to_its_user() {
     source.send(&publish(V5, "letters/ana", 1, 7, b"for her")).await;
     assert_eq!(source.packet().await.unwrap()[0], 0x40);
     check_refused().await;
-    let (mut ana, is_present) = resume(&station, Way::Mqtt, &lasting("shared", 0xC0, &[&credentials("ana")])).await;
+    let (mut ana, is_present) =
+        resume(&station, Way::Mqtt, &persistent_connect("shared", 0xC0, &[&credentials("ana")])).await;
     assert!(is_present);
     assert!(ana.packet().await.unwrap().ends_with(b"for her"));
     station.stop().await;

@@ -29,7 +29,7 @@ async fn free_ports_are_picked_and_announced() {
 }
 
 #[tokio::test]
-async fn ports_are_free_again_after_a_stop() {
+async fn ports_are_released_after_a_stop() {
     let first = station().await;
     let options = Options { http: first.http(), mqtt: tcp(&first), ..quiet() };
     check_refusal(Options { http: first.http(), ..quiet() }, &["--http", "in use", &first.http().to_string()]).await;
@@ -39,7 +39,7 @@ async fn ports_are_free_again_after_a_stop() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_refused_in_words() {
+async fn invalid_options_are_refused_with_a_message() {
     let open = Options { http: "0.0.0.0:0".parse().unwrap(), ..quiet() };
     check_refusal(open, &["--http 0.0.0.0:0", "--users", "--hash-password"]).await;
     let directory = file("start/readme.txt", "no app").parent().unwrap().to_owned();
@@ -47,7 +47,7 @@ async fn what_cannot_work_is_refused_in_words() {
     let users = file("start-users", "# crew\nana:plain\n");
     check_refusal(Options { users: Some(users), ..quiet() }, &["start-users", "line 2", "--hash-password"]).await;
     let nobody = file("start-nobody", "# crew\n");
-    check_refusal(Options { users: Some(nobody), ..quiet() }, &["names no user"]).await;
+    check_refusal(Options { users: Some(nobody), ..quiet() }, &["contains no users"]).await;
     let upstream = Options { upstream: Some("mqtt://127.0.0.1".to_owned()), ..quiet() };
     let open = Options { http: "0.0.0.0:0".parse().unwrap(), ..upstream.clone() };
     check_refusal(open, &["--http 0.0.0.0:0", "--upstream-checks-users"]).await;
@@ -60,11 +60,11 @@ async fn what_cannot_work_is_refused_in_words() {
     let missing = PathBuf::from("/no/such/script");
     check_refusal(Options { transmit: Some(missing), ..quiet() }, &["/no/such/script"]).await;
     let silence = file("start-silence", "\n\n");
-    check_refusal(Options { transmit: Some(silence), ..quiet() }, &["start-silence", "no line"]).await;
+    check_refusal(Options { transmit: Some(silence), ..quiet() }, &["start-silence", "No usable lines"]).await;
 }
 
 #[test]
-fn the_program_says_where_it_listens_and_ends_on_a_signal() {
+fn program_announces_its_addresses_and_exits_on_a_signal() {
     for signal in ["-INT", "-TERM"] {
         Running::start(Path::new(PROGRAM), &[]).stop(signal);
     }
@@ -94,7 +94,7 @@ fn the_program_hashes_a_password_and_refuses_with_status_1() {
 
 /// What went wrong is said once, and a password in an address isn't said at all.
 #[test]
-fn a_cause_is_printed_once() {
+fn cause_is_printed_once() {
     let check = |options: &[&str], words: &str| {
         let output =
             Command::new(PROGRAM).args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]).args(options).output();

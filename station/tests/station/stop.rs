@@ -11,27 +11,27 @@ use Version::{V5, V311};
 const SHUTTING_DOWN: [u8; 4] = [0xE0, 2, 0x8B, 0];
 
 #[tokio::test]
-async fn clients_are_told_that_the_station_stops() {
+async fn clients_get_a_disconnect_when_the_station_stops() {
     let station = station().await;
     let (http, mqtt) = (station.http(), tcp(&station));
-    let mut told = Vec::new();
+    let mut v5_clients = Vec::new();
     for way in [Way::Tcp, Way::Mqtt, Way::Diffusion] {
-        told.push((way, Client::connected(&station, way, V5, &format!("{way:?}")).await));
+        v5_clients.push((way, Client::connected(&station, way, V5, &format!("{way:?}")).await));
     }
-    let mut untold = Vec::new();
+    let mut v311_clients = Vec::new();
     for way in [Way::Tcp, Way::Mqtt] {
-        untold.push(Client::connected(&station, way, V311, &format!("old {way:?}")).await);
+        v311_clients.push(Client::connected(&station, way, V311, &format!("old {way:?}")).await);
     }
     // Neither a half handshake nor an idle connection holds it up.
     let _half = TcpStream::connect(mqtt).await.unwrap();
     let _idle = TcpStream::connect(http).await.unwrap();
     let clients = async {
-        for (way, mut client) in told {
+        for (way, mut client) in v5_clients {
             assert_eq!(client.packet().await.as_deref(), Some(&SHUTTING_DOWN[..]), "{way:?}");
             assert_eq!(client.packet().await, None, "{way:?}");
             assert_eq!(client.close_code, (way != Way::Tcp).then_some(1001));
         }
-        for mut client in untold {
+        for mut client in v311_clients {
             assert_eq!(client.packet().await, None);
         }
     };

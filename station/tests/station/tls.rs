@@ -82,7 +82,7 @@ async fn both_ports_are_encrypted() {
 }
 
 #[tokio::test]
-async fn half_a_tls_handshake_is_bounded_in_time() {
+async fn incomplete_tls_handshake_times_out() {
     let identity = identity("half", |_| {});
     let limits = Limits { handshake_timeout: Duration::from_millis(300), ..Limits::default() };
     let station = Station::start(&Options { limits, ..options(&identity, &identity) }).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_transmission_needs_no_certificate() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_certificate_is_told() {
+async fn certificate_errors_are_explained() {
     let good = identity("right", |_| {});
     let other = identity("other", |_| {});
     let past = identity("past", |params| params.not_after = date_time_ymd(2020, 1, 1));
@@ -122,8 +122,8 @@ async fn what_is_wrong_with_a_certificate_is_told() {
             assert!(refusal.contains(word), "{refusal:?} lacks {word:?}");
         }
     };
-    check(&good, &other, &["tls-other.key", "tls-right.pem", "made together"]).await;
-    check(&past, &past, &["tls-past.pem", "has expired", "get a new one"]).await;
+    check(&good, &other, &["tls-other.key", "tls-right.pem", "doesn't match"]).await;
+    check(&past, &past, &["tls-past.pem", "has expired", "install a new one"]).await;
     check(&future, &future, &["tls-future.pem", "isn't valid yet", "clock"]).await;
 
     let with = |certificate: &str, key: &str| Identity {
@@ -135,18 +135,19 @@ async fn what_is_wrong_with_a_certificate_is_told() {
     let certificate = good.certificate.to_str().unwrap();
     check(&with("/no/such", key), &good, &["/no/such", "--tls-cert"]).await;
     check(&good, &with(certificate, "/no/such"), &["/no/such", "--tls-key"]).await;
-    check(&with(key, key), &good, &["tls-right.key", "holds no certificate", "BEGIN CERTIFICATE"]).await;
-    check(&good, &with(certificate, certificate), &["holds no private key", "openssl pkey"]).await;
+    check(&with(key, key), &good, &["tls-right.key", "contains no certificate", "BEGIN CERTIFICATE"]).await;
+    check(&good, &with(certificate, certificate), &["contains no unencrypted private key", "openssl pkey"]).await;
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let locked = file("tls-locked.key", locked);
-    check(&good, &with(certificate, locked.to_str().unwrap()), &["holds no private key", "passphrase"]).await;
+    check(&good, &with(certificate, locked.to_str().unwrap()), &["contains no unencrypted private key", "passphrase"])
+        .await;
     let nonsense = file("tls-nonsense.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    check(&with(nonsense.to_str().unwrap(), key), &good, &["tls-nonsense.pem", "can't be used"]).await;
+    check(&with(nonsense.to_str().unwrap(), key), &good, &["tls-nonsense.pem", "can't use the certificate"]).await;
 }
 
-/// Who trusts the second certificate alone can connect once the files were read again.
+/// A client that trusts only the second certificate can connect once the files are reloaded.
 #[tokio::test]
-async fn a_new_certificate_is_taken_while_the_station_runs() {
+async fn new_certificate_is_loaded_while_running() {
     let first = identity("renewed", |_| {});
     let station = Station::start(&options(&first, &first)).await.unwrap();
     let _ = secured(&first, tcp(&station)).await;

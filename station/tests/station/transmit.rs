@@ -9,7 +9,7 @@ use super::users::HASH;
 use super::{file, quiet};
 
 #[tokio::test]
-async fn a_script_goes_round_a_line_a_second() {
+async fn script_loops_one_line_per_second() {
     let rows = "\"character\" \"dialogue\"\n\"1\" \"ANA\" \"Say \\\"aye\\\".\"\nbroken\n\"2\" \"BEN\" \"Aye.\"\n";
     let transmit = Some(file("script", rows));
     let station = Station::start(&Options { transmit, ..quiet() }).await.unwrap();
@@ -28,7 +28,7 @@ async fn a_script_goes_round_a_line_a_second() {
 }
 
 #[tokio::test]
-async fn a_script_is_transmitted_where_users_are_asked_for_too() {
+async fn transmission_works_with_users() {
     let transmit = Some(file("script-users", "\"1\" \"ANA\" \"Aye.\"\n"));
     let users = Some(file("users-script", &format!("ana:{HASH}\n")));
     let station = Station::start(&Options { transmit, users, ..quiet() }).await.unwrap();

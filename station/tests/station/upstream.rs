@@ -34,8 +34,8 @@ async fn messages_pass_between_both_sides() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_down_is_told_by_its_connack() {
-    // Taken and given back, so that nobody listens there.
+async fn unreachable_upstream_is_reported_in_the_connack() {
+    // Bound and released, so that nothing is listening there.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let proxy = in_front_of(address, Limits::default()).await;
     for (way, version, code) in [(Way::Mqtt, V5, 0x88), (Way::Mqtt, V311, 3), (Way::Diffusion, V5, 0x88)] {
@@ -44,7 +44,7 @@ async fn a_broker_that_is_down_is_told_by_its_connack() {
         let connack = client.packet().await.unwrap();
         assert_eq!((connack[0], connack[3]), (0x20, code), "{way:?} {version:?}: {connack:02x?}");
         if version == V5 {
-            assert!(connack.ends_with(b"can't be reached."), "{}", String::from_utf8_lossy(&connack));
+            assert!(connack.ends_with(b"can't reach its upstream broker."), "{}", String::from_utf8_lossy(&connack));
         }
         assert_eq!(client.packet().await, None);
     }
@@ -68,7 +68,7 @@ async fn the_limits_hold_in_front_of_another_broker() {
 
 /// As with the broker inside, but that a bad path closes the connection.
 #[tokio::test]
-async fn the_proxy_keeps_to_what_diffusion_documents() {
+async fn proxy_enforces_the_limits_of_diffusion() {
     let behind = station().await;
     let proxy = in_front_of(tcp(&behind), Limits::default()).await;
     let mut to = Client::connected(&proxy, Way::Diffusion, V5, "to").await;
@@ -96,7 +96,7 @@ async fn the_proxy_keeps_to_what_diffusion_documents() {
 }
 
 #[tokio::test]
-async fn both_ends_are_told_when_the_other_goes() {
+async fn each_side_is_closed_when_the_other_closes() {
     let behind = station().await;
     let proxy = in_front_of(tcp(&behind), Limits::default()).await;
     let mut client = Client::connected(&proxy, Way::Mqtt, V5, "left behind").await;

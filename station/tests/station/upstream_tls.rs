@@ -76,7 +76,7 @@ async fn check_round_trip(mut client: Client, version: Version, payload: &[u8]) 
 }
 
 #[tokio::test]
-async fn messages_pass_by_a_broker_over_tls() {
+async fn messages_pass_through_a_broker_over_tls() {
     let identity = identity("upstream", |_| {});
     let mosquitto = Mosquitto::start("upstream", &identity);
     let proxy = in_front_of(mosquitto.url("localhost"), &identity.certificate).await;
@@ -90,7 +90,7 @@ async fn messages_pass_by_a_broker_over_tls() {
     proxy.stop().await;
 }
 
-/// Unless told otherwise it trusts whom the system trusts, which `SSL_CERT_FILE` names here.
+/// By default it trusts the system's authorities, which `SSL_CERT_FILE` sets here.
 #[tokio::test]
 async fn authorities_of_the_system_are_trusted() {
     let identity = identity("system", for_address);
@@ -103,10 +103,9 @@ async fn authorities_of_the_system_are_trusted() {
     station.stop("-TERM");
 }
 
-/// What is wrong with the other broker's certificate is for the log; the client is told that it is
-/// the certificate.
+/// The log explains what is wrong with the certificate; the client learns only that the certificate is the reason.
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_told() {
+async fn untrusted_upstream_certificate_is_reported() {
     let stranger = identity("stranger", |params| params.distinguished_name.push(DnType::CommonName, "Stranger"));
     let check = async |name: &str, broker: &Identity, trusted: &Identity, words: &str| {
         let mosquitto = Mosquitto::start(name, broker);
@@ -119,15 +118,15 @@ async fn a_certificate_that_is_not_trusted_is_told() {
             client.send(&connect(version, "page", None)).await;
             let connack = client.packet().await.unwrap();
             assert_eq!((connack[0], connack[3]), (0x20, code), "{name}: {connack:02x?}");
-            let told = String::from_utf8_lossy(&connack);
-            assert!(version == V311 || told.contains("certificate"), "{name}: {told}");
+            let reason = String::from_utf8_lossy(&connack);
+            assert!(version == V311 || reason.contains("certificate"), "{name}: {reason}");
             assert_eq!(client.packet().await, None);
         }
         let log = station.stop("-TERM");
         assert_eq!(log.matches(words).count(), 2, "{name}: {log}");
     };
     let unknown = identity("unknown", for_address);
-    check("unknown", &unknown, &stranger, "name its authority with --upstream-ca").await;
+    check("unknown", &unknown, &stranger, "specify it with --upstream-ca").await;
     let past = identity("long-past", |params| {
         for_address(params);
         params.not_after = date_time_ymd(2020, 1, 1);

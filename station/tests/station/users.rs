@@ -10,7 +10,7 @@ use Version::{V5, V311};
 pub const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$oWpxAZ9GNQwNm9bsx3yDVQ$/Yl0T74pOp3+wxzkhTJwow";
 
 #[tokio::test]
-async fn every_way_asks_for_a_user() {
+async fn every_transport_requires_a_user() {
     let users = file("users", &format!("# the crew\nana:{HASH}\n"));
     let station = Station::start(&Options { users: Some(users), ..quiet() }).await.unwrap();
     for (way, version) in [(Way::Tcp, V311), (Way::Tcp, V5), (Way::Mqtt, V311), (Way::Mqtt, V5), (Way::Diffusion, V5)] {

@@ -75,7 +75,7 @@ async fn check_foreign(station: &Station, path: &str, host: &str, origin: &str) 
 }
 
 #[tokio::test]
-async fn a_websocket_is_for_own_pages_and_programs() {
+async fn websocket_accepts_own_pages_and_programs_only() {
     let allow_origin = vec!["https://shown.example".to_owned()];
     let station = Station::start(&Options { allow_origin, ..quiet() }).await.unwrap();
     let port = station.http().port();
@@ -113,7 +113,7 @@ const INDEX: &str = "<html><script src=\"/a.js\"></script><script type=\"module\
 
 /// The reason of a close has room for 123 bytes (RFC 6455, section 5.5).
 #[tokio::test]
-async fn an_origin_that_is_too_long_to_be_repeated_is_not() {
+async fn too_long_origin_is_not_repeated() {
     let station = station().await;
     let origin = format!("https://{}.example", "long".repeat(40));
     let mut request = format!("ws://{}/mqtt", station.http()).into_client_request().unwrap();
@@ -128,7 +128,7 @@ async fn an_origin_that_is_too_long_to_be_repeated_is_not() {
 }
 
 #[tokio::test]
-async fn files_come_with_their_types_and_guards() {
+async fn files_have_content_types_and_security_headers() {
     let index = file("dist/index.html", INDEX);
     for (name, content) in [("page.wasm", "wasm"), ("nested/a.js", "run"), ("b.css", "long"), ("b.css.br", "short")]
         .into_iter()
@@ -201,7 +201,7 @@ async fn files_come_with_their_types_and_guards() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_file_is_not_sent_again() {
     let index = file("unchanged/index.html", INDEX);
     let dist = index.parent().unwrap().to_owned();
     let station = Station::start(&Options { dist: Some(dist), ..quiet() }).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_file_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn without_an_app_the_page_says_so() {
+async fn missing_app_is_explained() {
     let station = station().await;
     let (head, body) = request(station.http(), "GET /", &["Host: x", "Connection: close"]).await;
     assert!(head.starts_with("http/1.1 404"), "{head}");
@@ -259,7 +259,7 @@ async fn dot_files_and_links_out_of_the_directory_are_not_served() {
 }
 
 #[tokio::test]
-async fn pages_that_may_show_the_app_in_a_frame_are_named() {
+async fn allowed_frame_origins_are_in_the_policy() {
     let origins = ["https://a.example", "https://b.example"].map(str::to_owned).to_vec();
     for (allow_frame, expected) in [
         (Vec::new(), "frame-ancestors 'none'\r\n"),
@@ -275,7 +275,7 @@ async fn pages_that_may_show_the_app_in_a_frame_are_named() {
 /// The limit for one address is for those behind a reverse proxy that is trusted, and for nobody
 /// else's word.
 #[tokio::test]
-async fn a_reverse_proxy_says_who_its_clients_are() {
+async fn client_address_comes_from_a_trusted_reverse_proxy() {
     let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
     let upgrade = |forwarded: &str| {
         [

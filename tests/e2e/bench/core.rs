@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use bytes::BytesMut;
 use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
-use mqtt_crawl_e2e::load::{self, CYCLE, Dress, RARE, RARE_WORD};
+use mqtt_crawl_e2e::load::{self, CYCLE, PropertySet, RARE, RARE_WORD};
 use mqtt_crawl_hot_path as hot_path;
 
 use crate::report::{Report, median_and_p99};
@@ -25,13 +25,13 @@ const OTHERS: &[(&str, Decoder)] = &[
 
 /// Measures decoding, appending and filtering, over a cycle of the source's messages.
 pub fn beside_others(report: &mut Report) -> Result<()> {
-    decoding("a PUBLISH decoded", Dress::Plain, report)?;
-    decoding("a PUBLISH with properties decoded", Dress::Properties, report)?;
+    decoding("a PUBLISH decoded", PropertySet::Empty, report)?;
+    decoding("a PUBLISH with properties decoded", PropertySet::Common, report)?;
     keeping(report)
 }
 
-fn decoding(what: &str, dress: Dress, report: &mut Report) -> Result<()> {
-    let packets = load::packets(dress)?;
+fn decoding(what: &str, property_set: PropertySet, report: &mut Report) -> Result<()> {
+    let packets = load::packets(property_set)?;
     let mut ours = Vec::new();
     let mut theirs = vec![Vec::new(); OTHERS.len()];
     for _ in 0..ROUNDS {
@@ -92,7 +92,7 @@ fn with_mqtt_protocol_core(packets: &[u8]) -> Result<Duration> {
 }
 
 fn keeping(report: &mut Report) -> Result<()> {
-    let packets = load::packets(Dress::Plain)?;
+    let packets = load::packets(PropertySet::Empty)?;
     let query = |line| Query::parse(line, LocalTime::default());
     let (mut appended, mut scanned) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -22,11 +22,11 @@ pub async fn flood(report: &mut Report) -> Result<()> {
         let broker = source.ws_url();
         page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", TOPIC), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        let wish = Flood { per_second: 1_000, seconds: 5, slower: 1 };
-        motion::flood(page, &source, wish).await?;
+        let flood = Flood { per_second: 1_000, seconds: 5, slower: 1 };
+        motion::flood(page, &source, flood).await?;
         page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
-        let wish = Flood { seconds: 20, slower: 6, ..wish };
-        let (frames_per_s, smoothness) = motion::flood(page, &source, wish).await?;
+        let flood = Flood { seconds: 20, slower: 6, ..flood };
+        let (frames_per_s, smoothness) = motion::flood(page, &source, flood).await?;
         report.add(
             "the page at 1,000 messages a second, slowed six times: frames a second",
             format!("{frames_per_s:.1} (longest interval {:.0} ms)", smoothness.longest_interval_ms),

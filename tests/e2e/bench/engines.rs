@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::CRAWL_PATIENCE;
 use mqtt_crawl_e2e::engine::{Engine, Feature};
-use mqtt_crawl_e2e::load::{Burst, CYCLE, Dress, Source};
+use mqtt_crawl_e2e::load::{Burst, CYCLE, PropertySet, Source};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_engine};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
@@ -107,7 +107,7 @@ impl Bench<'_> {
     /// Messages a second.
     async fn round(&self, client: Client, packets_per_frame: usize, messages: usize) -> Result<f64> {
         let source = Source::start().await?;
-        open(self.page, self.station, self.site, client, Dress::Plain, &source.ws_url()).await?;
+        open(self.page, self.station, self.site, client, PropertySet::Empty, &source.ws_url()).await?;
         let warm_up = CYCLE / 4;
         source.send(Burst { messages: warm_up, packets_per_frame, per_second: None }).await?;
         self.page.wait_for_stat("received", warm_up as u64, ROUND_TIMEOUT).await?;
@@ -124,7 +124,7 @@ impl Bench<'_> {
     async fn steady(&self, report: &mut Report) -> Result<()> {
         let (page, engine) = (self.page, self.page.browser().engine());
         let source = Source::start().await?;
-        open(page, self.station, self.site, Client::Ours, Dress::Plain, &source.ws_url()).await?;
+        open(page, self.station, self.site, Client::Ours, PropertySet::Empty, &source.ws_url()).await?;
         let second = PER_SECOND as usize;
         let send = async |seconds| {
             let stream = Burst { messages: seconds * second, packets_per_frame: 1, per_second: Some(PER_SECOND) };

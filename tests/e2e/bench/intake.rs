@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mqtt_crawl_e2e::devtools::DevTools;
-use mqtt_crawl_e2e::load::{self, Burst, CYCLE, Dress, Source, TOPIC};
+use mqtt_crawl_e2e::load::{self, Burst, CYCLE, PropertySet, Source, TOPIC};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::site::Site;
@@ -72,7 +72,7 @@ impl Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// Our own source.
-    Source { packets_per_frame: usize, per_second: Option<u32>, dress: Dress },
+    Source { packets_per_frame: usize, per_second: Option<u32>, property_set: PropertySet },
     /// A real broker, as fast as it goes.
     Mosquitto,
 }
@@ -85,9 +85,9 @@ struct Stream {
 }
 
 impl Stream {
-    const fn at_full_speed(packets_per_frame: usize, dress: Dress, of_raw: f64, of_mqtt_js: f64) -> Self {
+    const fn at_full_speed(packets_per_frame: usize, property_set: PropertySet, of_raw: f64, of_mqtt_js: f64) -> Self {
         Self {
-            origin: Origin::Source { packets_per_frame, per_second: None, dress },
+            origin: Origin::Source { packets_per_frame, per_second: None, property_set },
             wanted: Some((of_raw, of_mqtt_js)),
         }
     }
@@ -95,8 +95,8 @@ impl Stream {
     fn name(&self) -> String {
         match self.origin {
             Origin::Mosquitto => "through mosquitto".to_owned(),
-            Origin::Source { packets_per_frame, per_second, dress } => {
-                let properties = if dress == Dress::Properties { ", with properties" } else { "" };
+            Origin::Source { packets_per_frame, per_second, property_set } => {
+                let properties = if property_set == PropertySet::Common { ", with properties" } else { "" };
                 let speed = per_second.map_or("full speed".to_owned(), |rate| format!("{rate} messages a second"));
                 format!("{packets_per_frame} a frame{properties}, {speed}")
             }
@@ -105,29 +105,29 @@ impl Stream {
 
     /// Paho speaks 3.1.1 and would get a stream without properties.
     fn is_for(&self, client: Client) -> bool {
-        client != Client::Paho || !matches!(self.origin, Origin::Source { dress: Dress::Properties, .. })
+        client != Client::Paho || !matches!(self.origin, Origin::Source { property_set: PropertySet::Common, .. })
     }
 
-    fn dress(&self) -> Dress {
+    fn property_set(&self) -> PropertySet {
         match self.origin {
-            Origin::Source { dress, .. } => dress,
-            Origin::Mosquitto => Dress::Plain,
+            Origin::Source { property_set, .. } => property_set,
+            Origin::Mosquitto => PropertySet::Empty,
         }
     }
 }
 
 const STREAMS: [Stream; 8] = [
-    Stream::at_full_speed(1, Dress::Plain, 0.96, 0.0),
-    Stream::at_full_speed(16, Dress::Plain, 0.92, 11.0),
-    Stream::at_full_speed(64, Dress::Plain, 0.92, 20.0),
+    Stream::at_full_speed(1, PropertySet::Empty, 0.96, 0.0),
+    Stream::at_full_speed(16, PropertySet::Empty, 0.92, 11.0),
+    Stream::at_full_speed(64, PropertySet::Empty, 0.92, 20.0),
     Stream { origin: Origin::Mosquitto, wanted: None },
     Stream {
-        origin: Origin::Source { packets_per_frame: 1, per_second: Some(10_000), dress: Dress::Plain },
+        origin: Origin::Source { packets_per_frame: 1, per_second: Some(10_000), property_set: PropertySet::Empty },
         wanted: None,
     },
-    Stream::at_full_speed(1, Dress::Properties, 0.96, 0.0),
-    Stream::at_full_speed(16, Dress::Properties, 0.92, 11.0),
-    Stream::at_full_speed(64, Dress::Properties, 0.92, 20.0),
+    Stream::at_full_speed(1, PropertySet::Common, 0.96, 0.0),
+    Stream::at_full_speed(16, PropertySet::Common, 0.92, 11.0),
+    Stream::at_full_speed(64, PropertySet::Common, 0.92, 20.0),
 ];
 
 /// What one client did in one round.
@@ -215,7 +215,7 @@ impl Bench<'_> {
 
     async fn measure(&mut self, stream: &Stream, client: Client, feed: &Feed) -> Result<Sample> {
         let page = self.page;
-        open(page, self.station, self.site, client, stream.dress(), &feed.ws_url()).await?;
+        open(page, self.station, self.site, client, stream.property_set(), &feed.ws_url()).await?;
         let rate = self.rates.get(&client);
         let warm_up = rate.map_or(FIRST_WARM_UP, |rate| messages_in(WARM_UP, *rate));
         let started = Instant::now();
@@ -258,7 +258,7 @@ pub(crate) async fn open(
     station: &Station,
     site: &Site,
     client: Client,
-    dress: Dress,
+    property_set: PropertySet,
     broker: &str,
 ) -> Result<()> {
     let Some(name) = client.in_worker() else {
@@ -268,7 +268,7 @@ pub(crate) async fn open(
         page.open(&link(&station.page_url(), &[&keys[..], &opening].concat())).await?;
         return page.wait_for_state("connected").await;
     };
-    let packet_bytes = (load::packets(dress)?.len() / CYCLE).to_string();
+    let packet_bytes = (load::packets(property_set)?.len() / CYCLE).to_string();
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("client", name), ("broker", broker), ("topic", TOPIC), ("packet", &packet_bytes)])
         .finish();
@@ -285,8 +285,8 @@ enum Feed {
 impl Feed {
     async fn start(origin: Origin) -> Result<Self> {
         Ok(match origin {
-            Origin::Source { packets_per_frame, per_second, dress } => {
-                Self::Source { source: Source::start_with(dress).await?, packets_per_frame, per_second }
+            Origin::Source { packets_per_frame, per_second, property_set } => {
+                Self::Source { source: Source::start_with(property_set).await?, packets_per_frame, per_second }
             }
             Origin::Mosquitto => Self::Mosquitto(Box::new(Mosquitto::start(Access::Anonymous).await?)),
         })

@@ -81,7 +81,7 @@ pub async fn event(report: &mut Report) -> Result<()> {
 
 /// Sends messages at a rate to all listeners and sees that each gets all, in order.
 async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (u16, u16)) -> Result<()> {
-    let mut listeners: Vec<JoinHandle<Result<Heard>>> = Vec::new();
+    let mut listeners: Vec<JoinHandle<Result<PeerEvent>>> = Vec::new();
     for number in 0..LISTENERS {
         let mut socket = connected(http, &format!("listener {number}")).await?;
         let subscribe = [&[0x82, (TOPIC.len() + 6) as u8, 0, 1, 0, 0, TOPIC.len() as u8], TOPIC.as_bytes(), &[0]];
@@ -92,7 +92,7 @@ async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (
     let (started, time_before) = (Instant::now(), process.time()?);
     let source = tokio::spawn(send(mqtt));
     let heard = timeout(PATIENCE, try_join_all(listeners)).await.context("messages don't arrive")??;
-    let heard: Vec<Heard> = heard.into_iter().collect::<Result<_>>()?;
+    let heard: Vec<PeerEvent> = heard.into_iter().collect::<Result<_>>()?;
     let took = started.elapsed();
     let sent_in = source.await??;
     let busy = process.time()? - time_before;
@@ -120,14 +120,14 @@ async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (
 }
 
 /// What a listener got.
-struct Heard {
+struct PeerEvent {
     messages: u64,
     lost: u64,
 }
 
-async fn listen(mut socket: Socket) -> Result<Heard> {
+async fn listen(mut socket: Socket) -> Result<PeerEvent> {
     let packet_bytes = message(0).len();
-    let (mut bytes, mut heard, mut next) = (Vec::new(), Heard { messages: 0, lost: 0 }, 0);
+    let (mut bytes, mut heard, mut next) = (Vec::new(), PeerEvent { messages: 0, lost: 0 }, 0);
     while next < MESSAGES {
         bytes.extend(binary(&mut socket).await?);
         let whole = bytes.len() / packet_bytes * packet_bytes;

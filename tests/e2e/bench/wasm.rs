@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use mqtt_crawl_e2e::load::{self, CYCLE, Dress};
+use mqtt_crawl_e2e::load::{self, CYCLE, PropertySet};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::site::Site;
 use serde::Deserialize;
@@ -31,8 +31,8 @@ pub async fn beside_another(report: &mut Report) -> Result<()> {
     let programs = programs.context("MQTT_CRAWL_HOT_PATH is not set: a folder; `cargo xtask bench` sets it")?;
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("index.html"), include_str!("wasm.html"))?;
-    fs::write(folder.path().join("plain"), load::packets(Dress::Plain)?)?;
-    fs::write(folder.path().join("properties"), load::packets(Dress::Properties)?)?;
+    fs::write(folder.path().join("plain"), load::packets(PropertySet::Empty)?)?;
+    fs::write(folder.path().join("properties"), load::packets(PropertySet::Common)?)?;
     for profile in PROFILES {
         let (from, to) = (programs.join(profile), folder.path().join(profile));
         copy(&from, &to).with_context(|| format!("the program in {}", from.display()))?;

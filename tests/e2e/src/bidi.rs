@@ -67,8 +67,8 @@ impl BiDi {
     pub async fn block(&self, name: &str) -> Result<()> {
         self.ask("session.subscribe", json!({"events": ["network.beforeRequestSent"]})).await?;
         let pattern = json!({"type": "pattern", "pathname": format!("/{name}")});
-        let wish = json!({"phases": ["beforeRequestSent"], "urlPatterns": [pattern]});
-        self.ask("network.addIntercept", wish).await.map(drop)
+        let params = json!({"phases": ["beforeRequestSent"], "urlPatterns": [pattern]});
+        self.ask("network.addIntercept", params).await.map(drop)
     }
 
     /// Returns the errors of pages since the last call.

@@ -64,8 +64,8 @@ impl DevTools {
 
     /// Attaches to the worker of a page; returns its session.
     pub async fn attach_to_worker(&mut self, page: &str) -> Result<String> {
-        let wish = json!({"autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true});
-        self.ask(Some(page), "Target.setAutoAttach", wish).await?;
+        let params = json!({"autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true});
+        self.ask(Some(page), "Target.setAutoAttach", params).await?;
         loop {
             let event = self.next_event("Target.attachedToTarget").await?;
             // The page itself is reported, too.
@@ -138,7 +138,7 @@ impl DevTools {
         }
         self.socket.send(Message::text(command.to_string())).await?;
         loop {
-            let mut said = self.hear().await.with_context(|| format!("waiting for the answer to {method}"))?;
+            let mut said = self.receive().await.with_context(|| format!("waiting for the answer to {method}"))?;
             if said["id"] == id {
                 if let Some(error) = said.get("error") {
                     bail!("{method}: {error}");
@@ -157,7 +157,7 @@ impl DevTools {
         loop {
             let event = match self.events.pop_front() {
                 Some(event) => event,
-                None => match event(&mut self.hear().await.with_context(|| format!("waiting for {method}"))?) {
+                None => match event(&mut self.receive().await.with_context(|| format!("waiting for {method}"))?) {
                     Some(event) => event,
                     None => continue,
                 },
@@ -168,7 +168,7 @@ impl DevTools {
         }
     }
 
-    async fn hear(&mut self) -> Result<Value> {
+    async fn receive(&mut self) -> Result<Value> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("the browser is silent")?;
             if let Message::Text(text) = message.context("the browser is gone")?? {

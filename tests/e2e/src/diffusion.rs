@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{greet_at, level_of};
+use crate::peer::{accept_connect_at, level_of};
 
 /// The principal of a fresh Diffusion server, and its password.
 pub const PRINCIPAL: (&str, &str) = ("admin", "password");
@@ -86,7 +86,7 @@ impl Diffusion {
 async fn serve(stream: TcpStream, topic: &str, value: &str, notes: &Notes) -> Result<()> {
     let note = |words: String| notes.lock().unwrap_or_else(PoisonError::into_inner).push(words);
     let Some((mut socket, connect)) =
-        greet_at(stream, Some(PATH)).await.inspect_err(|error| note(error.to_string())).ok()
+        accept_connect_at(stream, Some(PATH)).await.inspect_err(|error| note(error.to_string())).ok()
     else {
         return Ok(());
     };

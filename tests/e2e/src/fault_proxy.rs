@@ -20,31 +20,31 @@ use crate::transcript::{Packets, Transcript, Way};
 /// Most bytes read at once.
 const READ_BYTES: usize = 4_096;
 /// The longest delay; with longer ones, a thousand connections would take minutes.
-const LONGEST_DELAY_US: u64 = 2_000;
+const DELAY_US_MAX: u64 = 2_000;
 /// One in this number of reads is split into small pieces, one is held back until it merges with the next, and one is
 /// late.
 const ONE_IN: u64 = 8;
 /// The longest piece of a split read, in bytes.
-const LONGEST_PIECE: u64 = 16;
+const PIECE_BYTES_MAX: u64 = 16;
 /// One in this number of connections is cut within the first [`EARLY_BYTES`]: while it is being opened.
 const EARLY_ONE_IN: u64 = 8;
 const EARLY_BYTES: u64 = 256;
 
 /// The state of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum NetworkMode {
     /// Everything passes, at once and unchanged.
-    Calm,
+    Clean,
     /// Each connection is cut eventually, and disturbed until then. The HTTP head that opens a WebSocket doesn't count,
     /// so that MQTT sees the same cuts as without it.
-    Storm {
+    Faulty {
         /// Mean bytes from the client before a cut by this direction.
         up_bytes: u64,
         /// The same from the broker.
         down_bytes: u64,
     },
     /// After this number of bytes from the broker nothing more is passed on from it, and nothing is cut.
-    Becalmed {
+    Stalled {
         /// Bytes that are still passed on.
         down_bytes: u64,
     },
@@ -53,7 +53,7 @@ pub enum Weather {
 /// The proxy. Stops, with all its connections, when dropped.
 pub struct FaultProxy {
     port: u16,
-    weather: watch::Sender<Weather>,
+    mode: watch::Sender<NetworkMode>,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -62,7 +62,7 @@ struct Shared {
     seed: u64,
     broker_port: u16,
     cuts: watch::Sender<u64>,
-    is_becalmed: watch::Sender<bool>,
+    is_stalled: watch::Sender<bool>,
     transcript: Mutex<Transcript>,
 }
 
@@ -77,11 +77,11 @@ impl FaultProxy {
     pub async fn start(broker_port: u16, seed: u64) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let weather = watch::Sender::new(Weather::Calm);
-        let (cuts, is_becalmed) = (watch::Sender::new(0), watch::Sender::new(false));
-        let shared = Arc::new(Shared { seed, broker_port, cuts, is_becalmed, transcript: Mutex::default() });
-        let task = tokio::spawn(accept(listener, Arc::clone(&shared), weather.subscribe()));
-        Ok(Self { port, weather, shared, task })
+        let mode = watch::Sender::new(NetworkMode::Clean);
+        let (cuts, is_stalled) = (watch::Sender::new(0), watch::Sender::new(false));
+        let shared = Arc::new(Shared { seed, broker_port, cuts, is_stalled, transcript: Mutex::default() });
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared), mode.subscribe()));
+        Ok(Self { port, mode, shared, task })
     }
 
     /// Returns the port it listens on.
@@ -90,15 +90,15 @@ impl FaultProxy {
     }
 
     /// Changes the network for future connections; open ones are cut.
-    pub fn change(&self, weather: Weather) {
-        self.shared.is_becalmed.send_replace(false);
-        self.weather.send_replace(weather);
+    pub fn change(&self, mode: NetworkMode) {
+        self.shared.is_stalled.send_replace(false);
+        self.mode.send_replace(mode);
     }
 
     /// Waits until a connection has been held for the first time since the last change.
-    pub async fn becalmed(&self) {
+    pub async fn stalled(&self) {
         // Its sender lives as long as this.
-        let _ = self.shared.is_becalmed.subscribe().wait_for(|is_becalmed| *is_becalmed).await;
+        let _ = self.shared.is_stalled.subscribe().wait_for(|is_stalled| *is_stalled).await;
     }
 
     /// Returns the number of connections cut so far.
@@ -119,15 +119,15 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, weather: watch::Receiver<Weather>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mode: watch::Receiver<NetworkMode>) {
     let mut number = 0;
     while let Ok((client, _)) = listener.accept().await {
         number += 1;
-        let (shared, weather) = (Arc::clone(&shared), weather.clone());
+        let (shared, mode) = (Arc::clone(&shared), mode.clone());
         tokio::spawn(async move {
             // A stopped broker is up to the test, and the client notices it itself.
             if let Ok(broker) = TcpStream::connect(("127.0.0.1", shared.broker_port)).await {
-                carry(number, client, broker, &shared, weather).await;
+                carry(number, client, broker, &shared, mode).await;
             }
         });
     }
@@ -139,11 +139,11 @@ async fn carry(
     client: TcpStream,
     broker: TcpStream,
     shared: &Shared,
-    mut weather: watch::Receiver<Weather>,
+    mut mode: watch::Receiver<NetworkMode>,
 ) {
     let mut random = Random::new(shared.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let present = *weather.borrow_and_update();
-    let (up_fate, down_fate) = statuses(present, &mut random);
+    let present = *mode.borrow_and_update();
+    let (up_plan, down_plan) = plans(present, &mut random);
     let is_reset = random.one_in(2);
     for stream in [&client, &broker] {
         // Without it the kernel merges what was split.
@@ -157,13 +157,13 @@ async fn carry(
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
     let head = Head::default();
-    let up = Pipe { way: Way::Up, from: from_client, to: to_broker, fate: up_fate, head, random: random.fork() };
+    let up = Pipe { way: Way::Up, from: from_client, to: to_broker, plan: up_plan, head, random: random.fork() };
     let head = Head::default();
-    let down = Pipe { way: Way::Down, from: from_broker, to: to_client, fate: down_fate, head, random: random.fork() };
+    let down = Pipe { way: Way::Down, from: from_broker, to: to_client, plan: down_plan, head, random: random.fork() };
     let was_cut = tokio::select! {
         end = up.run(number, shared) => end == End::Cut,
         end = down.run(number, shared) => end == End::Cut,
-        _ = weather.changed() => true,
+        _ = mode.changed() => true,
     };
     shared.transcript().close(number, was_cut);
     shared.cuts.send_modify(|cuts| *cuts += u64::from(was_cut));
@@ -171,29 +171,26 @@ async fn carry(
 
 /// The plan for one direction of a connection.
 #[derive(Clone, Copy, Debug)]
-enum LineFailure {
-    Passes,
+enum LinkPlan {
+    PassAll,
     /// After this number of bytes the connection is cut.
     CutAfter(u64),
     /// After this number of bytes beyond the HTTP head, if there is one, it is cut.
     CutAfterHead(u64),
     /// After this number of bytes nothing passes.
-    HeldAfter(u64),
+    StallAfter(u64),
 }
 
-fn statuses(weather: Weather, random: &mut Random) -> (LineFailure, LineFailure) {
-    match weather {
-        Weather::Calm => (LineFailure::Passes, LineFailure::Passes),
-        Weather::Becalmed { down_bytes } => (LineFailure::Passes, LineFailure::HeldAfter(down_bytes)),
-        Weather::Storm { up_bytes, down_bytes } => {
+fn plans(mode: NetworkMode, random: &mut Random) -> (LinkPlan, LinkPlan) {
+    match mode {
+        NetworkMode::Clean => (LinkPlan::PassAll, LinkPlan::PassAll),
+        NetworkMode::Stalled { down_bytes } => (LinkPlan::PassAll, LinkPlan::StallAfter(down_bytes)),
+        NetworkMode::Faulty { up_bytes, down_bytes } => {
             // Both directions have a limit; the one that is reached first ends the connection.
             if random.one_in(EARLY_ONE_IN) {
-                return (
-                    LineFailure::CutAfter(random.below(EARLY_BYTES)),
-                    LineFailure::CutAfter(random.below(EARLY_BYTES)),
-                );
+                return (LinkPlan::CutAfter(random.below(EARLY_BYTES)), LinkPlan::CutAfter(random.below(EARLY_BYTES)));
             }
-            let mut draw = |mean: u64| LineFailure::CutAfterHead(random.below(2 * mean));
+            let mut draw = |mean: u64| LinkPlan::CutAfterHead(random.below(2 * mean));
             (draw(up_bytes), draw(down_bytes))
         }
     }
@@ -209,7 +206,7 @@ struct Pipe {
     way: Way,
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
-    fate: LineFailure,
+    plan: LinkPlan,
     head: Head,
     random: Random,
 }
@@ -224,13 +221,13 @@ impl Pipe {
             if length == 0 {
                 return End::Closed;
             }
-            if self.is_stormy() {
-                length = self.be_late(&mut buffer, length).await;
+            if self.is_faulty() {
+                length = self.delay(&mut buffer, length).await;
             }
-            let limit = match self.fate {
-                LineFailure::Passes => u64::MAX,
-                LineFailure::CutAfter(bytes) | LineFailure::HeldAfter(bytes) => bytes,
-                LineFailure::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
+            let limit = match self.plan {
+                LinkPlan::PassAll => u64::MAX,
+                LinkPlan::CutAfter(bytes) | LinkPlan::StallAfter(bytes) => bytes,
+                LinkPlan::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
             };
             let passing = usize::try_from(limit - passed).map_or(length, |most| most.min(length));
             passed += passing as u64;
@@ -239,22 +236,22 @@ impl Pipe {
                 return End::Closed;
             }
             if passing < length {
-                if self.is_stormy() {
+                if self.is_faulty() {
                     return End::Cut;
                 }
-                shared.is_becalmed.send_replace(true);
+                shared.is_stalled.send_replace(true);
             }
         }
     }
 
-    fn is_stormy(&self) -> bool {
-        matches!(self.fate, LineFailure::CutAfter(_) | LineFailure::CutAfterHead(_))
+    fn is_faulty(&self) -> bool {
+        matches!(self.plan, LinkPlan::CutAfter(_) | LinkPlan::CutAfterHead(_))
     }
 
     /// Sometimes holds back what was read: for a moment, or until more has arrived to merge with. Returns the number of
     /// bytes in the buffer.
-    async fn be_late(&mut self, buffer: &mut [u8], length: usize) -> usize {
-        let delay = Duration::from_micros(self.random.below(LONGEST_DELAY_US));
+    async fn delay(&mut self, buffer: &mut [u8], length: usize) -> usize {
+        let delay = Duration::from_micros(self.random.below(DELAY_US_MAX));
         match self.random.below(ONE_IN) {
             0 => {
                 tokio::time::sleep(delay).await;
@@ -272,11 +269,11 @@ impl Pipe {
     }
 
     async fn pass_on(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        if !self.is_stormy() || !self.random.one_in(ONE_IN) {
+        if !self.is_faulty() || !self.random.one_in(ONE_IN) {
             return self.to.write_all(bytes).await;
         }
         while !bytes.is_empty() {
-            let length = usize::try_from(self.random.below(LONGEST_PIECE)).unwrap_or_default() + 1;
+            let length = usize::try_from(self.random.below(PIECE_BYTES_MAX)).unwrap_or_default() + 1;
             let (piece, rest) = bytes.split_at(length.min(bytes.len()));
             self.to.write_all(piece).await?;
             // Gives the reader the chance to read the piece on its own.

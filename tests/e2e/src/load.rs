@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{LEVEL_311, PINGREQ, SUBSCRIBE, greet, suback};
+use crate::peer::{LEVEL_311, PINGREQ, SUBSCRIBE, accept_connect, suback};
 use crate::publish::Publisher;
 
 /// The topic of every message.
@@ -50,18 +50,18 @@ pub struct Burst {
     pub per_second: Option<u32>,
 }
 
-/// What its messages have in addition to topic and payload.
+/// The properties of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dress {
+pub enum PropertySet {
     /// Nothing.
-    Plain,
+    Empty,
     /// Properties that 5.0 publishers commonly set: payload format, content type, a user property. A 3.1.1 client gets
     /// none.
-    Properties,
+    Common,
 }
 
 /// A burst, and the channel of the caller that waits until it is sent.
-type Wanted = (Burst, oneshot::Sender<Departures>);
+type BurstRequest = (Burst, oneshot::Sender<Departures>);
 
 /// The times when the messages of a burst were sent, by the machine's clock: message counts, with milliseconds since
 /// 1970. Recorded only for bursts with a rate; at full speed it would take time and be of no use.
@@ -79,7 +79,7 @@ impl Departures {
 /// A listening source. Stops when dropped.
 pub struct Source {
     port: u16,
-    bursts: mpsc::Sender<Wanted>,
+    bursts: mpsc::Sender<BurstRequest>,
     task: JoinHandle<()>,
 }
 
@@ -92,17 +92,17 @@ impl Drop for Source {
 impl Source {
     /// Listens on a free port, for one client after the other.
     pub async fn start() -> Result<Self> {
-        Self::start_with(Dress::Plain).await
+        Self::start_with(PropertySet::Empty).await
     }
 
     /// The same, with messages of this kind.
-    pub async fn start_with(dress: Dress) -> Result<Self> {
+    pub async fn start_with(property_set: PropertySet) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let (bursts, mut wanted) = mpsc::channel(1);
+        let (bursts, mut requests) = mpsc::channel(1);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                if let Err(error) = serve(stream, dress, &mut wanted).await {
+                if let Err(error) = serve(stream, property_set, &mut requests).await {
                     println!("a client of the source: {error:#}");
                 }
             }
@@ -128,9 +128,13 @@ impl Source {
     }
 }
 
-async fn serve(stream: TcpStream, dress: Dress, wanted: &mut mpsc::Receiver<Wanted>) -> Result<()> {
+async fn serve(
+    stream: TcpStream,
+    property_set: PropertySet,
+    requests: &mut mpsc::Receiver<BurstRequest>,
+) -> Result<()> {
     stream.set_nodelay(true)?;
-    let (mut socket, _, level) = greet(stream).await?;
+    let (mut socket, _, level) = accept_connect(stream).await?;
     let connack: &[u8] = if level == LEVEL_311 { &[0x20, 0x02, 0, 0] } else { &[0x20, 0x03, 0, 0, 0] };
     socket.send(Message::binary(connack.to_vec())).await?;
     let mut frames: Option<Frames> = None;
@@ -140,12 +144,12 @@ async fn serve(stream: TcpStream, dress: Dress, wanted: &mut mpsc::Receiver<Want
                 let Some(message) = message else { return Ok(()) };
                 answer(&mut socket, &message?, level).await?;
             }
-            burst = wanted.recv() => {
+            burst = requests.recv() => {
                 let Some((burst, done)) = burst else { return Ok(()) };
                 // Built once for consecutive bursts: building them takes tens of milliseconds.
                 let frames = match frames.take().filter(|frames| frames.packets_per_frame == burst.packets_per_frame) {
                     Some(same) => frames.insert(same),
-                    None => frames.insert(Frames::new(burst.packets_per_frame, version(level), dress)?),
+                    None => frames.insert(Frames::new(burst.packets_per_frame, version(level), property_set)?),
                 };
                 let departures = send(&mut socket, burst, level, frames).await?;
                 // The caller may have given up.
@@ -212,13 +216,13 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(packets_per_frame: usize, version: Version, dress: Dress) -> Result<Self> {
+    fn new(packets_per_frame: usize, version: Version, property_set: PropertySet) -> Result<Self> {
         let mut bytes = Vec::new();
         let mut packets = Vec::new();
         for first in (0..CYCLE).step_by(packets_per_frame) {
             packets.clear();
             for number in first..first + packets_per_frame {
-                put_packet(number, version, dress, &mut packets)?;
+                put_packet(number, version, property_set, &mut packets)?;
             }
             // A complete binary message, unmasked like every message of a server (RFC 6455, 5.2).
             bytes.push(0x82);
@@ -244,12 +248,12 @@ impl Frames {
 }
 
 /// Appends a complete PUBLISH at QoS 0.
-fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) -> Result<()> {
+fn put_packet(number: usize, version: Version, property_set: PropertySet, out: &mut Vec<u8>) -> Result<()> {
     let word = if number.is_multiple_of(RARE) { RARE_WORD } else { "haystk" };
     let payload =
         format!(r#"{{"character":"GAUGE","text":"Reading {number:06} of the {word}, as it came from the far field"}}"#);
     let mut properties = Vec::new();
-    if dress == Dress::Properties && version == Version::V5 {
+    if property_set == PropertySet::Common && version == Version::V5 {
         let usual = PublishProperties {
             payload_is_utf8: Some(true),
             content_type: Some("application/json".to_owned()),
@@ -275,10 +279,10 @@ fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) 
 ///
 /// # Errors
 /// Never fails in practice: the packets are always the same.
-pub fn packets(dress: Dress) -> Result<Vec<u8>> {
+pub fn packets(property_set: PropertySet) -> Result<Vec<u8>> {
     let mut packets = Vec::new();
     for number in 0..CYCLE {
-        put_packet(number, Version::V5, dress, &mut packets)?;
+        put_packet(number, Version::V5, property_set, &mut packets)?;
     }
     Ok(packets)
 }
@@ -289,7 +293,7 @@ pub fn packets(dress: Dress) -> Result<Vec<u8>> {
 /// # Errors
 /// Fails when it refuses, or when the connection ends early.
 pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
-    let cycle = packets(Dress::Plain)?;
+    let cycle = packets(PropertySet::Empty)?;
     let packet_bytes = cycle.len() / CYCLE;
     let mut publisher = Publisher::connect(mqtt_port).await?;
     let mut left = messages;
@@ -318,26 +322,26 @@ mod tests {
     #[test]
     fn every_message_has_its_size_and_every_frame_the_same() -> Result<()> {
         // PFI 2, content type 3 + 16, user property 5 + 6 + 7.
-        let check = |version, dress, property_bytes: usize| -> Result<()> {
+        let check = |version, property_set, property_bytes: usize| -> Result<()> {
             let head = 2 + 2 + TOPIC.len() + property_bytes;
             let head = head + usize::from(head - 2 + PAYLOAD_BYTES > 127);
             for number in [0, 1, RARE, CYCLE - 1] {
                 let mut packet = Vec::new();
-                put_packet(number, version, dress, &mut packet)?;
+                put_packet(number, version, property_set, &mut packet)?;
                 assert_eq!(packet.len(), head + PAYLOAD_BYTES);
                 assert_eq!(frame(&packet, &Limits::default())?, Some(packet.len()));
                 assert!(packet.ends_with(b"\"}"), "{}", String::from_utf8_lossy(&packet));
             }
             for packets_per_frame in [1, 16, 64] {
-                let frames = Frames::new(packets_per_frame, version, dress)?;
+                let frames = Frames::new(packets_per_frame, version, property_set)?;
                 assert_eq!(frames.bytes.len() % frames.frame_bytes, 0);
                 assert_eq!(frames.from(CYCLE / packets_per_frame - 1, 5).len(), frames.frame_bytes);
             }
             Ok(())
         };
-        check(Version::V311, Dress::Plain, 0)?;
-        check(Version::V311, Dress::Properties, 0)?;
-        check(Version::V5, Dress::Plain, 1)?;
-        check(Version::V5, Dress::Properties, 1 + 2 + 19 + 18)
+        check(Version::V311, PropertySet::Empty, 0)?;
+        check(Version::V311, PropertySet::Common, 0)?;
+        check(Version::V5, PropertySet::Empty, 1)?;
+        check(Version::V5, PropertySet::Common, 1 + 2 + 19 + 18)
     }
 }

@@ -70,13 +70,13 @@ impl Misbehaving {
     }
 
     /// Keeps the existing connections open and sends nothing more on them; connections made after
-    /// [`Misbehaving::come_back`] are served.
-    pub fn go_dark(&self) {
+    /// [`Misbehaving::resume_passing`] are served.
+    pub fn stop_passing(&self) {
         self.shared.is_black_hole.store(true, Ordering::Relaxed);
     }
 
     /// Serves new connections.
-    pub fn come_back(&self) {
+    pub fn resume_passing(&self) {
         self.shared.is_black_hole.store(false, Ordering::Relaxed);
     }
 }

@@ -122,7 +122,7 @@ pub async fn in_engine(
         result = page.check_errors().await;
     }
     if let Err(error) = result {
-        tell_at_once(&format!("{name} failed: {error:#}"));
+        print_immediately(&format!("{name} failed: {error:#}"));
         let seen = page.describe().await;
         return Err(error.context(format!("test {name}; {seen}")));
     }
@@ -131,7 +131,7 @@ pub async fn in_engine(
 
 /// Prints it now, bypassing the test runner, which keeps the output of tests until all of them are over: a person who
 /// sees only a part of a long run should see why something failed.
-fn tell_at_once(words: &str) {
+fn print_immediately(words: &str) {
     // If the output is closed, the message is dropped.
     let _ = writeln!(std::io::stderr().lock(), "{words}");
 }

@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 
 use crate::PATIENCE;
 
-/// What a peer does with a connection.
+/// How a peer treats a connection.
 #[derive(Clone, Debug)]
-pub enum Manner {
+pub enum PeerMode {
     /// Supports MQTT 3.1.1 only, as brokers did before 2019, and otherwise forwards to the broker on this port of this
     /// machine.
     Old {
@@ -51,12 +51,12 @@ pub struct Peer {
     port: u16,
     task: JoinHandle<()>,
     connects: mpsc::UnboundedReceiver<Vec<u8>>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    events: mpsc::UnboundedReceiver<PeerEvent>,
 }
 
-/// Something that a [`Manner::Quiet`] peer received.
+/// Something that a [`PeerMode::Quiet`] peer received.
 #[derive(Clone, Copy, Debug)]
-pub struct Heard {
+pub struct PeerEvent {
     /// The time.
     pub at: Instant,
     /// The connection, counted from 0.
@@ -73,27 +73,27 @@ impl Drop for Peer {
 
 impl Peer {
     /// Listens on a free port.
-    pub async fn start(manner: Manner) -> Result<Self> {
-        Self::start_at(0, manner).await
+    pub async fn start(mode: PeerMode) -> Result<Self> {
+        Self::start_at(0, mode).await
     }
 
     /// Listens on this port.
-    pub async fn start_at(port: u16, manner: Manner) -> Result<Self> {
+    pub async fn start_at(port: u16, mode: PeerMode) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let port = listener.local_addr()?.port();
         let (sender, connects) = mpsc::unbounded_channel();
-        let (ear, heard) = mpsc::unbounded_channel();
+        let (event_sender, events) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             let mut connection = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                let (manner, sender) = (manner.clone(), sender.clone());
-                let ear = Ear { sender: ear.clone(), connection };
+                let (mode, sender) = (mode.clone(), sender.clone());
+                let event_sender = EventSender { sender: event_sender.clone(), connection };
                 connection += 1;
                 // A client that disconnects in the middle is no error here.
-                tokio::spawn(async move { serve(stream, manner, sender, ear).await.ok() });
+                tokio::spawn(async move { serve(stream, mode, sender, event_sender).await.ok() });
             }
         });
-        Ok(Self { port, task, connects, heard })
+        Ok(Self { port, task, connects, events })
     }
 
     /// Returns the WebSocket address.
@@ -101,17 +101,17 @@ impl Peer {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// Returns the next event of a [`Manner::Quiet`] peer.
+    /// Returns the next event of a [`PeerMode::Quiet`] peer.
     ///
     /// # Errors
     /// Fails after [`PATIENCE`].
-    pub async fn next_heard(&mut self) -> Result<Heard> {
-        let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await.context("the peer hears nothing")?;
-        heard.context("the peer has ended")
+    pub async fn next_event(&mut self) -> Result<PeerEvent> {
+        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.context("the peer receives nothing")?;
+        event.context("the peer has ended")
     }
 
     /// Returns the protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were requested since the last call.
-    pub fn levels_asked(&mut self) -> Vec<u8> {
+    pub fn requested_levels(&mut self) -> Vec<u8> {
         self.connects().iter().filter_map(|connect| level_of(connect)).collect()
     }
 
@@ -122,28 +122,33 @@ impl Peer {
 }
 
 /// Sends the events of one connection to the test.
-struct Ear {
-    sender: mpsc::UnboundedSender<Heard>,
+struct EventSender {
+    sender: mpsc::UnboundedSender<PeerEvent>,
     connection: usize,
 }
 
-impl Ear {
-    fn hear(&self, packet: Option<u8>) {
+impl EventSender {
+    fn send(&self, packet: Option<u8>) {
         // A test that has ended receives nothing any more.
-        let _ = self.sender.send(Heard { at: Instant::now(), connection: self.connection, packet });
+        let _ = self.sender.send(PeerEvent { at: Instant::now(), connection: self.connection, packet });
     }
 }
 
-async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<Vec<u8>>, ear: Ear) -> Result<()> {
-    match manner {
-        Manner::Quiet { keep_alive_s, pings_answered } => {
-            let result = quiet(stream, keep_alive_s, pings_answered, &ear).await;
-            ear.hear(None);
+async fn serve(
+    stream: TcpStream,
+    mode: PeerMode,
+    connects: mpsc::UnboundedSender<Vec<u8>>,
+    event_sender: EventSender,
+) -> Result<()> {
+    match mode {
+        PeerMode::Quiet { keep_alive_s, pings_answered } => {
+            let result = quiet(stream, keep_alive_s, pings_answered, &event_sender).await;
+            event_sender.send(None);
             result
         }
-        Manner::Mute => mute(stream).await,
-        Manner::Old { broker_port } => {
-            let (mut socket, connect, level) = greet(stream).await?;
+        PeerMode::Mute => mute(stream).await,
+        PeerMode::Old { broker_port } => {
+            let (mut socket, connect, level) = accept_connect(stream).await?;
             connects.send(connect.clone())?;
             if level != LEVEL_311 {
                 // CONNACK with return code 1: unacceptable protocol version [MQTT-3.1.2-2].
@@ -154,15 +159,15 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
             broker.write_all(&connect).await?;
             forward(socket, broker).await
         }
-        Manner::Scripted { then } => {
-            let (mut socket, connect, _) = greet(stream).await?;
+        PeerMode::Scripted { then } => {
+            let (mut socket, connect, _) = accept_connect(stream).await?;
             connects.send(connect)?;
             socket.send(Message::binary(vec![0x20, 0x03, 0x00, 0x00, 0x00])).await?;
             socket.send(Message::binary(then)).await?;
             listen(socket).await
         }
-        Manner::Terms { connack } => {
-            let (mut socket, connect, _) = greet(stream).await?;
+        PeerMode::Terms { connack } => {
+            let (mut socket, connect, _) = accept_connect(stream).await?;
             connects.send(connect)?;
             socket.send(Message::binary(connack)).await?;
             listen(socket).await
@@ -199,9 +204,9 @@ pub const PINGREQ: u8 = 0xC0;
 /// First byte of a CONNECT.
 pub const CONNECT: u8 = 0x10;
 
-async fn quiet(stream: TcpStream, keep_alive_s: u16, pings_answered: usize, ear: &Ear) -> Result<()> {
-    let (mut socket, connect, _) = greet(stream).await?;
-    ear.hear(connect.first().copied());
+async fn quiet(stream: TcpStream, keep_alive_s: u16, pings_answered: usize, event_sender: &EventSender) -> Result<()> {
+    let (mut socket, connect, _) = accept_connect(stream).await?;
+    event_sender.send(connect.first().copied());
     let [high, low] = keep_alive_s.to_be_bytes();
     // CONNACK with Server Keep Alive.
     socket.send(Message::binary(vec![0x20, 0x06, 0x00, 0x00, 0x03, 0x13, high, low])).await?;
@@ -210,12 +215,12 @@ async fn quiet(stream: TcpStream, keep_alive_s: u16, pings_answered: usize, ear:
         // The client sends one packet in each frame.
         let Message::Binary(packet) = message? else { continue };
         let Some(&first) = packet.first() else { continue };
-        ear.hear(Some(first));
+        event_sender.send(Some(first));
         match first {
             SUBSCRIBE => socket.send(Message::binary(suback(&packet))).await?,
             PINGREQ => {
                 pings += 1;
-                if pings <= pings_answered || ear.connection > 0 {
+                if pings <= pings_answered || event_sender.connection > 0 {
                     socket.send(Message::binary(vec![0xD0, 0x00])).await?;
                 }
             }
@@ -234,14 +239,17 @@ async fn mute(mut stream: TcpStream) -> Result<()> {
 }
 
 /// Performs the WebSocket handshake and reads the first packet, with its protocol level.
-pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
-    let (socket, connect) = greet_at(stream, None).await?;
+pub(crate) async fn accept_connect(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
+    let (socket, connect) = accept_connect_at(stream, None).await?;
     let level = level_of(&connect).context("no level")?;
     Ok((socket, connect, level))
 }
 
 /// Performs the WebSocket handshake, refused at any path but this one, and reads the first packet.
-pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(WebSocketStream<TcpStream>, Vec<u8>)> {
+pub(crate) async fn accept_connect_at(
+    stream: TcpStream,
+    path: Option<&str>,
+) -> Result<(WebSocketStream<TcpStream>, Vec<u8>)> {
     let mut socket = accept(stream, path).await?;
     let mut bytes = Vec::new();
     loop {
@@ -285,10 +293,10 @@ fn protocol_level(bytes: &[u8]) -> Result<Option<u8>> {
         bail!("the first packet is {kind:#x}, not CONNECT");
     }
     let mut length = 0;
-    for (place, &byte) in rest.iter().enumerate().take(4) {
-        length |= usize::from(byte & 0x7F) << (7 * place);
+    for (index, &byte) in rest.iter().enumerate().take(4) {
+        length |= usize::from(byte & 0x7F) << (7 * index);
         if byte & 0x80 == 0 {
-            let body = &rest[place + 1..];
+            let body = &rest[index + 1..];
             // The level follows the protocol name: two bytes of length and `MQTT`.
             return Ok((body.len() >= length).then(|| body.get(6).copied()).flatten());
         }
@@ -328,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_level_is_read_when_the_packet_is_whole() -> Result<()> {
+    fn protocol_level_is_read_from_a_complete_packet() -> Result<()> {
         let connect = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a";
         let check = |bytes: &[u8], expected| -> Result<()> {
             assert_eq!(protocol_level(bytes)?, expected, "{bytes:02x?}");

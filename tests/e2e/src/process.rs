@@ -49,7 +49,7 @@ impl Process {
     /// # Errors
     /// Fails when the program can't be started, ends, or isn't ready in time, with its output.
     pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
-        let (process, mut lines) = Self::spawn_heard(command.stdin(Stdio::null()))?;
+        let (process, mut lines) = Self::spawn_with_lines(command.stdin(Stdio::null()))?;
         let answer = tokio::time::timeout(PATIENCE, async {
             while let Some(line) = lines.recv().await {
                 if let Some(answer) = ready(&line) {
@@ -70,11 +70,11 @@ impl Process {
     /// # Errors
     /// Fails when it can't be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        let (process, _) = Self::spawn_heard(command.stdin(Stdio::piped()))?;
+        let (process, _) = Self::spawn_with_lines(command.stdin(Stdio::piped()))?;
         Ok(process)
     }
 
-    fn spawn_heard(command: &mut Command) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
+    fn spawn_with_lines(command: &mut Command) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let mut child = command
             .stdout(Stdio::piped())

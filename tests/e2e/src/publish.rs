@@ -102,11 +102,11 @@ impl Login<'_> {
     /// Subscribes with `mosquitto_sub`, QoS 2. Each message becomes a line of its output:
     /// `got QOS RETAIN TOPIC PAYLOAD`.
     pub async fn subscribe(&self, topic: &str) -> Result<Process> {
-        self.subscribe_telling(topic, "got %q %r %t %p").await
+        self.subscribe_with_format(topic, "got %q %r %t %p").await
     }
 
     /// The same, printing each message in a format of mosquitto_sub.
-    pub async fn subscribe_telling(&self, topic: &str, format: &str) -> Result<Process> {
+    pub async fn subscribe_with_format(&self, topic: &str, format: &str) -> Result<Process> {
         // Into a pipe it would write whole blocks.
         let mut command = Command::new(find_program("stdbuf", "coreutils")?);
         command

@@ -86,10 +86,10 @@ impl Packets {
     fn new(all: Vec<Packet>) -> Self {
         let mut by_tail: HashMap<_, Vec<_>> = HashMap::new();
         let mut releases: HashMap<_, Vec<_>> = HashMap::new();
-        for (place, packet) in all.iter().enumerate() {
+        for (position, packet) in all.iter().enumerate() {
             match packet.kind {
-                PUBLISH => by_tail.entry(tail(&packet.bytes).to_vec()).or_default().push(place),
-                PUBREL => releases.entry((packet.way, packet.id)).or_default().push(place),
+                PUBLISH => by_tail.entry(tail(&packet.bytes).to_vec()).or_default().push(position),
+                PUBREL => releases.entry((packet.way, packet.id)).or_default().push(position),
                 _ => {}
             }
         }
@@ -113,18 +113,19 @@ impl Packets {
             _ => false,
         };
         let story: Vec<_> = packets[first..].iter().take_while(|packet| packet.connection <= until).collect();
-        let told: BTreeSet<_> = story.iter().filter(|packet| belongs(packet)).map(|packet| packet.connection).collect();
+        let matching: BTreeSet<_> =
+            story.iter().filter(|packet| belongs(packet)).map(|packet| packet.connection).collect();
         let mut words = String::new();
-        let mut untold = 0;
+        let mut others = 0;
         for packet in story {
-            if belongs(packet) || (packet.kind == END && told.contains(&packet.connection)) {
-                if untold > 0 {
-                    let _ = writeln!(words, "         {untold} connections without it");
-                    untold = 0;
+            if belongs(packet) || (packet.kind == END && matching.contains(&packet.connection)) {
+                if others > 0 {
+                    let _ = writeln!(words, "         {others} connections without it");
+                    others = 0;
                 }
                 let _ = writeln!(words, "{}", packet.words());
             } else if packet.kind == END {
-                untold += 1;
+                others += 1;
             }
         }
         words
@@ -133,19 +134,19 @@ impl Packets {
     /// Whether this message was sent again in this direction after the PUBREL of the same exchange, which is forbidden
     /// to senders `[MQTT-4.3.3-6]`: it duplicates the message, and the receiver can't know.
     pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
-        let places = self.places(way, payload);
-        places.windows(2).any(|pair| {
+        let positions = self.positions(way, payload);
+        positions.windows(2).any(|pair| {
             let (first, second) = (&self.all[pair[0]], &self.all[pair[1]]);
             let releases = self.releases.get(&(way, first.id)).map_or(&[][..], Vec::as_slice);
-            first.id == second.id && releases.iter().any(|place| (pair[0]..pair[1]).contains(place))
+            first.id == second.id && releases.iter().any(|position| (pair[0]..pair[1]).contains(position))
         })
     }
 
-    fn places(&self, way: Way, payload: &[u8]) -> Vec<usize> {
+    fn positions(&self, way: Way, payload: &[u8]) -> Vec<usize> {
         assert!(payload.len() >= TAIL_BYTES, "too short to be found");
-        let places = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
-        let is_carrier = |place: &usize| self.all[*place].way == way && self.all[*place].carries(payload);
-        places.iter().copied().filter(is_carrier).collect()
+        let positions = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
+        let is_carrier = |position: &usize| self.all[*position].way == way && self.all[*position].carries(payload);
+        positions.iter().copied().filter(is_carrier).collect()
     }
 }
 
@@ -159,10 +160,10 @@ fn tail(bytes: &[u8]) -> &[u8] {
 /// Returns the length of the first packet, once it is complete.
 fn packet_length(bytes: &[u8]) -> Option<usize> {
     let mut length = 0;
-    for (place, &byte) in bytes.get(1..)?.iter().enumerate().take(4) {
-        length |= usize::from(byte & 0x7F) << (7 * place);
+    for (position, &byte) in bytes.get(1..)?.iter().enumerate().take(4) {
+        length |= usize::from(byte & 0x7F) << (7 * position);
         if byte & 0x80 == 0 {
-            let whole = 2 + place + length;
+            let whole = 2 + position + length;
             return (bytes.len() >= whole).then_some(whole);
         }
     }

@@ -204,7 +204,7 @@ mod tests {
         blind.1.missing.push(ink::MissingRow {
             seq: 7,
             text: "a row".to_owned(),
-            area: ink::Area::default(),
+            area: ink::geometry::Area::default(),
             share: 0.0,
         });
         let words = watch.check(&[blind]).expect_err("a row is missing").to_string();

@@ -8,7 +8,7 @@ use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::event::DeliveryOutcome;
 use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl_e2e::client::{Client, Transport};
-use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
+use mqtt_crawl_e2e::fault_proxy::{FaultProxy, NetworkMode, Random};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::transcript::{Packets, Way};
 
@@ -60,7 +60,7 @@ impl Run {
         Ok(peer)
     }
 
-    /// The client that the weather is for.
+    /// The client that the mode is for.
     async fn client(&self, proxy: &FaultProxy) -> Result<Client> {
         let mut client = Client::new(self.transport, proxy.port(), self.options("client"), 2);
         client.connect().await?;
@@ -74,7 +74,7 @@ impl Run {
         let mut witness = self.peer("witness").await?;
         witness.subscribe(TOPIC, self.qos).await?;
         let mut client = self.client(&proxy).await?;
-        proxy.change(Weather::Storm { up_bytes: 1_000, down_bytes: 100 });
+        proxy.change(NetworkMode::Faulty { up_bytes: 1_000, down_bytes: 100 });
         let mut tokens = Vec::new();
         let publishing = async {
             while tokens.len() < MESSAGES || proxy.cuts() < CUTS || client.unfinished() > 0 {
@@ -91,7 +91,7 @@ impl Run {
                 let finished = client.outcomes().len();
                 client.run_until("an outcome", |client| client.outcomes().len() > finished).await?;
             }
-            proxy.change(Weather::Calm);
+            proxy.change(NetworkMode::Clean);
             let last = client.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
             client.run_until("the last outcome", |client| client.outcomes().contains_key(&last)).await
         };
@@ -110,7 +110,7 @@ impl Run {
         let mut client = self.client(&proxy).await?;
         client.subscribe(TOPIC, self.qos).await?;
         let mut publisher = self.peer("publisher").await?;
-        proxy.change(Weather::Storm { up_bytes: 400, down_bytes: 1_500 });
+        proxy.change(NetworkMode::Faulty { up_bytes: 400, down_bytes: 1_500 });
         let published = Cell::new(0);
         let received = Cell::new(0);
         let publishing = async {
@@ -135,7 +135,7 @@ impl Run {
         let mut ended = tokio::try_join!(publishing, receiving).map(drop);
         if ended.is_ok() {
             // One more connection, on which nothing may come again.
-            proxy.change(Weather::Calm);
+            proxy.change(NetworkMode::Clean);
             let (connections, _) = client.connections();
             client.run_until("the calm", |client| client.connections().0 > connections).await?;
             publisher.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
@@ -256,7 +256,7 @@ impl Kills {
     }
 
     fn becalm(&mut self) {
-        self.proxy.change(Weather::Becalmed { down_bytes: 20 + self.random.below(400) });
+        self.proxy.change(NetworkMode::Stalled { down_bytes: 20 + self.random.below(400) });
     }
 
     async fn kill(self) -> Result<Self> {
@@ -285,10 +285,10 @@ async fn check_killed_publishing(qos: QoS) -> Result<()> {
                 client.turn().await?;
             }
         };
-        tokio::select! { ended = publishing => return ended, () = kills.proxy.becalmed() => {} }
+        tokio::select! { ended = publishing => return ended, () = kills.proxy.stalled() => {} }
         kills = kills.kill().await?;
     }
-    kills.proxy.change(Weather::Calm);
+    kills.proxy.change(NetworkMode::Clean);
     client.run_until("the last outcome", |client| client.unfinished() == 0).await?;
     client.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
     client.run_until("the end's outcome", |client| client.unfinished() == 0).await?;
@@ -317,10 +317,10 @@ async fn check_killed_subscribing(qos: QoS) -> Result<()> {
                 client.turn().await?;
             }
         };
-        tokio::select! { ended = receiving => return ended, () = kills.proxy.becalmed() => {} }
+        tokio::select! { ended = receiving => return ended, () = kills.proxy.stalled() => {} }
         kills = kills.kill().await?;
     }
-    kills.proxy.change(Weather::Calm);
+    kills.proxy.change(NetworkMode::Clean);
     let mut seen = Seen::default();
     let all = KILLS * MESSAGES_A_LIFE;
     let mut ended = client.run_until("all messages", |client| seen.look(client.arrivals()) == all).await;
@@ -333,22 +333,22 @@ async fn check_killed_subscribing(qos: QoS) -> Result<()> {
 }
 
 #[tokio::test]
-async fn to_a_killed_mosquitto_at_least_once() -> Result<()> {
+async fn publishing_to_a_killed_mosquitto_at_least_once() -> Result<()> {
     check_killed_publishing(QoS::AtLeastOnce).await
 }
 
 #[tokio::test]
-async fn to_a_killed_mosquitto_exactly_once() -> Result<()> {
+async fn publishing_to_a_killed_mosquitto_exactly_once() -> Result<()> {
     check_killed_publishing(QoS::ExactlyOnce).await
 }
 
 #[tokio::test]
-async fn from_a_killed_mosquitto_at_least_once() -> Result<()> {
+async fn receiving_from_a_killed_mosquitto_at_least_once() -> Result<()> {
     check_killed_subscribing(QoS::AtLeastOnce).await
 }
 
 #[tokio::test]
-async fn from_a_killed_mosquitto_exactly_once() -> Result<()> {
+async fn receiving_from_a_killed_mosquitto_exactly_once() -> Result<()> {
     check_killed_subscribing(QoS::ExactlyOnce).await
 }
 

@@ -31,7 +31,7 @@ fn file_name(test: &str) -> String {
 const MANUALS: [&str; 4] = ["hosting.md", "producer.md", "station.md", "user-guide.md"];
 
 #[test]
-fn every_guide_is_run_and_found() -> Result<()> {
+fn every_guide_is_executed() -> Result<()> {
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(guide::folder())? {
         let entry = entry?;

@@ -82,10 +82,10 @@ impl Control for Chromium {
 
     fn evaluate<'a>(&'a self, client: &'a Client, body: &'a str) -> Doing<'a, Value> {
         // WebDriver's way leaves the text of each answer in the page's heap, which is measured.
-        let wish =
+        let params =
             json!({"expression": format!("(() => {{ {body}\n}})()"), "returnByValue": true, "awaitPromise": true});
         Box::pin(async move {
-            let mut answer = ask(client, "Runtime.evaluate", &wish).await?;
+            let mut answer = ask(client, "Runtime.evaluate", &params).await?;
             let thrown = &answer["exceptionDetails"];
             ensure!(thrown.is_null(), "{}", thrown["exception"]["description"].as_str().unwrap_or("it threw"));
             Ok(answer["result"]["value"].take())

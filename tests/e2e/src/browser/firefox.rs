@@ -99,8 +99,8 @@ impl Control for Firefox {
         Box::pin(async move {
             // WebDriver's scripts have globals of their own here: a function of theirs isn't one of the page's.
             let target = json!({"context": Self::context(client).await?});
-            let wish = json!({"expression": format!("(() => {{ {statements}\n}})()"), "target": target, "awaitPromise": false});
-            let ran = self.bidi.ask("script.evaluate", wish).await?;
+            let params = json!({"expression": format!("(() => {{ {statements}\n}})()"), "target": target, "awaitPromise": false});
+            let ran = self.bidi.ask("script.evaluate", params).await?;
             ensure!(ran["type"] == "success", "{}", ran["exceptionDetails"]["text"]);
             Ok(())
         })
@@ -110,8 +110,8 @@ impl Control for Firefox {
         Box::pin(async move {
             let context = Self::context(client).await?;
             let viewport = json!({"width": width, "height": height});
-            let wish = json!({"context": context, "viewport": viewport, "devicePixelRatio": ratio});
-            self.bidi.ask("browsingContext.setViewport", wish).await.map(drop)
+            let params = json!({"context": context, "viewport": viewport, "devicePixelRatio": ratio});
+            self.bidi.ask("browsingContext.setViewport", params).await.map(drop)
         })
     }
 
@@ -145,8 +145,8 @@ impl Control for Firefox {
     fn set_offline<'a>(&'a self, client: &'a Client, is_offline: bool) -> Doing<'a> {
         Box::pin(async move {
             let conditions = if is_offline { json!({"type": "offline"}) } else { Value::Null };
-            let wish = json!({"networkConditions": conditions, "contexts": [Self::context(client).await?]});
-            self.bidi.ask("emulation.setNetworkConditions", wish).await.map(drop)
+            let params = json!({"networkConditions": conditions, "contexts": [Self::context(client).await?]});
+            self.bidi.ask("emulation.setNetworkConditions", params).await.map(drop)
         })
     }
 

@@ -86,32 +86,32 @@ trait Control: Send {
 
     /// Sets a light or dark system colour scheme.
     fn prefer_light<'a>(&'a self, _client: &'a Client, _is_light: bool) -> Doing<'a> {
-        nobody_can()
+        unsupported()
     }
 
     /// Takes the browser offline, or back online. Sockets of workers stay.
     fn set_offline<'a>(&'a self, _client: &'a Client, _is_offline: bool) -> Doing<'a> {
-        nobody_can()
+        unsupported()
     }
 
     /// Runs a script in each page that is opened from now on, before its own scripts.
     fn add_init_script<'a>(&'a self, _client: &'a Client, _source: &'a str) -> Doing<'a> {
-        nobody_can()
+        unsupported()
     }
 
     /// Makes requests for a path with this ending fail.
     fn block_file<'a>(&'a self, _client: &'a Client, _name: &'a str) -> Doing<'a> {
-        nobody_can()
+        unsupported()
     }
 
     /// Slows the page's thread down by this factor.
     fn slow_down<'a>(&'a self, _client: &'a Client, _times: u32) -> Doing<'a> {
-        nobody_can()
+        unsupported()
     }
 
     /// Sends a command of Chromium's own protocol.
     fn devtools<'a>(&'a self, _client: &'a Client, _command: &'a str, _parameters: &'a Value) -> Doing<'a, Value> {
-        nobody_can()
+        unsupported()
     }
 
     /// Returns its profile, which holds that protocol's address.
@@ -120,7 +120,7 @@ trait Control: Send {
     }
 }
 
-fn nobody_can<'a, T>() -> Doing<'a, T> {
+fn unsupported<'a, T>() -> Doing<'a, T> {
     Box::pin(async { bail!("this engine can't be driven to do that") })
 }
 

@@ -128,7 +128,7 @@ impl WebKit {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).extend(errors);
     }
 
-    async fn heard(client: &Client) -> Result<Vec<String>> {
+    async fn reported_errors(client: &Client) -> Result<Vec<String>> {
         Ok(serde_json::from_value(run(client, "return window.__errors?.splice(0) ?? [];").await?)?)
     }
 }
@@ -162,7 +162,7 @@ impl Control for WebKit {
 
     fn goto<'a>(&'a self, client: &'a Client, url: &'a str) -> Doing<'a> {
         Box::pin(async move {
-            self.keep(Self::heard(client).await?);
+            self.keep(Self::reported_errors(client).await?);
             client.goto(url).await?;
             run(client, LISTEN).await.map(drop)
         })
@@ -179,7 +179,7 @@ impl Control for WebKit {
 
     fn errors<'a>(&'a self, client: &'a Client) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
-            self.keep(Self::heard(client).await?);
+            self.keep(Self::reported_errors(client).await?);
             Ok(std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)))
         })
     }

@@ -16,7 +16,7 @@ async fn check(page: &Page, expression: &str, roles: &[&str], name: &str) -> Res
 }
 
 #[tokio::test]
-async fn the_page_has_the_promised_names() -> Result<()> {
+async fn page_has_the_promised_accessible_names() -> Result<()> {
     let station = Station::start().await?;
     in_browser("accessibility", async |page| {
         page.open(&station.page_url()).await?;
@@ -54,7 +54,7 @@ async fn check_rules(page: &Page, what: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_view_breaks_a_rule() -> Result<()> {
+async fn views_have_no_axe_violations() -> Result<()> {
     let station = Station::start().await?;
     in_browser("axe", async |page| {
         page.open(&station.page_url()).await?;
@@ -86,7 +86,7 @@ async fn no_view_breaks_a_rule() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
+async fn crawl_states_have_no_axe_violations() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::FullScreenPage], "axe-crawl", async |page| {
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
@@ -169,7 +169,7 @@ async fn check_tabs(page: &Page, what: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
+async fn everything_is_reachable_by_keyboard_with_visible_focus() -> Result<()> {
     let station = Station::start().await?;
     in_browser("tab-key", async |page| {
         for theme in ["dark", "light"] {
@@ -197,7 +197,7 @@ async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_panel_breaks_a_rule() -> Result<()> {
+async fn panels_have_no_axe_violations() -> Result<()> {
     let station = Station::start().await?;
     in_browser("axe-panels", async |page| {
         for theme in ["dark", "light"] {
@@ -245,7 +245,7 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
 }
 
 #[tokio::test]
-async fn suggestions_break_no_rule_and_leave_the_filter_its_name() -> Result<()> {
+async fn suggestions_have_no_axe_violations_and_keep_the_filter_name() -> Result<()> {
     let station = Station::start().await?;
     in_browser("axe-suggestions", async |page| {
         for theme in ["dark", "light"] {

@@ -79,7 +79,7 @@ const IN_EACH_SIZE_S: u32 = 12;
 const AWAY: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
+async fn resized_crawl_is_painted_where_the_page_reports_it() -> Result<()> {
     let station = Station::start().await?;
     in_browser("watch-sizes", async |page| {
         open_with(page, &station, &[("speed", "220")]).await?;
@@ -118,7 +118,7 @@ async fn check_painted(page: &Page, mqtt_port: u16, lines: &mut Range<u32>, afte
 }
 
 #[tokio::test]
-async fn whatever_comes_between_it_is_painted_afterwards() -> Result<()> {
+async fn every_row_is_painted_after_interruptions() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let port = mosquitto.mqtt_port();
@@ -241,11 +241,11 @@ async fn looks_the_same(name: &str, seconds: u32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_looks_the_same_after_two_minutes() -> Result<()> {
+async fn crawl_looks_the_same_after_two_minutes() -> Result<()> {
     looks_the_same("crawl-after-2-minutes", 120).await
 }
 
 #[tokio::test]
-async fn it_looks_the_same_after_ten_minutes() -> Result<()> {
+async fn crawl_looks_the_same_after_ten_minutes() -> Result<()> {
     looks_the_same("crawl-after-10-minutes", 600).await
 }

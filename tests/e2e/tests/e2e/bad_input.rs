@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
-use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -39,13 +39,13 @@ async fn goes_on(page: &Page, broker: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn settings_and_peers_that_cannot_work() -> Result<()> {
+async fn unusable_settings_and_peers_are_reported() -> Result<()> {
     let station = Station::start().await?;
     let good = station.ws_url("/mqtt");
-    let mute = Peer::start(Manner::Mute).await?;
+    let mute = Peer::start(PeerMode::Mute).await?;
     // PUBLISH with a property of two bytes whose identifier, 0x7f, doesn't exist.
     let malformed =
-        Peer::start(Manner::Scripted { then: vec![0x30, 0x07, 0x00, 0x01, b'a', 0x02, 0x7f, 0x00, b'x'] }).await?;
+        Peer::start(PeerMode::Scripted { then: vec![0x30, 0x07, 0x00, 0x01, b'a', 0x02, 0x7f, 0x00, b'x'] }).await?;
     in_browser("bad-input", async |page| {
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
@@ -72,7 +72,7 @@ async fn settings_and_peers_that_cannot_work() -> Result<()> {
 }
 
 #[tokio::test]
-async fn plain_ws_from_a_secure_page() -> Result<()> {
+async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
     let site = Site::start_secure().await?;
     in_browser("mixed-content", async |page| {
         page.expect_errors("Mixed Content");

@@ -78,7 +78,7 @@ async fn cells(page: &Page, column: &str) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn the_filter_shows_what_matches_and_keeps_the_rest() -> Result<()> {
+async fn filter_shows_matches_and_keeps_the_rest() -> Result<()> {
     let station = Station::start().await?;
     in_browser("filter", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "#"), ("connect", "1")])).await?;
@@ -100,7 +100,7 @@ async fn the_filter_shows_what_matches_and_keeps_the_rest() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_export_holds_every_message_as_it_came() -> Result<()> {
+async fn export_contains_every_message_unchanged() -> Result<()> {
     let station = Station::start().await?;
     in_browser("export", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "#"), ("qos", "1"), ("connect", "1")])).await?;
@@ -135,7 +135,7 @@ async fn an_export_holds_every_message_as_it_came() -> Result<()> {
 }
 
 #[tokio::test]
-async fn matches_are_marked_and_walked() -> Result<()> {
+async fn matches_are_highlighted_and_navigable() -> Result<()> {
     let station = Station::start().await?;
     in_browser("matches", async |page| {
         open_with_lines(page, &station, 300).await?;
@@ -197,7 +197,7 @@ async fn matches_are_marked_and_walked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
+async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
     let station = Station::start().await?;
     in_browser("hold", async |page| {
         let broker = open_with_lines(page, &station, 100).await?;
@@ -237,7 +237,7 @@ async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
 }
 
 #[tokio::test]
-async fn columns_and_times_are_as_chosen_and_stay() -> Result<()> {
+async fn column_and_time_choices_apply_and_persist() -> Result<()> {
     let station = Station::start().await?;
     in_browser("columns", async |page| {
         let broker = open_with_lines(page, &station, 30).await?;
@@ -294,7 +294,7 @@ async fn columns_and_times_are_as_chosen_and_stay() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
+async fn message_is_scrolled_into_view_from_anywhere() -> Result<()> {
     let station = Station::start().await?;
     in_browser("reveal", async |page| {
         open_with_lines(page, &station, 2_000).await?;
@@ -333,7 +333,7 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn rows_have_the_colour_of_their_subscription() -> Result<()> {
+async fn rows_have_the_color_of_their_subscription() -> Result<()> {
     let station = Station::start().await?;
     in_browser("colours", async |page| {
         let wanted = [("topic", "deck/+"), ("topic", "mast/#"), ("view", "console"), ("connect", "1")];
@@ -385,7 +385,7 @@ async fn check_flags(page: &Page, seen: &str, case: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn that_a_message_is_retained_is_told_in_any_width() -> Result<()> {
+async fn retained_flag_is_visible_at_any_width() -> Result<()> {
     let station = Station::start().await?;
     Login::anonymous(station.mqtt_port()?).publish_retained("deck/lamp", "on").await?;
     in_browser("retained", async |page| {
@@ -456,7 +456,7 @@ async fn open_with_suggestions(page: &Page, station: &Station) -> Result<()> {
 }
 
 #[tokio::test]
-async fn suggestions_help_to_write_a_filter() -> Result<()> {
+async fn suggestions_complete_a_filter() -> Result<()> {
     let station = Station::start().await?;
     in_browser("suggestions", async |page| {
         open_with_suggestions(page, &station).await?;
@@ -512,7 +512,7 @@ async fn suggestions_help_to_write_a_filter() -> Result<()> {
 }
 
 #[tokio::test]
-async fn suggestions_hide_neither_the_filter_nor_what_is_said_of_it() -> Result<()> {
+async fn suggestions_do_not_cover_the_filter_or_its_message() -> Result<()> {
     let station = Station::start().await?;
     in_browser("suggestions-place", async |page| {
         for (width, height) in [(1280, 720), (390, 844)] {
@@ -537,7 +537,7 @@ async fn suggestions_hide_neither_the_filter_nor_what_is_said_of_it() -> Result<
 }
 
 #[tokio::test]
-async fn a_filter_needs_no_suggestions() -> Result<()> {
+async fn filter_works_without_suggestions() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::BlockedFiles], "suggestions-lost", async |page| {
         page.expect_errors("/panels");

@@ -76,7 +76,7 @@ async fn lines_shown(page: &Page) -> Result<Vec<u64>> {
 }
 
 #[tokio::test]
-async fn what_passed_can_be_read_again() -> Result<()> {
+async fn passed_lines_can_be_scrolled_back() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-back", async |page| {
         open(page, &station).await?;
@@ -135,7 +135,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_line_leads_to_its_message() -> Result<()> {
+async fn line_opens_its_message() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-line", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
@@ -182,7 +182,7 @@ async fn a_line_leads_to_its_message() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_condensed_opens_in_the_console() -> Result<()> {
+async fn skip_notice_opens_the_console() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-condensed", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1"), ("card", ""), ("logo", ""), ("opening", "yield")]))
@@ -202,7 +202,7 @@ async fn what_was_condensed_opens_in_the_console() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_row_without_a_line_gets_one() -> Result<()> {
+async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-again", async |page| {
         // A rule keeps them from the crawl, and the crawl isn't even shown.
@@ -321,7 +321,7 @@ const PENDING_TIMERS: &str = "
     window.clearTimeout = (timer) => { pending.delete(timer); clear(timer); };";
 
 #[tokio::test]
-async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> {
+async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript], "crawl-hidden", async |page| {
         page.browser().add_init_script(PENDING_TIMERS).await?;
@@ -365,7 +365,7 @@ async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_burst_is_over_within_half_a_minute() -> Result<()> {
+async fn burst_is_shown_within_half_a_minute() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-burst", async |page| {
         open(page, &station).await?;
@@ -410,7 +410,7 @@ async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
+async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::FullScreenWindow, Feature::WakeLock], "crawl-kiosk", async |page| {
         page.browser().add_init_script(NOTE_LOCKS).await?;
@@ -469,7 +469,7 @@ fn are_seen(selectors: &[&str], opacity: u32) -> String {
 const BARS: [&str; 4] = [".top", ".bottom", ".desk", ".crawl-controls"];
 
 #[tokio::test]
-async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<()> {
+async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
     let mut station = Some(Station::start().await?);
     in_browser("crawl-bars", async |page| {
         page.expect_errors("WebSocket connection to");
@@ -543,7 +543,7 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
 }
 
 #[tokio::test]
-async fn a_hidden_pointer_points_at_no_line() -> Result<()> {
+async fn hidden_pointer_hovers_no_line() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-hover", async |page| {
         open(page, &station).await?;
@@ -584,15 +584,15 @@ const BLOCK: &str = "setTimeout(() => {
 }, 200);";
 
 #[tokio::test]
-async fn it_moves_on_while_the_page_is_blocked() -> Result<()> {
+async fn crawl_keeps_moving_while_the_page_is_blocked() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::DevTools], "crawl-blocked", async |page| {
         open(page, &station).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
         let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
-        let wish = json!({"format": "jpeg", "quality": 60, "maxWidth": 640, "maxHeight": 360});
-        devtools.ask(Some(&session), "Page.startScreencast", wish).await?;
+        let params = json!({"format": "jpeg", "quality": 60, "maxWidth": 640, "maxHeight": 360});
+        devtools.ask(Some(&session), "Page.startScreencast", params).await?;
         page.run(BLOCK).await?;
         let mut frames = Vec::new();
         let begun = Instant::now();

@@ -35,7 +35,7 @@ async fn check_password(page: &Page, page_url: &str, broker: &str, publisher: Lo
 }
 
 #[tokio::test]
-async fn at_the_station_on_the_path_of_diffusion() -> Result<()> {
+async fn user_and_password_work_on_the_diffusion_path() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let users = folder.path().join("users");
     std::fs::write(&users, user_line(USER, PASSWORD).await?)?;
@@ -50,7 +50,7 @@ async fn at_the_station_on_the_path_of_diffusion() -> Result<()> {
 }
 
 #[tokio::test]
-async fn at_mosquitto() -> Result<()> {
+async fn user_and_password_work_at_mosquitto() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::User { name: USER, password: PASSWORD }).await?;
     let publisher = Login { port: mosquitto.mqtt_port(), user: Some((USER, PASSWORD)) };
@@ -72,7 +72,7 @@ async fn check_kept(page: &Page, when: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
+async fn credentials_in_the_url_are_used_and_not_stored() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let url = format!("{}/mqtt?room=7&access_token=hunter2", mosquitto.ws_url());

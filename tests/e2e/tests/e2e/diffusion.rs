@@ -18,7 +18,7 @@ async fn connect(page: &Page, page_url: &str, keys: &[(&str, &str)]) -> Result<(
 }
 
 #[tokio::test]
-async fn nothing_is_done_that_the_manual_does_not_allow() -> Result<()> {
+async fn page_stays_within_the_diffusion_manual() -> Result<()> {
     let station = Station::start().await?;
     let server = Diffusion::start(TOPIC, VALUE).await?;
     in_browser("diffusion-manual", async |page| {
@@ -69,7 +69,7 @@ async fn the_producer_publishes_at_qos_1() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_older_version_is_refused_and_noted() -> Result<()> {
+async fn older_version_is_refused_and_reported() -> Result<()> {
     let station = Station::start().await?;
     let server = Diffusion::start(TOPIC, VALUE).await?;
     in_browser("diffusion-old", async |page| {

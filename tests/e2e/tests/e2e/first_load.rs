@@ -11,7 +11,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 const LATER: [&str; 4] = ["-plain-", "-latin-1-", "-latin-ext-", "-cyrillic-"];
 
 #[tokio::test]
-async fn panels_come_when_they_are_opened() -> Result<()> {
+async fn panels_are_loaded_when_opened() -> Result<()> {
     let station = Station::start().await?;
     in_browser("first-load-panels", async |page| {
         let is_fetched = |name: &str| {
@@ -32,7 +32,7 @@ async fn panels_come_when_they_are_opened() -> Result<()> {
 }
 
 #[tokio::test]
-async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
+async fn fonts_of_other_alphabets_are_loaded_when_needed() -> Result<()> {
     let station = Station::start().await?;
     in_browser("first-load", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
@@ -64,7 +64,7 @@ const OLDER: [&str; 3] =
     ["CSS.supports = () => false;", "delete HTMLElement.prototype.popover;", "delete globalThis.WebAssembly;"];
 
 #[tokio::test]
-async fn an_older_browser_gets_a_sentence_and_no_program() -> Result<()> {
+async fn unsupported_browser_gets_a_message_and_no_program() -> Result<()> {
     let station = Station::start().await?;
     for lack in OLDER {
         in_browser_with(&[Feature::InitScript], "first-load-older", async |page| {

@@ -41,7 +41,7 @@ async fn wait_until_kept(page: &Page) -> Result<()> {
 
 /// A browser tells the page nothing about a refused WebSocket, so the station sends the reason in a closing frame.
 #[tokio::test]
-async fn a_station_says_why_it_takes_no_page_of_another_origin() -> Result<()> {
+async fn station_explains_why_it_refuses_another_origin() -> Result<()> {
     let (host, other) = (Station::start().await?, Station::start().await?);
     let origin = host.page_url().trim_end_matches('/').to_owned();
     in_browser("origin", async |page| {
@@ -63,7 +63,7 @@ async fn a_station_says_why_it_takes_no_page_of_another_origin() -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_works_without_a_network_after_the_first_visit() -> Result<()> {
+async fn app_works_offline_after_the_first_visit() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let site = Site::start_below_a_path(&dist()).await?;
     in_browser("offline-app", async |page| {
@@ -87,7 +87,7 @@ async fn it_works_without_a_network_after_the_first_visit() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
+async fn newer_version_is_loaded_on_request() -> Result<()> {
     let folder = tempfile::tempdir()?;
     copy(&dist(), folder.path())?;
     let site = Site::start_below_a_path(folder.path()).await?;
@@ -118,7 +118,7 @@ async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_can_be_installed() -> Result<()> {
+async fn app_can_be_installed() -> Result<()> {
     let site = Site::start_below_a_path(&dist()).await?;
     in_browser_with(&[Feature::Installability, Feature::DevTools], "installable", async |page| {
         page.open(&site.page_url()).await?;

@@ -53,7 +53,7 @@ async fn fact(page: &Page, name: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn messages_are_shown_as_they_came() -> Result<()> {
+async fn messages_are_shown_unchanged() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("inspector", async |page| {
@@ -173,7 +173,7 @@ async fn copied(page: &Page) -> Result<String> {
 }
 
 #[tokio::test]
-async fn what_is_copied_is_what_it_says() -> Result<()> {
+async fn copied_text_matches_its_label() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("copy", async |page| {
@@ -249,7 +249,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
 }
 
 #[tokio::test]
-async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
+async fn ten_megabytes_open_immediately_and_completely() -> Result<()> {
     let station = Station::start().await?;
     in_browser("inspector-large", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "deck/#"), ("connect", "1"), ("view", "console")])).await?;
@@ -290,7 +290,7 @@ async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
 }
 
 #[tokio::test]
-async fn packets_are_traced_and_a_delivery_is_told() -> Result<()> {
+async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("packets", async |page| {

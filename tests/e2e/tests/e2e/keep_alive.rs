@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
-use mqtt_crawl_e2e::peer::{CONNECT, Manner, PINGREQ, Peer};
+use mqtt_crawl_e2e::peer::{CONNECT, PINGREQ, Peer, PeerMode};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{eventually, link};
 
@@ -33,14 +33,14 @@ async fn check_was_throttled(page: &Page, hidden_at: Instant) -> Result<()> {
 }
 
 #[tokio::test]
-async fn pings_come_in_time_from_a_hidden_tab() -> Result<()> {
+async fn hidden_tab_pings_in_time() -> Result<()> {
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 6, pings_answered: usize::MAX }).await?;
+    let mut peer = Peer::start(PeerMode::Quiet { keep_alive_s: 6, pings_answered: usize::MAX }).await?;
     in_browser("hidden-pings", async |page| {
         let hidden_at = connect_and_hide(page, &station, &peer.ws_url()).await?;
         let (mut last, mut longest, mut pings) = (None, Duration::ZERO, 0);
         while pings < 5 {
-            let heard = peer.next_heard().await?;
+            let heard = peer.next_event().await?;
             ensure!(heard.packet.is_some(), "the page hung up");
             if let Some(last) = last.replace(heard.at) {
                 longest = longest.max(heard.at - last);
@@ -59,7 +59,7 @@ async fn pings_come_in_time_from_a_hidden_tab() -> Result<()> {
 }
 
 #[tokio::test]
-async fn mosquitto_keeps_a_hidden_tab() -> Result<()> {
+async fn hidden_tab_stays_connected_to_mosquitto() -> Result<()> {
     const PINGS: usize = 3;
     let station = Station::start().await?;
     let lines = "max_keepalive 10\nlog_type debug\n";
@@ -81,10 +81,10 @@ async fn mosquitto_keeps_a_hidden_tab() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_found_told_and_made_again() -> Result<()> {
+async fn half_open_connection_is_detected_reported_and_reconnected() -> Result<()> {
     const KEEP_ALIVE: Duration = Duration::from_secs(8);
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 8, pings_answered: 1 }).await?;
+    let mut peer = Peer::start(PeerMode::Quiet { keep_alive_s: 8, pings_answered: 1 }).await?;
     in_browser("half-open", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
@@ -92,7 +92,7 @@ async fn a_half_open_connection_is_found_told_and_made_again() -> Result<()> {
         let mut pings = 0;
         let (mut answered, mut ended) = (None, None);
         while ended.is_none() {
-            let heard = peer.next_heard().await?;
+            let heard = peer.next_event().await?;
             ensure!(heard.connection == 0, "another connection while the first one stands");
             match heard.packet {
                 Some(PINGREQ) if pings == 0 => {
@@ -107,7 +107,7 @@ async fn a_half_open_connection_is_found_told_and_made_again() -> Result<()> {
         println!("found after {:.2} keep alives", (ended - answered).as_secs_f64() / KEEP_ALIVE.as_secs_f64());
         ensure!(ended - answered <= KEEP_ALIVE * 3 / 2, "found after {} ms", (ended - answered).as_millis());
         page.wait_for_words("stopped responding").await?;
-        let heard = peer.next_heard().await?;
+        let heard = peer.next_event().await?;
         check_equal("what comes next", (heard.connection, heard.packet), (1, Some(CONNECT)))?;
         page.wait_for_state("connected").await?;
         check_equal("reconnects", page.stat("reconnects").await?, 1)

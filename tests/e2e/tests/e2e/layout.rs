@@ -24,7 +24,7 @@ async fn top_of_console(page: &Page, when: &str) -> Result<f64> {
 }
 
 #[tokio::test]
-async fn a_fault_in_the_form_leaves_the_console_where_it_is() -> Result<()> {
+async fn form_error_does_not_move_the_console() -> Result<()> {
     let station = Station::start().await?;
     in_browser("form-and-console", async |page| {
         page.open(&station.page_url()).await?;
@@ -89,7 +89,7 @@ const SIZES: [(&str, (u32, u32)); 5] = [
 ];
 
 #[tokio::test]
-async fn the_card_on_the_crawl_leaves_controls_and_numbers_free() -> Result<()> {
+async fn failure_card_does_not_cover_controls_and_counters() -> Result<()> {
     let station = Station::start().await?;
     in_browser("card-on-crawl", async |page| {
         page.expect_errors("WebSocket connection to");
@@ -111,7 +111,7 @@ async fn the_card_on_the_crawl_leaves_controls_and_numbers_free() -> Result<()> 
 }
 
 #[tokio::test]
-async fn the_controls_of_the_crawl_stand_in_a_row_and_stay_there() -> Result<()> {
+async fn crawl_controls_are_in_one_row_and_do_not_move() -> Result<()> {
     let station = Station::start().await?;
     in_browser("controls", async |page| {
         page.open(&station.page_url()).await?;
@@ -148,7 +148,7 @@ async fn the_controls_of_the_crawl_stand_in_a_row_and_stay_there() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_filter_and_the_first_buttons_have_room() -> Result<()> {
+async fn filter_and_first_buttons_fit() -> Result<()> {
     let station = Station::start().await?;
     in_browser("bars", async |page| {
         for view in ["split", "crawl"] {
@@ -174,7 +174,7 @@ async fn a_filter_and_the_first_buttons_have_room() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_lies_over_plain_text() -> Result<()> {
+async fn nothing_covers_the_transcript() -> Result<()> {
     let station = Station::start().await?;
     in_browser("plain-text", async |page| {
         open(page, &station).await?;
@@ -205,7 +205,7 @@ async fn nothing_lies_over_plain_text() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_packet_says_ends_within_its_row() -> Result<()> {
+async fn packet_summary_stays_within_its_row() -> Result<()> {
     let station = Station::start().await?;
     Login::anonymous(station.mqtt_port()?).publish_retained("deck/lamp", "on").await?;
     in_browser("packets-phone", async |page| {

@@ -42,7 +42,7 @@ async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn through_the_station() -> Result<()> {
+async fn payloads_become_lines_through_the_station() -> Result<()> {
     let station = Station::start().await?;
     in_browser("lines-station", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "StarWars"), ("connect", "1")])).await?;
@@ -67,7 +67,7 @@ const READINGS: [(&str, &[u8], &str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn what_names_nobody_is_said_by_its_topic() -> Result<()> {
+async fn payload_without_speaker_is_spoken_by_its_topic() -> Result<()> {
     let station = Station::start().await?;
     in_browser("lines-readings", async |page| {
         let keys = [("topic", "#"), ("view", "crawl"), ("opening", "off"), ("connect", "1")];
@@ -85,7 +85,7 @@ async fn what_names_nobody_is_said_by_its_topic() -> Result<()> {
 }
 
 #[tokio::test]
-async fn through_mosquitto() -> Result<()> {
+async fn payloads_become_lines_through_mosquitto() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("lines-mosquitto", async |page| {

@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
 #[tokio::test]
-async fn without_keys_the_defaults_hold_and_nothing_connects() -> Result<()> {
+async fn empty_link_uses_defaults_and_does_not_connect() -> Result<()> {
     let station = Station::start().await?;
     in_browser("link-defaults", async |page| {
         page.open(&station.page_url()).await?;
@@ -20,7 +20,7 @@ async fn without_keys_the_defaults_hold_and_nothing_connects() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_broker_sees() -> Result<()> {
+async fn link_keys_reach_the_broker() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("link-broker", async |page| {
@@ -49,7 +49,7 @@ async fn what_the_broker_sees() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_page_shows() -> Result<()> {
+async fn link_keys_change_the_page() -> Result<()> {
     let station = Station::start().await?;
     in_browser("link-views", async |page| {
         let is_shown = "[crawl(), console_()].map((view) => Boolean(view) && isVisible(view))";
@@ -75,7 +75,7 @@ async fn what_the_page_shows() -> Result<()> {
 }
 
 #[tokio::test]
-async fn faults_are_told() -> Result<()> {
+async fn link_errors_are_reported() -> Result<()> {
     let station = Station::start().await?;
     in_browser("link-faults", async |page| {
         let said = |pattern: &str| format!("new RegExp({pattern:?}, 'i').test(document.body.innerText)");

@@ -37,7 +37,7 @@ async fn choose_file(page: &Page, label: &str, path: &std::path::Path) -> Result
 }
 
 #[tokio::test]
-async fn an_import_is_exported_byte_for_byte() -> Result<()> {
+async fn imported_log_is_exported_byte_for_byte() -> Result<()> {
     let station = Station::start().await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("log.ndjson");
@@ -62,7 +62,7 @@ async fn an_import_is_exported_byte_for_byte() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_sample_plays_without_a_broker() -> Result<()> {
+async fn sample_is_replayed_without_a_broker() -> Result<()> {
     let station = Station::start().await?;
     in_browser("sample", async |page| {
         page.open(&link(&station.page_url(), &[("broker", "ws://127.0.0.1:1/mqtt")])).await?;
@@ -107,7 +107,7 @@ const SIGN: &str = "[...document.querySelectorAll('.transmit-sign p')].filter(is
     .map((each) => each.querySelector('button').textContent).join()";
 
 #[tokio::test]
-async fn the_sample_ends_when_one_connects() -> Result<()> {
+async fn sample_replay_ends_on_connect() -> Result<()> {
     let station = Station::start().await?;
     in_browser("sample-connect", async |page| {
         page.open(&link(&station.page_url(), &[("card", ""), ("logo", "")])).await?;
@@ -167,7 +167,7 @@ async fn drop_files(page: &Page, files: &[(&str, &str)]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()> {
+async fn files_can_be_dropped_anywhere_and_a_wrong_one_changes_nothing() -> Result<()> {
     let station = Station::start().await?;
     in_browser("drop", async |page| {
         page.open(&station.page_url()).await?;
@@ -205,7 +205,7 @@ async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()
 }
 
 #[tokio::test]
-async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> {
+async fn filtered_messages_are_exported_as_csv() -> Result<()> {
     let station = Station::start().await?;
     in_browser("csv", async |page| {
         page.open(&station.page_url()).await?;

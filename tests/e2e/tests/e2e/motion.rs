@@ -57,7 +57,7 @@ async fn the_crawl_can_be_paused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_motion_the_words_are_shown_all_the_same() -> Result<()> {
+async fn reduced_motion_still_shows_the_lines() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::ReducedMotion], "reduced-motion", async |page| {
         page.browser().reduce_motion().await?;

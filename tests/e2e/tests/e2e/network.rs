@@ -6,12 +6,12 @@ use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
-use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::process::free_port;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
-const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
+const QUIET: PeerMode = PeerMode::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
 /// A wait between two attempts that can't be taken for "at once", in seconds.
 const LONG_S: u64 = 12;
@@ -38,7 +38,7 @@ async fn check_comes_at_once(page: &Page, since: Instant) -> Result<()> {
 }
 
 #[tokio::test]
-async fn try_now_dials_at_once() -> Result<()> {
+async fn retry_now_dials_immediately() -> Result<()> {
     let station = Station::start().await?;
     in_browser("try-now", async |page| {
         page.expect_errors("WebSocket connection to");
@@ -56,7 +56,7 @@ async fn try_now_dials_at_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
+async fn offline_is_reported_and_online_dials_immediately() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser_with(&[Feature::Offline], "offline", async |page| {

@@ -28,7 +28,7 @@ const PAYLOADS: [(&str, &[u8], &str); 12] = [
 ];
 
 #[tokio::test]
-async fn they_are_shown_truly_and_harm_nothing() -> Result<()> {
+async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
     let station = Station::start().await?;
     in_browser("odd-payloads", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "odd/#"), ("connect", "1")])).await?;

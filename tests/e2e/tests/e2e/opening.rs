@@ -60,7 +60,7 @@ async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
+async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
     let station = Station::start().await?;
     in_browser("opening-order", async |page| {
         open(page, &station, &[]).await?;
@@ -120,7 +120,7 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_key_or_a_button_skips_it() -> Result<()> {
+async fn key_or_button_skips_the_opening() -> Result<()> {
     let station = Station::start().await?;
     in_browser("opening-skip", async |page| {
         for means in [Some(ESCAPE.to_owned()), Some(ENTER.to_string()), None] {
@@ -146,7 +146,7 @@ async fn a_key_or_a_button_skips_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
+async fn waiting_messages_shorten_the_opening() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     for number in 0..3 {
@@ -179,7 +179,7 @@ async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
 }
 
 #[tokio::test]
-async fn words_that_somebody_wrote_are_shown_before_messages() -> Result<()> {
+async fn custom_opening_is_shown_before_messages() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     for number in 0..3 {
@@ -221,7 +221,7 @@ async fn words_that_somebody_wrote_are_shown_before_messages() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_motion_it_is_told_in_plain_words() -> Result<()> {
+async fn reduced_motion_shows_the_opening_as_text() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::ReducedMotion], "opening-reduced", async |page| {
         page.browser().reduce_motion().await?;
@@ -240,7 +240,7 @@ async fn without_motion_it_is_told_in_plain_words() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_link_says_of_it() -> Result<()> {
+async fn link_customizes_the_opening() -> Result<()> {
     let station = Station::start().await?;
     in_browser("opening-link", async |page| {
         let card = "Once, upriver,\nwhere <b>lamps</b> burn";
@@ -284,7 +284,7 @@ async fn what_the_link_says_of_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_director_changes_it_at_once() -> Result<()> {
+async fn opening_panel_changes_apply_immediately() -> Result<()> {
     let station = Station::start().await?;
     in_browser("director", async |page| {
         open(page, &station, &[]).await?;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
-use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, eventually, link};
@@ -36,7 +36,7 @@ async fn outcomes(page: &Page) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
+async fn messages_are_published_at_every_qos() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe("deck/#").await?;
@@ -85,7 +85,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
 }
 
 #[tokio::test]
-async fn properties_arrive() -> Result<()> {
+async fn message_properties_are_published() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("send-properties", async |page| {
@@ -114,7 +114,7 @@ async fn properties_arrive() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
+async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("send-offline", async |page| {
@@ -155,11 +155,11 @@ fn connack(properties: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
+async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
     let station = Station::start().await?;
     // Maximum QoS 0, no retain, no subscription identifiers, a keep alive of its own, a user property.
     let properties = b"\x24\x00\x25\x00\x29\x00\x13\x00\x2a\x26\x00\x04deck\x00\x08<b>7</b>";
-    let peer = Peer::start(Manner::Terms { connack: connack(properties) }).await?;
+    let peer = Peer::start(PeerMode::Terms { connack: connack(properties) }).await?;
     in_browser("terms", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
@@ -212,9 +212,9 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn finer_settings_reach_connect() -> Result<()> {
+async fn advanced_options_reach_connect() -> Result<()> {
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
+    let mut peer = Peer::start(PeerMode::Terms { connack: connack(b"") }).await?;
     in_browser("finer", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
@@ -268,7 +268,7 @@ async fn finer_settings_reach_connect() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_panel_gives_the_focus_back() -> Result<()> {
+async fn panel_returns_the_focus() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panel-focus", async |page| {
         page.open(&station.page_url()).await?;
@@ -292,7 +292,7 @@ async fn a_panel_gives_the_focus_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
+async fn persistent_session_resumes_after_a_reload() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("lasting", async |page| {
@@ -345,7 +345,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
 }
 
 #[tokio::test]
-async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
+async fn panel_load_failures_are_reported() -> Result<()> {
     let station = Station::start().await?;
     // The loader itself, and its imports.
     for file in ["panels_loader.js", "panels.js"] {
@@ -366,9 +366,9 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> {
+async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<()> {
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
+    let mut peer = Peer::start(PeerMode::Terms { connack: connack(b"") }).await?;
     in_browser_with(&[Feature::InitScript], "panels-new-worker", async |page| {
         page.keep_workers().await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
@@ -404,7 +404,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
 }
 
 #[tokio::test]
-async fn defaults_take_the_place_of_what_was_typed() -> Result<()> {
+async fn reset_restores_the_defaults() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panels-defaults", async |page| {
         page.open(&station.page_url()).await?;

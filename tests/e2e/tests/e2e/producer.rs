@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::eventually;
-use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Weather};
+use mqtt_crawl_e2e::fault_proxy::{FaultProxy, NetworkMode};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::publish::{Login, Version, producer};
 use mqtt_crawl_e2e::station::Station;
@@ -16,7 +16,7 @@ const CUTS: u64 = 20;
 /// The seed of the faults. It is the same each time, so that a failed run can be reproduced.
 const SEED: u64 = 0x0005_EED5;
 /// A connection lasts for about 20 lines.
-const STORM: Weather = Weather::Storm { up_bytes: 2_000, down_bytes: 400 };
+const FAULTY: NetworkMode = NetworkMode::Faulty { up_bytes: 2_000, down_bytes: 400 };
 
 fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
     let mut text = String::from("character,text\n");
@@ -43,7 +43,7 @@ fn arrivals(output: &str) -> Option<Vec<usize>> {
 }
 
 #[tokio::test]
-async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
+async fn thousand_lines_survive_twenty_lost_connections() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let proxy = FaultProxy::start(mosquitto.mqtt_port(), SEED).await?;
     let direct = Login::anonymous(mosquitto.mqtt_port());
@@ -55,19 +55,19 @@ async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
     let telling = async { command.output().await.context("the producer") };
     let cutting = async {
         eventually("the first line", async || Ok(witness.output().contains(r#""text":"1""#).then_some(()))).await?;
-        proxy.change(STORM);
+        proxy.change(FAULTY);
         while proxy.cuts() < CUTS {
             let cuts = proxy.cuts();
             eventually("another cut", async || Ok((proxy.cuts() > cuts).then_some(()))).await?;
         }
-        proxy.change(Weather::Calm);
+        proxy.change(NetworkMode::Clean);
         anyhow::Ok(())
     };
     let (output, ()) = tokio::try_join!(telling, cutting)?;
     let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(told == format!("{LINES} of {LINES} lines acknowledged\n"), "{told}{problems}");
     ensure!(output.status.success(), "{}: {problems}", output.status);
-    ensure!(problems.contains("Going on with line "), "{problems}");
+    ensure!(problems.contains("Resuming at line "), "{problems}");
     ensure!(proxy.cuts() >= CUTS, "{} cuts", proxy.cuts());
 
     direct.publish(Version::V5, "StarWars", "END").await?;
@@ -90,7 +90,7 @@ async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_stations_paths_take_what_they_can() -> Result<()> {
+async fn station_paths_accept_what_they_support() -> Result<()> {
     let station = Station::start().await?;
     let folder = tempfile::tempdir()?;
     let script = script(&folder, 3)?;
@@ -106,5 +106,5 @@ async fn the_stations_paths_take_what_they_can() -> Result<()> {
     check("/mqtt", &["--qos", "2"], "MQTT 5.0").await?;
     check("/mqtt", &["--qos", "2", "--protocol", "3.1.1"], "MQTT 3.1.1").await?;
     check("/diffusion", &["--qos", "1"], "MQTT 5.0").await?;
-    check("/diffusion", &["--qos", "2"], "takes QoS 1 at most: the lines go out at QoS 1 instead of 2.").await
+    check("/diffusion", &["--qos", "2"], "supports QoS 1 at most. Lines are sent at QoS 1 instead of 2.").await
 }

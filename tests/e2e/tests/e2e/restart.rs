@@ -30,7 +30,7 @@ async fn check_after(page: &Page, broker: Login<'_>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_the_station() -> Result<()> {
+async fn station_restart_is_survived() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser("restart-station", async |page| {
@@ -42,7 +42,7 @@ async fn of_the_station() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_mosquitto() -> Result<()> {
+async fn mosquitto_restart_is_survived() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
@@ -64,7 +64,7 @@ const BREAK: &str =
 const RESTARTS: usize = 3;
 
 #[tokio::test]
-async fn of_a_page_that_panics() -> Result<()> {
+async fn panicked_page_restarts() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser("restart-page", async |page| {
@@ -96,7 +96,7 @@ async fn of_a_page_that_panics() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_a_page_is_left_out_where_nothing_can_be_stored() -> Result<()> {
+async fn page_does_not_restart_without_storage() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser_with(&[Feature::InitScript], "restart-no-storage", async |page| {

@@ -85,7 +85,7 @@ const OVERFULL: &str = "(() => {
 })()";
 
 #[tokio::test]
-async fn it_fits_any_screen() -> Result<()> {
+async fn page_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::PixelRatio], "crawl-screens", async |page| {
         let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
@@ -219,7 +219,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_script_is_set() -> Result<()> {
+async fn every_writing_system_is_typeset() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-scripts", async |page| {
         let broker = Login::anonymous(station.mqtt_port()?);
@@ -255,7 +255,7 @@ async fn every_script_is_set() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_very_long_message_says_where_the_rest_is() -> Result<()> {
+async fn very_long_message_points_to_the_console() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-long", async |page| {
         open(page, &station).await?;

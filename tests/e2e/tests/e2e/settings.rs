@@ -34,7 +34,7 @@ async fn stored(page: &Page) -> Result<String> {
 }
 
 #[tokio::test]
-async fn choices_survive_a_reload_and_hold_no_secret() -> Result<()> {
+async fn preferences_survive_a_reload_without_secrets() -> Result<()> {
     let station = Station::start().await?;
     in_browser("settings", async |page| {
         let address = link(&station.page_url(), &[("topic", "secret/topic"), ("connect", "0")]);
@@ -77,7 +77,7 @@ async fn choices_survive_a_reload_and_hold_no_secret() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()> {
+async fn theme_is_applied_before_the_app_and_follows_the_system() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::ColourScheme], "settings-theme", async |page| {
         page.open(&station.page_url()).await?;
@@ -105,7 +105,7 @@ async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()
 }
 
 #[tokio::test]
-async fn smaller_limits_evict_and_all_adds_up() -> Result<()> {
+async fn smaller_limits_evict_and_counters_add_up() -> Result<()> {
     let station = Station::start().await?;
     in_browser("settings-limits", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
@@ -146,7 +146,7 @@ async fn smaller_limits_evict_and_all_adds_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn other_tabs_follow() -> Result<()> {
+async fn preferences_sync_to_other_tabs() -> Result<()> {
     let station = Station::start().await?;
     in_browser("settings-tabs", async |page| {
         page.open(&station.page_url()).await?;
@@ -163,7 +163,7 @@ async fn other_tabs_follow() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_browser_that_stores_nothing_is_told_of_and_goes_on() -> Result<()> {
+async fn missing_storage_is_reported_and_tolerated() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript], "settings-refused", async |page| {
         let script = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }";
@@ -178,7 +178,7 @@ async fn a_browser_that_stores_nothing_is_told_of_and_goes_on() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_keys_are_listed_by_a_key() -> Result<()> {
+async fn shortcut_list_opens_by_key() -> Result<()> {
     let station = Station::start().await?;
     in_browser("settings-keys", async |page| {
         page.open(&station.page_url()).await?;

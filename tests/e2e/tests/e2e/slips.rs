@@ -27,7 +27,7 @@ const OUTCOMES: &str =
     "[...named('section', 'Messages sent').querySelectorAll('li')].map((row) => row.innerText).join()";
 
 #[tokio::test]
-async fn a_message_that_ends_the_connection_is_given_up() -> Result<()> {
+async fn message_that_ends_the_connection_is_dropped() -> Result<()> {
     let station = Station::start().await?;
     let broker = Misbehaving::start(Mode::CloseOnLarge(2_048)).await?;
     in_browser("slip-large", async |page| {
@@ -47,7 +47,7 @@ async fn a_message_that_ends_the_connection_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_filter_that_ends_the_connection_is_left_out() -> Result<()> {
+async fn filter_that_ends_the_connection_is_omitted() -> Result<()> {
     let station = Station::start().await?;
     let broker = Misbehaving::start(Mode::CloseOnSubscribe).await?;
     in_browser("slip-subscribe", async |page| {
@@ -61,7 +61,7 @@ async fn a_filter_that_ends_the_connection_is_left_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_topic_with_a_wildcard_is_kept_in_5_0_and_stops_in_3_1_1() -> Result<()> {
+async fn wildcard_in_a_topic_name_is_tolerated_in_5_0_and_fatal_in_3_1_1() -> Result<()> {
     let station = Station::start().await?;
     let broker = Misbehaving::start(Mode::Sends(&[(0x31, b"dev#7/a", b"IDA: Odd.")])).await?;
     in_browser("slip-wildcard", async |page| {
@@ -90,7 +90,7 @@ async fn an_oversized_message_is_skipped_in_3_1_1() -> Result<()> {
 }
 
 #[tokio::test]
-async fn auto_goes_on_with_3_1_1_where_connack_is_none_of_5_0() -> Result<()> {
+async fn auto_falls_back_to_3_1_1_on_an_old_connack() -> Result<()> {
     let station = Station::start().await?;
     for mode in [Mode::OldConnAck, Mode::Properties(&[0x24, 2])] {
         let broker = Misbehaving::start(mode).await?;
@@ -105,18 +105,18 @@ async fn auto_goes_on_with_3_1_1_where_connack_is_none_of_5_0() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_found_when_the_tab_comes_back() -> Result<()> {
+async fn dead_connection_is_detected_when_the_tab_returns() -> Result<()> {
     let station = Station::start().await?;
     let broker = Misbehaving::start(Mode::Good).await?;
     in_browser("slip-dead", async |page| {
         connect(page, &station, &broker, "auto").await?;
         page.wait_for_row("Good.").await?;
         page.hide().await?;
-        broker.go_dark();
+        broker.stop_passing();
         page.show().await?;
         let shown = Instant::now();
         page.wait_for_state("reconnecting").await?;
-        broker.come_back();
+        broker.resume_passing();
         ensure!(shown.elapsed() < Duration::from_secs(6), "found after {} ms", shown.elapsed().as_millis());
         page.wait_for_state("connected").await
     })
@@ -124,7 +124,7 @@ async fn a_dead_connection_is_found_when_the_tab_comes_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn in_a_kept_session_the_person_is_asked() -> Result<()> {
+async fn user_is_asked_in_a_persistent_session() -> Result<()> {
     let station = Station::start().await?;
     let broker = Misbehaving::start(Mode::CloseOnLarge(2_048)).await?;
     in_browser("slip-kept", async |page| {

@@ -36,7 +36,7 @@ const LISTEN: &str = "
     };";
 
 #[derive(Debug, Deserialize)]
-struct Heard {
+struct PeerEvent {
     peak: f64,
     step: f64,
 }
@@ -51,7 +51,7 @@ async fn check_silence(page: &Page) -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_is_off_until_somebody_asks() -> Result<()> {
+async fn sound_is_off_until_requested() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::Sound], "sound", async |page| {
         page.browser().add_init_script(LISTEN).await?;
@@ -81,7 +81,7 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         wait_for_state(page, "suspended").await?;
         page.show().await?;
         wait_for_state(page, "running").await?;
-        let Heard { peak, step } =
+        let PeerEvent { peak, step } =
             page.evaluate("(({ peak, step }) => ({ peak, step }))(window.__contexts[0])").await?;
         println!("as loud as {peak:.3}, the largest step {step:.4}");
         ensure!(peak < 0.13, "too loud: {peak}");
@@ -96,7 +96,7 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_key_alone_is_enough() -> Result<()> {
+async fn key_turns_the_sound_on() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::Sound], "sound-key", async |page| {
         page.browser().add_init_script(LISTEN).await?;
@@ -115,7 +115,7 @@ async fn the_key_alone_is_enough() -> Result<()> {
 }
 
 #[tokio::test]
-async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
+async fn missing_sound_is_reported_in_the_panel() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript], "sound-none", async |page| {
         page.browser().add_init_script("window.AudioContext = undefined;").await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
-use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -102,7 +102,7 @@ async fn subscriptions_change_at_the_station() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_changed_holds_for_the_next_connection() -> Result<()> {
+async fn changed_subscriptions_apply_to_the_next_connection() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("subscriptions-reconnect", async |page| {
@@ -132,10 +132,10 @@ async fn what_changed_holds_for_the_next_connection() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_refusal_is_shown() -> Result<()> {
+async fn refused_subscription_is_reported() -> Result<()> {
     let station = Station::start().await?;
     // SUBACK for the first SUBSCRIBE: not authorized.
-    let peer = Peer::start(Manner::Scripted { then: vec![0x90, 4, 0, 1, 0, 0x87] }).await?;
+    let peer = Peer::start(PeerMode::Scripted { then: vec![0x90, 4, 0, 1, 0, 0x87] }).await?;
     in_browser("subscriptions-refused", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("topic", "secret"), ("connect", "1")]))
             .await?;
@@ -160,7 +160,7 @@ async fn wait_for_counts(page: &Page, expected: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
+async fn subscriptions_count_their_messages() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("subscriptions-counts", async |page| {

@@ -51,7 +51,7 @@ async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn at_the_station() -> Result<()> {
+async fn two_tabs_share_one_session_at_the_station() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser("tabs-station", async |page| {
@@ -61,7 +61,7 @@ async fn at_the_station() -> Result<()> {
 }
 
 #[tokio::test]
-async fn at_mosquitto() -> Result<()> {
+async fn two_tabs_share_one_session_at_mosquitto() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
@@ -78,7 +78,7 @@ async fn at_mosquitto() -> Result<()> {
 
 /// A reloaded page isn't another tab to itself.
 #[tokio::test]
-async fn a_reload_is_no_second_tab() -> Result<()> {
+async fn reload_is_not_a_second_tab() -> Result<()> {
     let station = Station::start().await?;
     in_browser("tabs-reload", async |page| {
         page.open(&link(&station.page_url(), &[("client", "twin"), ("connect", "1")])).await?;

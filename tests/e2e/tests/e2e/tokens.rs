@@ -23,7 +23,7 @@ async fn shows(page: &Page, text: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn are_told_of_and_renewed_while_connected() -> Result<()> {
+async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
     // 2020, and two moments around 2100.
     let [expired, good, unknown] = [1_577_836_800, 4_102_444_800, 4_102_448_400].map(token);
     let station = Station::start().await?;

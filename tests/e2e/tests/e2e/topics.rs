@@ -37,7 +37,7 @@ async fn text(page: &Page, topic: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
+async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let publisher = Login::anonymous(mosquitto.mqtt_port());
@@ -114,7 +114,7 @@ async fn check_filter(page: &Page, filter: &str, matching: u64) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_retained_message_is_cleared_when_it_is_confirmed() -> Result<()> {
+async fn retained_message_is_deleted_after_confirmation() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let publisher = Login::anonymous(mosquitto.mqtt_port());
@@ -158,7 +158,7 @@ async fn a_retained_message_is_cleared_when_it_is_confirmed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn ten_thousand_topics_are_drawn_a_screenful_at_a_time() -> Result<()> {
+async fn ten_thousand_topics_are_rendered_one_screen_at_a_time() -> Result<()> {
     const TOPICS: usize = 10_000;
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;

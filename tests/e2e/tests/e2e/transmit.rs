@@ -137,26 +137,26 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
 }
 
 #[tokio::test]
-async fn one_tab_transmits_and_another_watches_at_mosquitto() -> Result<()> {
+async fn transmitted_lines_reach_another_tab_at_mosquitto() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     check_two_tabs("transmit-mosquitto", &station, &mosquitto.ws_url()).await
 }
 
 #[tokio::test]
-async fn one_tab_transmits_and_another_watches_at_the_station() -> Result<()> {
+async fn transmitted_lines_reach_another_tab_at_the_station() -> Result<()> {
     let station = Station::start().await?;
     check_two_tabs("transmit-station", &station, &station.ws_url("/mqtt")).await
 }
 
 #[tokio::test]
-async fn a_hidden_tab_keeps_the_time() -> Result<()> {
+async fn hidden_tab_keeps_the_interval() -> Result<()> {
     const LINES: usize = 120;
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let folder = tempfile::tempdir()?;
     let path = script(&folder, LINES)?;
-    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %U").await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("StarWars", "got %U").await?;
     in_browser("transmit-hidden", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
         page.fill("Interval", "100ms").await?;
@@ -191,7 +191,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let folder = tempfile::tempdir()?;
     let path = script(&folder, 30)?;
-    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("say/#", "got %t %p").await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("say/#", "got %t %p").await?;
     let last = || heard(&subscriber.output()).pop().unwrap_or_default();
     in_browser("transmit-seek", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
@@ -236,7 +236,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
+async fn refused_line_is_marked_on_its_row() -> Result<()> {
     let station = Station::start().await?;
     let folder = tempfile::tempdir()?;
     let acl = folder.path().join("acl");
@@ -272,7 +272,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
+async fn dropped_script_waits_for_the_connection() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let subscriber = Login::anonymous(mosquitto.mqtt_port());
@@ -296,7 +296,7 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
-        let watcher = subscriber.subscribe_telling("StarWars", "got %p").await?;
+        let watcher = subscriber.subscribe_with_format("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
         wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
@@ -309,10 +309,10 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_sent_is_taken_back_and_repeated() -> Result<()> {
+async fn sent_message_is_edited_and_repeated() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
-    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("deck/#", "got %q %C %t %p").await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("deck/#", "got %q %C %t %p").await?;
     let got = |line: &str| heard(&subscriber.output()).iter().filter(|other| *other == line).count();
     in_browser("transmit-repeat", async |page| {
         let broker = mosquitto.ws_url();
@@ -365,7 +365,7 @@ async fn check_rules(page: &Page, what: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
+async fn panel_has_no_axe_violations_in_either_theme() -> Result<()> {
     let station = Station::start().await?;
     let folder = tempfile::tempdir()?;
     let path = script(&folder, 300)?;
@@ -391,13 +391,13 @@ async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
 /// A table with other column names: the panel asks which column has the speaker and which the text, and the lines are
 /// sent.
 #[tokio::test]
-async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
+async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("story.csv");
     std::fs::write(&path, "id;foo;bar\n1;PIP;Sp\u{e4}t\n2;ADA;Two\n3;PIP\n")?;
-    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %p").await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("StarWars", "got %p").await?;
     in_browser("transmit-columns", async |page| {
         let keys =
             [("broker", mosquitto.ws_url()), ("topic", "nothing/of/this".to_owned()), ("connect", "1".to_owned())];

@@ -11,7 +11,7 @@ const USER: &str = "admin";
 const PASSWORD: &str = "correct horse";
 
 #[tokio::test]
-async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
+async fn page_reads_from_a_tcp_only_mosquitto() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::User { name: USER, password: PASSWORD }).await?;
     let station = Station::start_with(&["--upstream", &format!("mqtt://127.0.0.1:{}", mosquitto.mqtt_port())]).await?;
     check_equal("the broker's port, as announced", station.mqtt_port()?, mosquitto.mqtt_port())?;

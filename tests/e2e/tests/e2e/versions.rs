@@ -4,16 +4,16 @@ use anyhow::Result;
 use mqtt_crawl_e2e::link;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
-use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 
 // covers: [MQTT-6.0.0-1], [3.1.1 MQTT-6.0.0-1], [3.1.1 MQTT-7.0.0-2], [3.1.1 MQTT-7.1.2-1]
 #[tokio::test]
-async fn an_old_broker_is_found_by_auto() -> Result<()> {
+async fn auto_falls_back_for_an_old_broker() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
-    let mut old = Peer::start(Manner::Old { broker_port: mosquitto.mqtt_port() }).await?;
+    let mut old = Peer::start(PeerMode::Old { broker_port: mosquitto.mqtt_port() }).await?;
     in_browser("old-broker", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &old.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
@@ -22,12 +22,12 @@ async fn an_old_broker_is_found_by_auto() -> Result<()> {
         page.wait_for_row("In my day").await
     })
     .await?;
-    check_equal("what was asked for", old.levels_asked(), vec![5, 4])
+    check_equal("what was asked for", old.requested_levels(), vec![5, 4])
 }
 
 // covers: [MQTT-4.2-1], [MQTT-6.0.0-3]
 #[tokio::test]
-async fn a_broker_of_today_is_asked_for_the_newest() -> Result<()> {
+async fn auto_uses_5_0_with_a_current_broker() -> Result<()> {
     let station = Station::start().await?;
     in_browser("new-broker", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
@@ -39,7 +39,7 @@ async fn a_broker_of_today_is_asked_for_the_newest() -> Result<()> {
 
 // covers: [3.1.1 MQTT-6.0.0-3]
 #[tokio::test]
-async fn a_version_that_is_refused_is_told() -> Result<()> {
+async fn refused_version_is_reported() -> Result<()> {
     let station = Station::start().await?;
     in_browser("version-refused", async |page| {
         let broker = station.ws_url("/diffusion");

@@ -1,4 +1,4 @@
-//! Makes a built program and its script smaller without changing what they do.
+//! Minifies a built program and its script without changing what they do.
 //!
 //! `wasm-bindgen` names each function that a program imports from its script after the function and a hash, and writes
 //! these names into both files. Hashes can't be compressed; together with the comments of the script they took 9 kB of
@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use walrus::ModuleConfig;
 
-use crate::arrange::arranged;
 use crate::repo::{Repo, files_below};
 
 /// The file name suffixes of a program that `wasm-bindgen` wrote.
 const PROGRAM: &str = "_bg.wasm";
 
-/// Makes all programs in `dist/` smaller.
+/// Minifies all programs in `dist/`.
 ///
 /// Files that Trunk named after their content are renamed after their new content, here and in `index.html`.
 ///
@@ -31,8 +30,8 @@ pub fn programs(repo: &Repo) -> Result<()> {
     for wasm_path in files_below(&dist)? {
         let Some(name) = file_name(&wasm_path).strip_suffix(PROGRAM).map(str::to_owned) else { continue };
         let script_path = dist.join(format!("{name}.js"));
-        let (wasm, script) = shrink(&fs::read(&wasm_path)?, &fs::read_to_string(&script_path)?)
-            .with_context(|| format!("making {} lighter", wasm_path.display()))?;
+        let (wasm, script) = minify(&fs::read(&wasm_path)?, &fs::read_to_string(&script_path)?)
+            .with_context(|| format!("minifying {}", wasm_path.display()))?;
         let new_name = match name.rsplit_once('-') {
             Some((stem, _)) => format!("{stem}-{:016x}", fingerprint(&[&wasm, script.as_bytes()])),
             None => name.clone(),
@@ -60,7 +59,7 @@ pub fn fingerprint(parts: &[&[u8]]) -> u64 {
 
 /// Returns a program with short import names and without classes, and its script with the same changes and without
 /// comments.
-fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
+fn minify(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     let mut module = ModuleConfig::new().generate_name_section(false).generate_producers_section(false).parse(wasm)?;
     let (mut script, classes) = without_classes(script);
     for class in &classes {
@@ -82,9 +81,14 @@ fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     }
     script = with_short_names(&script, &short_names)?;
     if let Some(class) = classes.iter().find(|class| script.contains(&format!("{class}."))) {
-        bail!("the script needs its class {class}");
+        bail!("the script uses its class {class}, which was to be removed");
     }
-    Ok((arranged(&module.emit_wasm())?, without_comments(&script)))
+    // What tools add for other tools; a browser ignores it.
+    let custom_sections: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
+    for section in custom_sections {
+        module.customs.delete(section);
+    }
+    Ok((module.emit_wasm(), without_comments(&script)))
 }
 
 /// Returns the script without the classes that it exports, and their names.
@@ -143,7 +147,7 @@ fn with_short_names(script: &str, short_names: &BTreeMap<String, String>) -> Res
         }
     }
     if let Some(name) = missing.first() {
-        bail!("the script has nothing that is named {name}");
+        bail!("the script doesn't define {name}");
     }
     Ok(short)
 }
@@ -224,7 +228,7 @@ const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
     #[test]
     fn program_and_script_agree_on_shorter_names() {
         let wasm = program(&[("__wbg_now_0123456789abcdef", "first"), ("__wbg_now_fedcba9876543210", "second")]);
-        let (wasm, script) = shrink(&wasm, SCRIPT).expect("they fit together");
+        let (wasm, script) = minify(&wasm, SCRIPT).expect("they match");
         assert_eq!(names(&wasm), (vec!["a".to_owned(), "b".to_owned()], vec!["first".to_owned(), "second".to_owned()]));
         assert_eq!(
             script,
@@ -236,11 +240,11 @@ const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
     #[test]
     fn classes_go_with_all_that_only_they_need() {
         let wasm = program(&[("__wbg_now_0123456789abcdef", "kept"), ("__wbg_now_fedcba9876543210", "stream_pull")]);
-        let (wasm, script) = shrink(&wasm, SCRIPT).expect("they fit together");
+        let (wasm, script) = minify(&wasm, SCRIPT).expect("they match");
         assert_eq!(names(&wasm), (vec!["a".to_owned()], vec!["kept".to_owned()]));
         assert!(!script.contains("return 2;") && script.contains("return 1;"), "{script}");
         let needed = SCRIPT.replace("return 1;", "return Stream.wrap(1);");
-        let error = shrink(&wasm_of_now(), &needed).expect_err("it makes one");
+        let error = minify(&wasm_of_now(), &needed).expect_err("it makes one");
         assert!(error.to_string().contains("class Stream"), "{error}");
     }
 
@@ -250,9 +254,9 @@ const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
 
     #[test]
     fn a_script_of_another_program_is_refused() {
-        let error = shrink(&wasm_of_now(), "const other = {};\n").expect_err("they don't fit together");
+        let error = minify(&wasm_of_now(), "const other = {};\n").expect_err("they don't match");
         assert!(error.to_string().contains("__wbg_now_0123456789abcdef"), "{error}");
-        assert!(shrink(b"\0asm nonsense", "").is_err());
+        assert!(minify(b"\0asm nonsense", "").is_err());
     }
 
     #[test]

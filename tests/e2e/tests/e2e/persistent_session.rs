@@ -64,7 +64,7 @@ const KEPT: &str = "new Promise((resolve) => { indexedDB.open('mqtt-crawl').onsu
 } })";
 
 #[tokio::test]
-async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Result<()> {
+async fn messages_published_while_away_arrive_exactly_once() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
@@ -160,7 +160,7 @@ const MESSAGES: u64 = 300;
 const ROUNDS: u64 = 3;
 
 #[tokio::test]
-async fn pages_in_turn_get_each_message_once() -> Result<()> {
+async fn successive_pages_get_each_message_once() -> Result<()> {
     in_browser("lasting-turns", async |page| {
         let (before, last) = reload_in_a_stream(page, Leaving::Politely).await?;
         check_equal("messages of all pages", before + last, MESSAGES)
@@ -169,7 +169,7 @@ async fn pages_in_turn_get_each_message_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pages_that_go_in_the_middle_double_nothing() -> Result<()> {
+async fn interrupted_pages_duplicate_nothing() -> Result<()> {
     in_browser("lasting-stream", async |page| {
         let (before, last) = reload_in_a_stream(page, Leaving::Abruptly).await?;
         println!("{before} messages seen by three pages before they went, {last} by the last");

@@ -25,10 +25,10 @@ const LIBRARY: [&str; 6] = ["alloc", "compiler_builtins", "core", "dlmalloc", "h
 ///
 /// # Errors
 /// Fails when something can't be built.
-pub fn tables(repo: &Repo) -> Result<()> {
+pub fn print(repo: &Repo) -> Result<()> {
     let tools = setup::install(repo, Scope::Web)?;
     dist::build(repo, &tools)?;
-    heading("weigh: the program with its names");
+    heading("weigh: building the program with function names");
     // A folder of its own, because other flags recompile everything.
     let target = repo.target().join("weigh");
     run(tools
@@ -51,14 +51,14 @@ pub fn tables(repo: &Repo) -> Result<()> {
     for file in &files {
         println!("| {} | {} | {} |", without_fingerprint(&file.name), file.bytes, file.brotli_bytes);
     }
-    let sum = |of: fn(&size::Weight) -> u64| files.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&size::FileSize) -> u64| files.iter().map(of).sum::<u64>();
     println!("| all | {} | {} |", sum(|file| file.bytes), sum(|file| file.brotli_bytes));
     println!("\n| part of the program | bytes | share |\n|---|--:|--:|");
     let all = program.parts.values().sum::<usize>() + program.data_bytes;
     let mut parts: Vec<(&str, usize)> = program.parts.iter().map(|(part, bytes)| (part.as_str(), *bytes)).collect();
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let few: usize = parts.extract_if(.., |(_, bytes)| *bytes < LEAST_BYTES).map(|(_, bytes)| bytes).sum();
-    parts.extend([("constants: words, tables, markup", program.data_bytes), ("all others", few)]);
+    parts.extend([("constants: strings, tables, markup", program.data_bytes), ("all others", few)]);
     for (part, bytes) in parts {
         println!("| {part} | {bytes} | {:.1} % |", bytes as f64 * 100.0 / all as f64);
     }
@@ -88,11 +88,11 @@ impl Program {
         let mut parts = BTreeMap::new();
         for function in module.funcs.iter() {
             let FunctionKind::Local(local) = &function.kind else { continue };
-            let part = function.name.as_deref().map_or("glue of wasm-bindgen".to_owned(), part_of);
+            let part = function.name.as_deref().map_or("wasm-bindgen glue".to_owned(), part_of);
             *parts.entry(part).or_default() += local.original_range.as_ref().map_or(0, |range| range.end - range.start);
         }
         if parts.is_empty() {
-            bail!("a program without functions");
+            bail!("the program has no functions");
         }
         let data_bytes = module.data.iter().map(|data| data.value.len()).sum();
         Ok(Self { parts, data_bytes })

@@ -96,21 +96,21 @@ async fn check_link(name: &str, station: &Station, broker: &str, publisher: Logi
 }
 
 #[tokio::test]
-async fn a_link_brings_rules_at_mosquitto() -> Result<()> {
+async fn rules_in_a_link_apply_at_mosquitto() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     check_link("lines-rules-mosquitto", &station, &mosquitto.ws_url(), Login::anonymous(mosquitto.mqtt_port())).await
 }
 
 #[tokio::test]
-async fn a_link_brings_rules_at_the_station() -> Result<()> {
+async fn rules_in_a_link_apply_at_the_station() -> Result<()> {
     let station = Station::start().await?;
     let publisher = Login::anonymous(station.mqtt_port()?);
     check_link("lines-rules-station", &station, &station.ws_url("/mqtt"), publisher).await
 }
 
 #[tokio::test]
-async fn a_bad_rule_in_a_link_is_told_and_nothing_connects() -> Result<()> {
+async fn invalid_rule_in_a_link_is_reported_and_nothing_connects() -> Result<()> {
     let station = Station::start().await?;
     in_browser("lines-bad-link", async |page| {
         page.open(&linked(&station, [("line", "a/+"), ("words", "it is {value")])).await?;
@@ -121,7 +121,7 @@ async fn a_bad_rule_in_a_link_is_told_and_nothing_connects() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()> {
+async fn panel_edits_rules_and_previews_messages() -> Result<()> {
     let station = Station::start().await?;
     let publisher = Login::anonymous(station.mqtt_port()?);
     in_browser("lines-panel", async |page| {
@@ -214,7 +214,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
 }
 
 #[tokio::test]
-async fn a_link_goes_before_what_is_kept_and_leaves_it() -> Result<()> {
+async fn rules_in_a_link_override_stored_rules_without_replacing_them() -> Result<()> {
     let station = Station::start().await?;
     in_browser("lines-kept", async |page| {
         page.open(&station.page_url()).await?;
@@ -235,7 +235,7 @@ async fn a_link_goes_before_what_is_kept_and_leaves_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_new_worker_has_the_rules() -> Result<()> {
+async fn restarted_worker_has_the_rules() -> Result<()> {
     let station = Station::start().await?;
     let publisher = Login::anonymous(station.mqtt_port()?);
     in_browser_with(&[Feature::InitScript], "lines-new-worker", async |page| {
