@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Event, EventTarget};
 
 /// The attribute that names a button's action.
-const DEED: &str = "data-do";
+const ACTION: &str = "data-action";
 
 /// A part of the page and its content.
 #[derive(Clone)]
@@ -102,11 +102,11 @@ impl Drop for ClickListener {
     }
 }
 
-/// Returns the action of a pressed button: the `data-do` of the button around the event's target.
+/// Returns the action of a pressed button: the `data-action` of the button around the event's target.
 pub fn action_of(event: &Event) -> Option<(String, Element)> {
     let target = event.target()?.dyn_into::<Element>().ok()?;
-    let button = target.closest("[data-do]").ok().flatten()?;
-    Some((button.get_attribute(DEED)?, button))
+    let button = target.closest("[data-action]").ok().flatten()?;
+    Some((button.get_attribute(ACTION)?, button))
 }
 
 /// Adds a node with this text at the end of another.

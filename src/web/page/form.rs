@@ -430,7 +430,7 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
     part.set_attribute("input", "id", id);
     part.set_attribute(".fault", "id", &format!("{id}-fault"));
     // The button that adds a topic stays after the boxes.
-    if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
+    if let Ok(Some(button)) = list.query_selector("[data-action=add-topic]") {
         let _ = list.insert_before(&row, Some(&button));
     }
 }
@@ -444,7 +444,7 @@ pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
             let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
             part.set_attribute(".token", "data-expired", &has_expired.to_string());
             part.set_text(".token p", words);
-            part.toggle_attribute("[data-do=renew]", "hidden", !can_renew);
+            part.toggle_attribute("[data-action=renew]", "hidden", !can_renew);
         });
     });
 }

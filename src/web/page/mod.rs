@@ -290,11 +290,11 @@ impl PageHandle {
             to_view.set_root_flag("data-view", view);
             to_view.set_root_flag("data-form", if is_open { "open" } else { "folded" });
             for each in View::ALL {
-                let button = format!("[data-do=view][value={}]", each.name());
+                let button = format!("[data-action=view][value={}]", each.name());
                 to_view.set_attribute(&button, "aria-pressed", &(each.name() == view).to_string());
             }
-            to_view.set_attribute("[data-do=fold]", "aria-expanded", &is_open.to_string());
-            to_view.set_text("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
+            to_view.set_attribute("[data-action=fold]", "aria-expanded", &is_open.to_string());
+            to_view.set_text("[data-action=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
         });
         let to_notify = page.clone();
         follow(move || {
@@ -849,13 +849,13 @@ fn show_notice(list: &Element, words: &str) {
         && let Some(button) = dom::add(&notice, "button", "Load it")
     {
         button.set_class_name("button");
-        for (name, value) in [("type", "button"), ("data-do", "load-newer")] {
+        for (name, value) in [("type", "button"), ("data-action", "load-newer")] {
             let _ = button.set_attribute(name, value);
         }
     }
     if let Some(button) = dom::add(&notice, "button", "×") {
         button.set_class_name("button icon");
-        for (name, value) in [("type", "button"), ("aria-label", "Put this notice away"), ("data-do", "put-away")] {
+        for (name, value) in [("type", "button"), ("aria-label", "Put this notice away"), ("data-action", "put-away")] {
             let _ = button.set_attribute(name, value);
         }
     }

@@ -38,12 +38,12 @@ pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection
 fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     let is_away = matches!(new.state, ConnectionState::Idle | ConnectionState::Stopped);
     part.toggle_attribute(".primary", "disabled", !is_away);
-    part.toggle_attribute("[data-do=disconnect]", "disabled", is_away);
+    part.toggle_attribute("[data-action=disconnect]", "disabled", is_away);
     part.set_attribute(".lamp", "data-value", new.state.name());
     part.set_attribute(".lamp", "title", &format!("State: {}", new.state.name()));
     let words = if new.words.is_empty() { "Not connected." } else { &new.words };
     part.set_text(".status", words);
-    part.toggle_attribute("[data-do=take-over]", "hidden", !new.can_take_over);
+    part.toggle_attribute("[data-action=take-over]", "hidden", !new.can_take_over);
     part.toggle_attribute(".session-question", "hidden", new.question.is_none());
     part.set_text(".session-question p", new.question.as_deref().unwrap_or_default());
 

@@ -462,7 +462,7 @@ impl Console {
     /// Handles a click anywhere in the console.
     fn handle_click(&self, event: &Event) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
-        match target.get_attribute("data-act").as_deref() {
+        match target.get_attribute("data-action").as_deref() {
             Some("topics") => return Some(ConsoleEvent::Open(Panel::Topics)),
             Some("export") => return Some(ConsoleEvent::Export),
             Some("clear") => return Some(ConsoleEvent::Clear),
@@ -603,14 +603,14 @@ impl Inner {
             return;
         }
         *said = Some(now);
-        parts.set("[data-act=hold]", "aria-pressed", now.is_held);
-        parts.set("[data-act=all]", "aria-pressed", now.lists_all);
-        parts.set("[data-act=export]", "disabled", !now.has_messages || now.is_exporting);
-        parts.set("[data-act=clear]", "disabled", !now.has_messages);
+        parts.set("[data-action=hold]", "aria-pressed", now.is_held);
+        parts.set("[data-action=all]", "aria-pressed", now.lists_all);
+        parts.set("[data-action=export]", "disabled", !now.has_messages || now.is_exporting);
+        parts.set("[data-action=clear]", "disabled", !now.has_messages);
         let (empty, may_play) = now.empty.unwrap_or_default();
         parts.set(".console-empty", "hidden", now.empty.is_none());
         parts.set_text(".console-empty span", empty);
-        parts.set("[data-act=sample]", "hidden", !may_play);
+        parts.set("[data-action=sample]", "hidden", !may_play);
         parts.set(".matches", "hidden", now.matches.is_none());
         let matches = now.matches.unwrap_or(0);
         let place = match now.rank {
