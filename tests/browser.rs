@@ -40,12 +40,14 @@ use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::dom::DomScope;
 use mqtt_crawl::web::js_error;
-use mqtt_crawl::web::page::console::{Console, ConsoleEvent, ConsoleStatus, ConsoleView};
+use mqtt_crawl::web::page::console::ConsoleView;
+use mqtt_crawl::web::page::console::controller::{Console, ConsoleEvent};
+use mqtt_crawl::web::page::console::renderer::ConsoleStatus;
 use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
-use mqtt_crawl::web::window_bus::{Copied, Panel};
+use mqtt_crawl::web::window_bus::{Copied, PanelAction};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -309,16 +311,16 @@ async fn a_worker_that_keeps_dying_is_given_up() {
     let heard = heard.borrow();
     assert_eq!(heard.len(), 4, "{heard:?}");
     for word in &heard[..3] {
-        assert!(matches!(word, WorkerEvent::Replaced { words } if words.contains("out of fuel")), "{word:?}");
+        assert!(matches!(word, WorkerEvent::Replaced { error } if error.contains("out of fuel")), "{word:?}");
     }
-    assert!(matches!(&heard[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{heard:?}");
+    assert!(matches!(&heard[3], WorkerEvent::Lost { message } if message.contains("Reload the page")), "{heard:?}");
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_of_another_build_is_noticed() {
     let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
     until("noticed", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
+    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { message } if message.contains("different versions")));
 }
 
 #[wasm_bindgen_test]
@@ -366,13 +368,13 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
 async fn finer_settings_are_told_as_often_as_it_takes() {
     let panels = PanelsLink::default();
     let (link, heard) = link_to(&echo());
-    panels.refine(&link);
+    panels.send_connection_options(&link);
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
     assert_eq!(panels.handle_message(&settings, &link), None);
     // Sent to this worker, and to one that replaces it.
-    panels.refine(&link);
-    panels.refine(&link);
+    panels.send_connection_options(&link);
+    panels.send_connection_options(&link);
     until("echoed", || heard.borrow().len() == 3).await;
     let heard = heard.borrow();
     assert!(matches!(&heard[0], WorkerEvent::Ready), "{heard:?}");
@@ -394,8 +396,8 @@ fn panels_of_another_build_are_noticed() {
     check("0.0.1", "different versions");
     // Panels that nobody opened aren't needed; and here there are none to load.
     assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
-    panels.open(Panel::Help, &document());
-    check(window_bus::FAILED, "couldn't be loaded");
+    panels.run(PanelAction::Help, &document());
+    check(window_bus::FAILED, "Couldn't load");
     assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
 
@@ -447,7 +449,7 @@ impl Stage {
         body.append_child(&root).expect("root");
         let moves = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&moves);
-        let console = Console::new(move |wish| *counted.borrow_mut() += usize::from(wish == ConsoleEvent::Rows));
+        let console = Console::new(move |event| *counted.borrow_mut() += usize::from(event == ConsoleEvent::NeedRows));
         let shown = console.clone();
         mount_to(root.clone(), move || {
             view! {
@@ -767,16 +769,16 @@ async fn a_fault_stands_beside_its_field() {
 
 #[wasm_bindgen_test]
 fn window_bus_round_trips() {
-    for panel in [
-        Panel::Replay,
-        Panel::Drop,
-        Panel::Message(9_007_199_254_740_991),
-        Panel::Copy(Copied::Row, 1),
-        Panel::Copy(Copied::Subscribe, u64::MAX),
+    for action in [
+        PanelAction::Logs,
+        PanelAction::FileHover,
+        PanelAction::Message(9_007_199_254_740_991),
+        PanelAction::Copy(Copied::Row, 1),
+        PanelAction::Copy(Copied::Subscribe, u64::MAX),
     ] {
-        assert_eq!(Panel::parse(&panel.message()), Some(panel));
+        assert_eq!(PanelAction::parse(&action.message()), Some(action));
     }
     for strange in ["row", "row x", "rows 1", " 1", ""] {
-        assert_eq!(Panel::parse(&strange.into()), None, "{strange:?}");
+        assert_eq!(PanelAction::parse(&strange.into()), None, "{strange:?}");
     }
 }

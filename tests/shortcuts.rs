@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use mqtt_crawl::ui::console::view_model::ScrollStep;
+use mqtt_crawl::ui::console::scroll::ScrollStep;
 use mqtt_crawl::ui::shortcuts;
 use mqtt_crawl::ui::shortcuts::ShortcutSection;
 

@@ -4,15 +4,15 @@
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
-/// Messages to the panels: a panel's [`Panel::message`] to open it, a `MessagePort` that leads to
+/// Messages to the panels: a [`PanelAction::message`], a `MessagePort` that leads to
 /// the worker, `null` if its worker is gone, the app's settings after [`SETTINGS`], the crawl's
 /// opening and line rules after [`CRAWL`], or [`CONNECTING`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// Messages to the page: [`CONNECT`], [`FAILED`], the panels'
 /// [`VERSION`](crate::web::channel::VERSION) once they listen, the bytes of the command that is
-/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW`], [`SETTINGS`],
-/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY`].
+/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW_IN_CRAWL`], [`SETTINGS`],
+/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY_OPENING`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// The person connects.
@@ -24,8 +24,8 @@ pub const CONNECT: &str = "connect";
 /// Prefix of a text for the console's filter box.
 pub const FILTER: &str = "filter ";
 
-/// Prefix of the number of a message whose line the crawl is asked to show.
-pub const SHOW: &str = "show ";
+/// Prefix of the number of a message whose line the crawl shows.
+pub const SHOW_IN_CRAWL: &str = "show ";
 
 /// Prefix of the text of the app's settings, as they are or are requested to be.
 pub const SETTINGS: &str = "settings ";
@@ -41,42 +41,42 @@ pub const UNSUBSCRIBED: &str = "unsubscribed ";
 pub const CRAWL: &str = "crawl ";
 
 /// Play the opening.
-pub const PLAY: &str = "play";
+pub const PLAY_OPENING: &str = "play";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
 
-/// A panel that can be opened.
+/// What the panels do when the page asks for it. Most actions open a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Panel {
-    /// The connection options.
-    Finer,
+pub enum PanelAction {
+    /// Shows the connection options.
+    ConnectionOptions,
     /// Sends messages.
     Send,
     /// Shows the packets that go in and out.
     Packets,
     /// Imports logs and plays them again.
-    Replay,
-    /// The sample plays; its panel stays closed.
-    Sample,
-    /// The topics seen.
+    Logs,
+    /// Plays the sample; no panel opens.
+    PlaySample,
+    /// Shows the topics seen.
     Topics,
-    /// The settings of the app.
+    /// Shows the settings of the app.
     Preferences,
-    /// What the keys do.
+    /// Shows what the keys do.
     Help,
-    /// What is subscribed to.
+    /// Shows the subscriptions.
     Subscriptions,
-    /// How the crawl opens.
-    Director,
+    /// Shows how the crawl opens.
+    Opening,
     /// Switches the pad's sound on or off; no panel opens.
-    Sound,
+    ToggleSound,
     /// Shows the message of this number.
     Message(u64),
     /// Copies the message of this number; no panel opens.
     Copy(Copied, u64),
-    /// A file is dragged over the page.
-    Drop,
+    /// Shows where a file that is dragged over the page can be dropped.
+    FileHover,
 }
 
 /// The form in which a message is copied.
@@ -106,53 +106,53 @@ impl Copied {
     }
 }
 
-impl Panel {
-    /// Returns the message that opens it: its name, or the number of a message, preceded by the
+impl PanelAction {
+    /// Returns its message: its name, or the number of a message, preceded by the
     /// form in which it is copied.
     pub fn message(self) -> JsValue {
         match self {
-            Self::Finer => "finer".into(),
+            Self::ConnectionOptions => "connection-options".into(),
             Self::Send => "send".into(),
             Self::Packets => "packets".into(),
-            Self::Replay => "replay".into(),
-            Self::Sample => "sample".into(),
+            Self::Logs => "logs".into(),
+            Self::PlaySample => "sample".into(),
             Self::Topics => "topics".into(),
             Self::Preferences => "preferences".into(),
             Self::Help => "help".into(),
             Self::Subscriptions => "subscriptions".into(),
-            Self::Director => "director".into(),
-            Self::Sound => "sound".into(),
+            Self::Opening => "opening".into(),
+            Self::ToggleSound => "sound".into(),
             // Exact for more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
-            Self::Drop => "drop".into(),
+            Self::FileHover => "drop".into(),
         }
     }
 
-    /// Returns the panel that a message opens.
-    pub fn parse(said: &JsValue) -> Option<Self> {
-        if let Some(seq) = said.as_f64() {
+    /// Returns the action of a message.
+    pub fn parse(message: &JsValue) -> Option<Self> {
+        if let Some(seq) = message.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        if let Some((name, seq)) = said.as_string()?.split_once(' ') {
+        if let Some((name, seq)) = message.as_string()?.split_once(' ') {
             let copied = Copied::ALL.into_iter().find(|copied| copied.name() == name)?;
             return Some(Self::Copy(copied, seq.parse().ok()?));
         }
         let named = [
-            Self::Finer,
+            Self::ConnectionOptions,
             Self::Send,
             Self::Packets,
-            Self::Replay,
-            Self::Sample,
+            Self::Logs,
+            Self::PlaySample,
             Self::Topics,
             Self::Preferences,
             Self::Help,
             Self::Subscriptions,
-            Self::Drop,
-            Self::Director,
-            Self::Sound,
+            Self::FileHover,
+            Self::Opening,
+            Self::ToggleSound,
         ];
-        named.into_iter().find(|panel| panel.message() == *said)
+        named.into_iter().find(|action| action.message() == *message)
     }
 }
 

@@ -31,8 +31,8 @@ pub struct Form {
     password: RwSignal<String>,
     /// Chosen in the Director panel.
     pub opening: RwSignal<Opening>,
-    /// Chosen in the Lines panel.
-    pub mapping: RwSignal<LineRules>,
+    /// Chosen in the panel for line rules.
+    pub line_rules: RwSignal<LineRules>,
     preset: RwSignal<usize>,
     faults: RwSignal<Vec<LinkError>>,
     page: StoredValue<PageInfo>,
@@ -69,7 +69,7 @@ impl Form {
             user_name: RwSignal::default(),
             password: RwSignal::default(),
             opening: RwSignal::default(),
-            mapping: RwSignal::default(),
+            line_rules: RwSignal::default(),
             preset: RwSignal::new(0),
             faults: RwSignal::default(),
             page: StoredValue::new(page),
@@ -114,7 +114,7 @@ impl Form {
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: self.opening.get_untracked(),
-            mapping: self.mapping.get_untracked(),
+            mapping: self.line_rules.get_untracked(),
         }
     }
 
@@ -444,7 +444,7 @@ pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
             let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
             part.set_attribute(".token", "data-expired", &has_expired.to_string());
             part.set_text(".token p", words);
-            part.toggle_attribute("[data-action=renew]", "hidden", !can_renew);
+            part.toggle_attribute("[data-action=replace-password]", "hidden", !can_renew);
         });
     });
 }

@@ -42,7 +42,7 @@ use crate::protocol::update::{PanelsUpdate, Stats};
 use crate::ui::publish_history::Outbox;
 use crate::web::channel;
 use crate::web::window_bus;
-use crate::web::window_bus::Panel;
+use crate::web::window_bus::PanelAction;
 
 use crate::web::panels::clipboard::{Copier, CopyPanel};
 use crate::web::panels::connection_options::FinerPanel;
@@ -235,43 +235,43 @@ impl Panels {
                 return self.opening.set(opening);
             }
         }
-        match Panel::parse(said) {
-            Some(Panel::Finer) => {
+        match PanelAction::parse(said) {
+            Some(PanelAction::ConnectionOptions) => {
                 self.fill();
                 // By then the fields are drawn, and one of them gets the focus.
                 request_animation_frame(move || open_modally(self.finer));
             }
-            Some(Panel::Send) => open_beside(self.send),
-            Some(Panel::Message(seq)) => self.open_message(seq),
-            Some(Panel::Copy(copied, seq)) => {
+            Some(PanelAction::Send) => open_beside(self.send),
+            Some(PanelAction::Message(seq)) => self.open_message(seq),
+            Some(PanelAction::Copy(copied, seq)) => {
                 self.inspector.ask_to_copy(copied, seq);
                 self.pull_with_frame();
             }
-            Some(Panel::Drop) => self.tape.hover(),
-            Some(Panel::Packets) => {
+            Some(PanelAction::FileHover) => self.tape.hover(),
+            Some(PanelAction::Packets) => {
                 open_beside(self.packets.dialog);
                 self.pull_with_frame();
             }
-            Some(Panel::Replay) => open_beside(self.replay),
+            Some(PanelAction::Logs) => open_beside(self.replay),
             // Without the panel, which would cover what there is to see.
-            Some(Panel::Sample) => self.tape.play_sample(self),
-            Some(Panel::Topics) => {
+            Some(PanelAction::PlaySample) => self.tape.play_sample(self),
+            Some(PanelAction::Topics) => {
                 open_beside(self.tree.dialog);
                 self.tree.focus();
                 self.pull_with_frame();
             }
-            Some(Panel::Preferences) => {
+            Some(PanelAction::Preferences) => {
                 open_modally(self.preferences);
                 self.pull_with_frame();
             }
-            Some(Panel::Help) => open_modally(self.help),
-            Some(Panel::Subscriptions) => {
+            Some(PanelAction::Help) => open_modally(self.help),
+            Some(PanelAction::Subscriptions) => {
                 open_beside(self.subscriptions.dialog);
                 self.pull_with_frame();
             }
             // Next to the crawl, where its changes are shown.
-            Some(Panel::Director) => open_beside(self.director),
-            Some(Panel::Sound) => self.press_sound(),
+            Some(PanelAction::Opening) => open_beside(self.director),
+            Some(PanelAction::ToggleSound) => self.press_sound(),
             None => {}
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
     };
     let play = move || {
         close_if_covering(panels.director);
-        window_bus::send(window_bus::PAGE, &window_bus::PLAY.into());
+        window_bus::send(window_bus::PAGE, &window_bus::PLAY_OPENING.into());
     };
     let on_key = move |event: KeyboardEvent| {
         // The dialog isn't modal, so the browser doesn't handle the key.

@@ -32,7 +32,7 @@ use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
 use crate::web::channel;
-use crate::web::channel::{FromWorker, WireError};
+use crate::web::channel::{ChannelError, FromWorker};
 use crate::web::worker::session_store::{Store, StoreResult};
 
 /// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
@@ -67,8 +67,8 @@ pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let scope = js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>();
-        let words = info.to_string();
-        post(&scope, &FromWorker::Panicked { words });
+        let message = info.to_string();
+        post(&scope, &FromWorker::Panicked { message });
     }));
     let Some(performance) = scope.performance() else {
         panic!("this browser's workers have no clock (performance)");
@@ -204,7 +204,7 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, command: Result<impl Into<Command>, WireError>) {
+    fn command(&mut self, command: Result<impl Into<Command>, ChannelError>) {
         match command {
             Ok(command) => {
                 let now = self.now();

@@ -25,9 +25,9 @@ use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;
 use crate::web::dom::DomScope;
+use crate::web::page::crawl::starfield;
 use crate::web::page::crawl::text_measure::{BODY_FONT, TITLE_FONT, TextMeasurer};
 use crate::web::page::crawl::transcript::Transcript;
-use crate::web::page::crawl::{Controls, starfield};
 
 /// The animation's travel. Rebasing keeps the plane at the very beginning, so the animation can't
 /// end even if no tick runs for a quarter of an hour at the highest speed.
@@ -50,6 +50,19 @@ const MARK: &str = "aria-current";
 
 /// The longest wait for the fonts; after that the system's fonts are used.
 const FONTS_MAX: Duration = Duration::from_secs(3);
+
+/// What the controls show.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Controls {
+    pub scene: Scene,
+    pub is_paused: bool,
+    pub is_plain: bool,
+    /// Nobody has moved for a while.
+    pub is_idle: bool,
+    pub speed_percent: u32,
+    /// The number of lines the crawl is behind, if it is behind.
+    pub lag: Option<u64>,
+}
 
 /// The elements that the view has created.
 pub struct Elements {
@@ -211,15 +224,15 @@ impl Stage {
             return;
         }
         let section = DomScope::new(self.elements.section.clone().into());
-        let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
+        let Controls { scene, is_paused, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
         section.set_root_flag("data-scene", scene.name());
         section.set_root_flag("data-plain", words(is_plain));
         section.set_root_flag("data-idle", words(is_idle));
         section.set_attribute(".card", "aria-hidden", words(scene != Scene::Card));
         // Its text says what a press does, so it isn't a toggle button.
-        section.set_root_flag("data-held", words(is_held));
-        section.set_text(".pause", if is_held { "Resume" } else { "Pause" });
+        section.set_root_flag("data-held", words(is_paused));
+        section.set_text(".pause", if is_paused { "Resume" } else { "Pause" });
         section.set_attribute(".plain", "aria-pressed", words(is_plain));
         section.set_text(".speed", &format!("{speed_percent} %"));
         section.toggle_attribute(".live", "hidden", lag.is_none());

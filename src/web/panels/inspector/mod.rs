@@ -342,7 +342,7 @@ fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::D
         };
         view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
     };
-    let show = format!("{}{}", window_bus::SHOW, kept.seq);
+    let show = format!("{}{}", window_bus::SHOW_IN_CRAWL, kept.seq);
     view! {
         {buttons.map(button).into_iter().collect_view()}
         <button
