@@ -635,8 +635,8 @@ async fn an_empty_list_says_why() {
     };
     for (kept, newer, words) in [
         (0, 0, "Connected. Waiting for the first message."),
-        (3, 0, "No kept message gets through the filter."),
-        (3, 3, "The view is held. What came since isn't shown."),
+        (3, 0, "No messages match the filter."),
+        (3, 3, "View paused. New messages are hidden."),
     ] {
         assert_eq!(said(&stage, kept, newer), words, "{kept} kept, {newer} newer");
     }
@@ -763,7 +763,7 @@ async fn a_fault_stands_beside_its_field() {
         assert!(fault.as_deref().is_some_and(|fault| fault.contains(words)), "{described_by}: {fault:?}");
     }
     let summary = root.query_selector("[role=alert]").ok().flatten().and_then(|alert| alert.text_content());
-    assert!(summary.is_some_and(|words| words.contains("2 fields")));
+    assert!(summary.is_some_and(|words| words.contains("2 highlighted fields")));
     root.remove();
 }
 

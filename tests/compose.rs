@@ -109,24 +109,24 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
     check_faults(
         fields.parse(),
         &[
-            (Field::Topic, "can't hold + or #"),
-            (Field::Payload, "“z” is no hex digit"),
+            (Field::Topic, "can't contain + or #"),
+            (Field::Payload, "Invalid hex digit “z”"),
             (Field::ContentType, "U+0000"),
-            (Field::ResponseTopic, "can't hold + or #"),
+            (Field::ResponseTopic, "can't contain + or #"),
             (Field::CorrelationData, "65536 bytes"),
-            (Field::MessageExpiry, "from 0 to 4294967295, or nothing"),
-            (Field::UserProperty(1), "The value has 65536 bytes"),
+            (Field::MessageExpiry, "from 0 to 4294967295, or leave empty"),
+            (Field::UserProperty(1), "The value is too long: 65536 bytes"),
             (Field::UserProperty(2), "U+0000"),
         ],
     );
-    check_faults(MessageFields::default().parse(), &[(Field::Topic, "Name the topic")]);
+    check_faults(MessageFields::default().parse(), &[(Field::Topic, "Enter a topic")]);
     let not_text = MessageFields {
         topic: "t".into(),
         payload: bytes("ff", PayloadNotation::Hex),
         payload_is_utf8: true,
         ..MessageFields::default()
     };
-    check_faults(not_text.parse(), &[(Field::Payload, "aren't UTF-8")]);
+    check_faults(not_text.parse(), &[(Field::Payload, "isn't valid UTF-8")]);
 }
 
 #[test]
@@ -229,16 +229,16 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
             (Field::KeepAlive, "from 0 to 65535."),
             (Field::SessionSpan, "from 1 to 1193046."),
             (Field::ReceiveMaximum, "from 1 to 65535."),
-            (Field::SubscriptionIdentifier, "from 1 to 268435455, or nothing."),
+            (Field::SubscriptionIdentifier, "from 1 to 268435455, or leave empty."),
             (Field::UserProperty(0), "U+0000"),
-            (Field::WillDelay, "or nothing"),
-            (Field::Will(mqtt_crawl::ui::forms::message::Field::Topic), "Name the topic"),
+            (Field::WillDelay, "or leave empty"),
+            (Field::Will(mqtt_crawl::ui::forms::message::Field::Topic), "Enter a topic"),
             (Field::Will(mqtt_crawl::ui::forms::message::Field::Payload), "hex"),
         ],
     );
     for wrong in ["", " ", "-1", "+5", "1.5", "1e3", "٣", "99999999999999999999"] {
         let fields = Fields { keep_alive_s: wrong.into(), ..Fields::default() };
-        check_faults(fields.parse(), &[(Field::KeepAlive, "whole number")]);
+        check_faults(fields.parse(), &[(Field::KeepAlive, "Enter a number")]);
     }
     // A disabled will has no errors …
     let fields = Fields { has_will: false, will_delay_s: "soon".into(), ..Fields::default() };

@@ -174,25 +174,25 @@ fn typed_rules() {
     check_typed(
         &fields(Source::Found, "", Source::Found, ""),
         &[("line", "a/+")],
-        "speaker found by itself; words found by itself",
+        "speaker: automatic; text: automatic",
     );
     check_typed(
         &fields(Source::Field, "who.name", Source::Payload, ""),
         &[("line", "a/+"), ("speaker", "{.who.name}"), ("words", "{payload}")],
-        "speaker: the field who.name; words: the whole payload",
+        "speaker: field who.name; text: full payload",
     );
     check_typed(
         &fields(Source::Level, "-1", Source::Field, "topic"),
         &[("line", "a/+"), ("speaker", "{-1}"), ("words", "{.topic}")],
-        "speaker: level -1 of the topic; words: the field topic",
+        "speaker: topic level -1; text: field topic",
     );
     check_typed(
         &fields(Source::Nobody, "", Source::Sentence, "the {1} reports {value}"),
         &[("line", "a/+"), ("speaker", ""), ("words", "the {1} reports {value}")],
-        "no speaker; words: the {1} reports {value}",
+        "no speaker; text: the {1} reports {value}",
     );
     let hidden = Fields { topics: "a/+".to_owned(), is_hidden: true, ..Fields::default() };
-    check_typed(&hidden, &[("hide", "a/+")], "not in the crawl");
+    check_typed(&hidden, &[("hide", "a/+")], "hidden from the crawl");
 
     for (fields, faulty) in [
         (Fields::default(), vec![Field::Topics]),

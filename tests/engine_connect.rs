@@ -429,7 +429,7 @@ fn a_reload_takes_session_and_settings_up_again() {
     // The next page gets no options.
     let mut page = Page::new(START + Duration::from_secs(1));
     assert_eq!(page.connect(Some(save.bytes)), [Did::Dial]);
-    assert!(page.notice().contains("kept the session"), "{}", page.notice());
+    assert!(page.notice().contains("restored from this browser"), "{}", page.notice());
     assert_eq!(keep_alive_and_clean_start(&page.accept(1)), (77, false));
     page.save();
     transmits(&mut page.engine);
@@ -534,7 +534,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
         page.engine.handle_timeout(page.now);
         assert_eq!(transmits(&mut page.engine), [Did::Dial]);
         // The missing store is reported only if something should be stored.
-        assert_eq!(page.notice().contains("doesn't answer"), is_lasting);
+        assert_eq!(page.notice().contains("doesn't respond"), is_lasting);
         page.engine.handle_loaded(&key, Ok(None), page.now);
         assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
     }
@@ -553,7 +553,7 @@ fn a_write_that_never_ends_is_given_up() {
         assert!(page.now.since(START) <= Duration::from_secs(15));
         page.engine.handle_timeout(page.now);
     }
-    assert!(page.notice().contains("doesn't answer"), "{}", page.notice());
+    assert!(page.notice().contains("doesn't respond"), "{}", page.notice());
 }
 
 /// An entry that was left behind would make the next page take new messages for old ones, once the broker reuses their

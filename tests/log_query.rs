@@ -170,45 +170,46 @@ fn terms_look_at_topic_qos_retain_and_dup() {
 #[test]
 fn a_wrong_query_is_told_in_words() {
     for (line, at, expected) in [
-        ("qos:3", 0, "After qos: comes 0, 1 or 2, not 3."),
-        ("a qos:", 2, "After qos: comes 0, 1 or 2."),
-        ("a -qos:", 2, "After qos: comes 0, 1 or 2."),
-        ("payload:", 0, "After payload: comes a word or a phrase: payload:on or payload:\"two words\"."),
-        ("payload:\"\"", 0, "After payload: comes a word"),
-        ("character: Leia", 0, "After character: comes a speaker's name: character:Leia."),
-        ("hex:", 0, "After hex: comes each byte in two digits: hex:ff00 or hex:\"ff 00\"."),
-        ("hex:f", 0, "hex:\"ff 00\", not f."),
-        ("hex:0x", 0, "not 0x."),
-        ("-hex:é", 0, "not é."),
+        ("qos:3", 0, "qos: expects 0, 1 or 2 (got 3)."),
+        ("a qos:", 2, "qos: expects 0, 1 or 2."),
+        ("a -qos:", 2, "qos: expects 0, 1 or 2."),
+        ("payload:", 0, "payload: expects a word or a phrase, e.g. payload:on or payload:\"two words\"."),
+        ("payload:\"\"", 0, "payload: expects a word"),
+        ("character: Leia", 0, "character: expects a speaker's name, e.g. character:Leia."),
+        ("hex:", 0, "hex: expects two hex digits per byte, e.g. hex:ff00 or hex:\"ff 00\"."),
+        ("hex:f", 0, "hex:\"ff 00\" (got f)."),
+        ("hex:0x", 0, "(got 0x)."),
+        ("-hex:é", 0, "(got é)."),
         (
             "after:",
             0,
-            "After after: comes a time: 10:05, 10:05:30.5 or 2026-11-21T10:05, each with a Z for UTC, or -5m for five minutes ago.",
+            "after: expects a time, e.g. 10:05, 10:05:30.5 or 2026-11-21T10:05 (add Z for UTC), or -5m for five minutes \
+             ago.",
         ),
-        ("x before:noon", 2, "or -5m for five minutes ago, not noon."),
-        ("after:25:00", 0, "not 25:00."),
-        ("after:10:60", 0, "not 10:60."),
-        ("after:10", 0, "not 10."),
-        ("after:10:00:00.", 0, "not 10:00:00.."),
-        ("after:2026-02-30", 0, "not 2026-02-30."),
-        ("after:-5", 0, "not -5."),
-        ("after:-m", 0, "not -m."),
-        ("after:-5é", 0, "not -5é."),
-        ("after:5m", 0, "not 5m."),
-        ("  qos:-1", 2, "not -1"),
-        ("qos:one", 0, "not one"),
-        ("retain:maybe", 0, "After retain: comes yes or no, not maybe."),
-        ("retain:", 0, "After retain: comes yes or no."),
-        ("ü dup:1", 3, "After dup: comes yes or no, not 1."),
-        ("topic:", 0, "After topic: comes a topic filter"),
-        ("topic: a/b", 0, "After topic: comes a topic filter"),
-        ("topic:a/#/b", 0, "topic:a/#/b: # may only stand alone as the last level"),
-        ("topic:a+", 0, "+ must fill its whole level"),
-        ("on \"two words", 3, "The quotation mark before two words isn't closed."),
-        ("\"", 0, "isn't closed"),
-        (r#""a\""#, 0, "isn't closed"),
-        ("topic:\"a", 0, "isn't closed"),
-        ("qos:123456789012345678901234567890", 0, "not 123456789012345678901234…."),
+        ("x before:noon", 2, "or -5m for five minutes ago (got noon)."),
+        ("after:25:00", 0, "(got 25:00)."),
+        ("after:10:60", 0, "(got 10:60)."),
+        ("after:10", 0, "(got 10)."),
+        ("after:10:00:00.", 0, "(got 10:00:00.)."),
+        ("after:2026-02-30", 0, "(got 2026-02-30)."),
+        ("after:-5", 0, "(got -5)."),
+        ("after:-m", 0, "(got -m)."),
+        ("after:-5é", 0, "(got -5é)."),
+        ("after:5m", 0, "(got 5m)."),
+        ("  qos:-1", 2, "(got -1)."),
+        ("qos:one", 0, "(got one)."),
+        ("retain:maybe", 0, "retain: expects yes or no (got maybe)."),
+        ("retain:", 0, "retain: expects yes or no."),
+        ("ü dup:1", 3, "dup: expects yes or no (got 1)."),
+        ("topic:", 0, "topic: expects a topic filter"),
+        ("topic: a/b", 0, "topic: expects a topic filter"),
+        ("topic:a/#/b", 0, "topic:a/#/b: # must be the last level on its own"),
+        ("topic:a+", 0, "+ must be a whole level"),
+        ("on \"two words", 3, "Missing closing quote after \"two words"),
+        ("\"", 0, "Missing closing quote"),
+        (r#""a\""#, 0, "Missing closing quote"),
+        ("topic:\"a", 0, "Missing closing quote"),
+        ("qos:123456789012345678901234567890", 0, "(got 123456789012345678901234…)."),
     ] {
         let error = Query::parse(line, LocalTime::default()).expect_err(line);
         assert_eq!(error.at, at, "{line}: {error}");
@@ -351,7 +352,7 @@ fn times_bound_what_is_shown() {
 fn too_many_terms_are_told() {
     assert!(Query::parse(&"a ".repeat(Query::TERMS_MAX), LocalTime::default()).is_ok());
     let error = Query::parse(&"a ".repeat(Query::TERMS_MAX + 1), LocalTime::default()).expect_err("too many");
-    assert_eq!((error.at, error.to_string().as_str()), (128, "A filter has at most 64 terms. Leave out the rest."));
+    assert_eq!((error.at, error.to_string().as_str()), (128, "Too many terms (maximum 64)."));
 }
 
 #[test]

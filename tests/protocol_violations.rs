@@ -109,9 +109,12 @@ fn check(case: &Case) {
     assert_eq!(transmits(&mut engine), expected, "{case:?}");
 
     let connection = connection(&mut engine);
-    assert!(connection.words.contains("broke a rule") && connection.words.contains(rule), "{case:?}: {connection:?}");
+    assert!(
+        connection.words.contains("violated the MQTT protocol") && connection.words.contains(rule),
+        "{case:?}: {connection:?}"
+    );
     assert!(connection.shows_fault_of_broker(), "{case:?}");
-    assert_eq!(evidence(&connection, "Broken rule"), Some(rule_of(&connection)), "{case:?}");
+    assert_eq!(evidence(&connection, "Violated rule"), Some(rule_of(&connection)), "{case:?}");
     let shown = evidence(&connection, Evidence::OFFENDING_PACKET).expect("the bytes are shown");
     assert_eq!(unhex(shown), packet, "{case:?}");
     assert!(connection.retry_at.is_some(), "{case:?}: it may be mended by the next time");
@@ -119,7 +122,7 @@ fn check(case: &Case) {
 
 /// The rule ends the sentence that the person reads.
 fn rule_of(connection: &Connection) -> &str {
-    let rule = evidence(connection, "Broken rule").expect("the rule is shown");
+    let rule = evidence(connection, "Violated rule").expect("the rule is shown");
     assert!(connection.words.ends_with(rule), "{connection:?}");
     rule
 }

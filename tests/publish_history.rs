@@ -83,14 +83,17 @@ fn what_a_broker_forbids_has_a_reason() {
             connected(Version::V5, strict()),
             [
                 None,
-                Some("up to QoS 0"),
-                Some("no retained"),
+                Some("maximum QoS is 0"),
+                Some("support retained messages"),
                 None,
-                Some("no subscription identifiers"),
-                Some("60 s are in force"),
+                Some("support subscription identifiers"),
+                Some("60 s (set by the broker)"),
             ],
         ),
-        (connected(Version::V311, lenient()), [None, None, None, Some("MQTT 3.1.1"), Some("MQTT 3.1.1"), None]),
+        (
+            connected(Version::V311, lenient()),
+            [None, None, None, Some("Requires MQTT 5.0"), Some("Requires MQTT 5.0"), None],
+        ),
     ] {
         for (wish, expected) in WISHES.into_iter().zip(expected) {
             let words = unavailable_reason(&standing, wish);
@@ -126,26 +129,26 @@ fn the_terms_list_all_that_the_broker_said() {
         listed(&connected(Version::V5, strict())),
         [
             "Protocol: MQTT 5.0",
-            "Client identifier: c",
+            "Client ID: c",
             "Keep alive: 60 s",
-            "Session kept after a lost connection: no",
-            "Highest QoS to publish with: 0",
+            "Session expiry: no",
+            "Maximum QoS: 0",
             "Retained messages: no",
-            "Filters with + and #: no",
+            "Wildcard subscriptions: no",
             "Shared subscriptions: no",
             "Subscription identifiers: no",
-            "Largest packet: 20,000 bytes",
-            "Messages under way to it (Receive Maximum): 10",
+            "Maximum packet size: 20,000 bytes",
+            "Receive maximum: 10",
             "Topic aliases: no",
         ]
     );
     let all = listed(&connected(Version::V5, lenient()));
     for line in [
-        "Session kept after a lost connection: for ever",
-        "Largest packet: any",
+        "Session expiry: unlimited",
+        "Maximum packet size: unlimited",
         "Topic aliases: up to 2,000",
         "Response information: answers/",
-        "Its words: <b>hello</b>",
+        "Reason: <b>hello</b>",
         "User property: deck: 7",
     ] {
         assert!(all.iter().any(|found| found == line), "no {line} in {all:#?}");
@@ -154,7 +157,7 @@ fn the_terms_list_all_that_the_broker_said() {
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
         let standing = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
-        let line = format!("Session kept after a lost connection: {words}");
+        let line = format!("Session expiry: {words}");
         assert!(listed(&standing).contains(&line), "no {line}");
     }
     // 3.1.1 states none of that.
@@ -168,7 +171,7 @@ fn end(outbox: &mut Outbox, number: u64, outcome: PublishOutcome) {
 #[test]
 fn each_message_is_listed_with_its_outcome_newest_first() {
     let mut outbox = Outbox::default();
-    assert_eq!(outbox.words(), "Nothing was sent from this page yet.");
+    assert_eq!(outbox.words(), "No messages sent yet.");
     let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     end(&mut outbox, 2, PublishOutcome::Failed("no".into()));
@@ -183,7 +186,7 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
     ];
     assert_eq!(outcomes, expected);
     assert_eq!(outbox.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
-    assert_eq!(outbox.words(), "4 sent: 1 waiting, 1 done, 1 failed, 1 unknown.");
+    assert_eq!(outbox.words(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed.");
     // A repeated outcome changes nothing.
     end(&mut outbox, 2, PublishOutcome::Done);
     assert_eq!(outbox.counts().done, 1);
@@ -199,7 +202,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
     assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
     // One that is no longer listed still counts.
     end(&mut outbox, 1, PublishOutcome::Done);
-    assert_eq!(outbox.words(), "1,000 sent: 999 waiting, 1 done.");
+    assert_eq!(outbox.words(), "1,000 sent, 999 waiting, 1 delivered.");
     outbox.abandon("the worker died");
     assert_eq!(outbox.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
     assert!(
@@ -236,7 +239,7 @@ fn without_a_connection_it_is_said_that_messages_wait() {
     ] {
         let words = outbox.waiting_words(state);
         assert_eq!(words.is_some(), says, "{state:?}");
-        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));
+        assert!(words.is_none_or(|words| words.contains("maximum 10,000") && words.contains("queued: 1 ")));
     }
 }
 

@@ -131,13 +131,13 @@ fn every_reason_of_a_connack() {
 fn every_return_code_of_a_3_1_1_connack() {
     for (code, retry, words) in [
         (1, Never, "version"),
-        (2, Never, "client identifier"),
-        (3, Soon, "can't take connections right now"),
-        (4, Never, "user name or the password"),
-        (5, Never, "doesn't allow"),
+        (2, Never, "client ID"),
+        (3, Soon, "can't accept connections right now"),
+        (4, Never, "user name or password"),
+        (5, Never, "doesn't authorize"),
         // Reserved for later: as unspecific as a refusal can be.
-        (6, Soon, "refused"),
-        (255, Soon, "refused"),
+        (6, Soon, "rejected"),
+        (255, Soon, "rejected"),
     ] {
         let number = format!("return code {code}");
         let answer = format!("20 02 00 {code:02x}");

@@ -225,7 +225,7 @@ async fn exactly_once_over_a_reload() {
     page.serve(MESSAGE).await;
     let (received, notice) = page.received_and_notice();
     assert_eq!(received, 0, "the same message twice");
-    assert!(notice.contains("kept the session"), "{notice}");
+    assert!(notice.contains("restored from this browser"), "{notice}");
     page.serve(&[0x62, 2, 0, 9]).await;
     page.serve(MESSAGE).await;
     assert_eq!(page.received_and_notice().0, 1, "a new message under the same identifier");
@@ -247,5 +247,5 @@ async fn without_a_store_the_page_says_so_and_goes_on() {
     page.serve(MESSAGE).await;
     let (received, notice) = page.received_and_notice();
     assert_eq!(received, 1);
-    assert!(notice.contains("doesn't keep the session (VersionError"), "{notice}");
+    assert!(notice.contains("can't be saved in this browser (VersionError"), "{notice}");
 }

@@ -113,10 +113,10 @@ fn faults_of_a_plan_are_told_by_field() {
         }
     };
     check("a/{speaker}", " 0s ", &[]);
-    check("", "1s", &[(Field::Topic, "Name the topic that the lines go to.")]);
-    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "A unit is missing; did you mean 1s?")]);
+    check("", "1s", &[(Field::Topic, "Enter a topic.")]);
+    check("a/#", "1", &[(Field::Topic, "can't contain + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
     check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
-    check("a", "25h", &[(Field::Interval, "A day (24h) is the longest.")]);
+    check("a", "25h", &[(Field::Interval, "Maximum 24h.")]);
 }
 
 #[test]
@@ -136,11 +136,9 @@ fn a_message_is_repeated_as_it_is_typed() {
     assert_eq!((manner.qos, manner.retain), (QoS::ExactlyOnce, true));
     assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
     assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
-    for (interval, times, words) in [
-        ("9ms", "", "10 ms is the shortest"),
-        ("1s", "0", "whole number from 1 to 1000000"),
-        ("", "", "Write a number"),
-    ] {
+    for (interval, times, words) in
+        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Write a number")]
+    {
         let faults = parse(interval, times).expect_err(words);
         assert!(faults[0].words.contains(words), "{faults:?}");
     }
@@ -152,20 +150,20 @@ fn how_far_it_is_in_words() {
     let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
         assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
     };
-    let counts = "1,012 sent, 1,010 done";
+    let counts = "1,012 sent, 1,010 acknowledged";
     check(&view(TransmissionState::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
     check(&view(TransmissionState::Playing), Repeat::UntilStopped, &format!("Line 12 of 120 · {counts}"));
-    check(&view(TransmissionState::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, at rest · {counts}"));
+    check(&view(TransmissionState::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, paused · {counts}"));
     check(&view(TransmissionState::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
     let failed = TransmissionView {
         failed: 2,
-        failures: vec![PublishOutcome::Failed("the broker refused it: x".to_owned())],
+        failures: vec![PublishOutcome::Failed("rejected by the broker: x".to_owned())],
         ..view(TransmissionState::Over)
     };
-    check(&failed, Repeat::ONCE, &format!("Every line had its turn · {counts}, 2 failed"));
+    check(&failed, Repeat::ONCE, &format!("Finished · {counts}, 2 failed"));
     assert_eq!(
         repeat_words(&failed),
-        format!("It went out as often as it should: {counts}, 2 failed. Why: the broker refused it: x.")
+        format!("Repeat finished: {counts}, 2 failed. Last failure: rejected by the broker: x.")
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));

@@ -378,7 +378,7 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     assert_eq!(view.statuses, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
     assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), TransmissionState::Over));
     let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
-    assert!(words.contains("refused"), "{words}");
+    assert!(words.contains("rejected"), "{words}");
     // An invalid topic isn't even sent.
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));

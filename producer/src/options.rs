@@ -341,7 +341,7 @@ mod tests {
         check(&["a", "--qos", "3"], "0, 1 or 2");
         check(&["a", "--start", "0"], "counted from 1");
         check(&["a", "--protocol", "4"], "auto, 5, 3.1.1");
-        check(&["a", "--broker", "127.0.0.1"], "how to connect");
+        check(&["a", "--broker", "127.0.0.1"], "has no scheme");
         check(&["a", "--broker", "mqtt://me:secret@host"], "user name or password");
         check(&["a", "--password-file", "b"], "--username");
         check(&["a", "--password", "b"], "unexpected argument");

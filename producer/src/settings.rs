@@ -166,7 +166,7 @@ mod tests {
         check("mqtt://127.0.0.1", |s| s.first_line = 4, 3, "no line 4 to start with");
         check("mqtt://127.0.0.1", |s| s.first_line = 0, 3, "no line 0 to start with");
         check("mqtt://127.0.0.1", |_| {}, 0, "holds no line");
-        check("mqtt://127.0.0.1", |s| s.topic = "a/#".to_owned(), 3, "can't hold + or #");
+        check("mqtt://127.0.0.1", |s| s.topic = "a/#".to_owned(), 3, "can't contain + or #");
         check("mqtt://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "mqtt:// isn't encrypted");
         check("wss://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "");
         check("mqtt://127.0.0.1", |s| s.password = Some(Vec::new()), 3, "needs a user name");

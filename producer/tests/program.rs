@@ -392,9 +392,9 @@ fn wrong_use_is_told_before_anything_is_sent() {
     check(&[script, "--broker", "htps://127.0.0.1/?token=hunter2"], "htps");
     check(&[missing], "can't be read");
     check(&[empty], "no line that can be sent");
-    check(&[script, "--broker", "127.0.0.1:1883"], "how to connect");
+    check(&[script, "--broker", "127.0.0.1:1883"], "has no scheme");
     check(&[script, "--broker", "mqtt://127.0.0.1:0"], "port");
-    check(&[script, "--topic", "a/#"], "can't hold + or #");
+    check(&[script, "--topic", "a/#"], "can't contain + or #");
     check(&[script, "--topic", ""], "topic is empty");
     check(&[script, "--start", "4"], "no line 4");
     check(&[script, "--qos", "3"], "0, 1 or 2");
@@ -421,7 +421,7 @@ fn a_broker_that_cannot_be_reached_is_told() {
         assert_eq!(ended.stdout, "0 of 3 lines acknowledged\n");
     };
     check(format!("mqtt://127.0.0.1:{}", free_port()), "connection refused");
-    check(format!("mqtt://127.0.0.1:{}", answering(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "broke a rule of MQTT");
+    check(format!("mqtt://127.0.0.1:{}", answering(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "violated the MQTT protocol");
     check(format!("mqtt://127.0.0.1:{}", answering(b"")), "instead of answering CONNECT");
     check(format!("ws://127.0.0.1:{}/", answering(b"HTTP/1.1 404 Not Found\r\n\r\n")), "HTTP 404");
     check(format!("ws://127.0.0.1:{}/", answering(b"\x20\x02\x00\x00")), "doesn't speak WebSocket");
@@ -462,10 +462,10 @@ fn a_wrong_password_is_told_and_not_tried_again() {
     };
     check("auto", Some(name), password, 0, "Connected");
     check("3.1.1", Some(name), password, 0, "Connected");
-    check("auto", Some(name), "wrong pony", 3, "doesn't allow this connection");
-    check("5", Some(name), "wrong pony", 3, "doesn't allow this connection");
+    check("auto", Some(name), "wrong pony", 3, "doesn't authorize this connection");
+    check("5", Some(name), "wrong pony", 3, "doesn't authorize this connection");
     check("3.1.1", Some(name), "wrong pony", 3, "(3.1.1 return code 5)");
-    check("auto", None, "wrong pony", 3, "doesn't allow this connection");
+    check("auto", None, "wrong pony", 3, "doesn't authorize this connection");
 
     let file = broker.folder.path().join("password");
     std::fs::write(&file, format!("{password}\n")).expect("a file");

@@ -226,12 +226,12 @@ impl LinkSettings {
             }
         }
         if self.topics.is_empty() {
-            fault(Field::Topic(0), "Name at least one topic to listen to.".to_owned());
+            fault(Field::Topic(0), "Enter at least one topic (# for all).".to_owned());
         }
         let client_id = self.client_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(tab_client_id);
         let user_name = self.user_name.as_deref().filter(|name| !name.is_empty());
         for (field, name, text) in [
-            (Field::ClientId, "client identifier", client_id),
+            (Field::ClientId, "client ID", client_id),
             (Field::UserName, "user name", user_name.unwrap_or_default()),
             (Field::Password, "password", password),
         ] {
@@ -240,7 +240,7 @@ impl LinkSettings {
             }
         }
         if self.version == Some(Version::V311) && user_name.is_none() && !password.is_empty() {
-            let words = "MQTT 3.1.1 can't send a password without a user name. Fill in the user name too.";
+            let words = "MQTT 3.1.1 can't send a password without a user name. Enter a user name, too.";
             fault(Field::UserName, words.to_owned());
         }
         match broker {
@@ -357,8 +357,7 @@ impl Reader {
             let is_private = matches!(field, Field::Broker | Field::UserName);
             self.link.holds_password |= is_private;
             let shown = if is_private { "it".to_owned() } else { format!("{raw_value:?}") };
-            let words =
-                format!("The link's {key} can't be read: {shown} isn't text in percent-encoding (a % is written %25).");
+            let words = format!("Invalid {key} in link: {shown} isn't valid percent-encoding (write % as %25).");
             return self.fault(field, words);
         };
         if key == "topic" {
@@ -369,7 +368,7 @@ impl Reader {
         }
         if self.seen.contains(&key) {
             self.link.holds_password |= credentials::redact_url(&value) != value;
-            return self.fault(field, format!("The link gives {key} twice. It may be there once."));
+            return self.fault(field, format!("Link parameter {key} is given twice."));
         }
         self.read_value(&key, field, value);
         self.seen.push(key);
@@ -384,21 +383,21 @@ impl Reader {
                 "0" => settings.qos = QoS::AtMostOnce,
                 "1" => settings.qos = QoS::AtLeastOnce,
                 "2" => settings.qos = QoS::ExactlyOnce,
-                _ => self.fault(field, format!("The link's qos is {value:?}; it may be 0, 1 or 2.")),
+                _ => self.fault(field, format!("Invalid qos in link: {value:?} (use 0, 1 or 2).")),
             },
             "protocol" => match protocol_from(&value) {
                 Some(version) => settings.version = version,
-                None => self.fault(field, format!("The link's protocol is {value:?}; it may be auto, 5 or 3.1.1.")),
+                None => self.fault(field, format!("Invalid protocol in link: {value:?} (use auto, 5 or 3.1.1).")),
             },
             "view" => match View::ALL.into_iter().find(|view| view.name() == value) {
                 Some(view) => settings.view = view,
-                None => self.fault(field, format!("The link's view is {value:?}; it may be split, crawl or console.")),
+                None => self.fault(field, format!("Invalid view in link: {value:?} (use split, crawl or console).")),
             },
             "connect" => match value.as_str() {
                 "1" => self.link.connect = true,
                 "0" => {}
                 _ => {
-                    let words = format!("The link's connect is {value:?}; it may be 1, to connect on load.");
+                    let words = format!("Invalid connect in link: {value:?} (use 1 to connect on load).");
                     self.fault(field, words);
                 }
             },
@@ -417,25 +416,25 @@ impl Reader {
             "intro" => settings.opening.intro = value,
             "pace" => match Pace::from_name(&value) {
                 Some(pace) => settings.opening.pace = pace,
-                None => self.fault(field, format!("The link's pace is {value:?}; it may be all, film or latest.")),
+                None => self.fault(field, format!("Invalid pace in link: {value:?} (use all, film or latest).")),
             },
             "opening" => match OpeningMode::from_name(&value) {
                 Some(mode) => settings.opening.mode = Some(mode),
                 None => {
-                    let words = format!("The link's opening is {value:?}; it may be yield, always or off.");
+                    let words = format!("Invalid opening in link: {value:?} (use yield, always or off).");
                     self.fault(field, words);
                 }
             },
             "stars" => match value.as_str() {
                 "1" => settings.opening.has_stars = true,
                 "0" => settings.opening.has_stars = false,
-                _ => self.fault(field, format!("The link's stars is {value:?}; it may be 1 or 0.")),
+                _ => self.fault(field, format!("Invalid stars in link: {value:?} (use 1 or 0).")),
             },
             "speed" => match Opening::speed_from(&value) {
                 Some(percent) => settings.opening.speed_percent = percent,
                 None => {
                     let words =
-                        format!("The link's speed is {value:?}; it may be {}, in percent.", SPEED_NAMES.join(", "));
+                        format!("Invalid speed in link: {value:?} (use {}, in percent).", SPEED_NAMES.join(", "));
                     self.fault(field, words);
                 }
             },
@@ -453,14 +452,14 @@ impl Reader {
             url = redacted;
             self.fault(
                 Field::Broker,
-                "The link's broker URL held a user name or password. It was taken out: enter it in the fields below. If \
-                 it was a real password, change it: links are passed on and stay in the history."
+                "The user name or password in the link's broker URL was removed. Enter it in the fields below. If it \
+                 was a real password, change it: links get shared and stay in browser history."
                     .to_owned(),
             );
         } else if redacted != url {
             self.link.notices.push(
-                "The link's broker URL holds a credential. It is used now, and was taken out of the address bar: links \
-                 are passed on and stay in the history."
+                "The link's broker URL contains a credential. It is used now, and was removed from the address bar: \
+                 links get shared and stay in browser history."
                     .to_owned(),
             );
         }
@@ -484,16 +483,16 @@ impl Reader {
         }
         let mapping = &mut self.link.settings.mapping;
         if let Err(error) = mapping.read(key, value) {
-            self.fault(Field::Link, format!("The link's {key} is {value:?}. {error}"));
+            self.fault(Field::Link, format!("Invalid {key} in link: {value:?}. {error}"));
         }
     }
 
     /// Reports a wildcard that was written unencoded, a likely mistake.
     fn notice_raw_plus(&mut self, raw: &str, topic: &str) {
         if raw.split('/').any(|level| level == "+") {
-            self.link.notices.push(format!(
-                "In a link a + means a space, so the topic was read as {topic:?}. Write %2B for the wildcard +."
-            ));
+            self.link
+                .notices
+                .push(format!("In a link + means a space, so the topic is {topic:?}. Write %2B for the wildcard +."));
         }
     }
 
@@ -504,12 +503,12 @@ impl Reader {
             self.link.holds_password = true;
             let key = shown;
             self.link.notices.push(format!(
-                "The link holds {key:?}. A link never carries a password, so it was ignored. If it was a real one, change it: \
-                 links are passed on and stay in the history."
+                "Link parameter {key:?} was ignored: a link never contains a password. If it was a real one, change \
+                 it: links get shared and stay in browser history."
             ));
             return;
         }
-        self.link.notices.push(format!("The link holds {key:?}, which this app doesn't know. It was ignored."));
+        self.link.notices.push(format!("Unknown link parameter {key:?} was ignored."));
     }
 
     fn fault(&mut self, field: Field, words: String) {

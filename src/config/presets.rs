@@ -33,76 +33,76 @@ pub enum AddressHint {
 /// broker.
 pub const PRESETS: &[Preset] = &[
     Preset {
-        name: "This station",
+        name: "Built-in broker",
         place: AddressHint::Here("/mqtt"),
         version: None,
         qos: None,
-        hint: "The broker built into the server this page came from.",
+        hint: "The broker running on the server that hosts this page.",
     },
     Preset {
-        name: "This station, as Diffusion",
+        name: "Built-in broker (Diffusion mode)",
         place: AddressHint::Here("/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
-        hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
-               and password if the station has a list of users.",
+        hint: "The built-in broker emulating Diffusion: MQTT 5.0 only, subscriptions at QoS 0, user name and \
+               password if the server has a list of users.",
     },
     Preset {
         name: "Diffusion",
         place: AddressHint::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
-        hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
-               permission to read a topic it stays silent.",
+        hint: "MQTT 5.0 only, subscriptions at QoS 0. Use the name and password of a Diffusion principal. Topics you \
+               aren't allowed to read deliver nothing, without an error.",
     },
     Preset {
         name: "Mosquitto test server",
         place: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
         qos: None,
-        hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
+        hint: "Public, unencrypted. Anyone can read what you publish. Not available from https pages.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
         place: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
         qos: None,
-        hint: "Public: everybody sees what is published there.",
+        hint: "Public. Anyone can read what you publish.",
     },
     Preset {
         name: "EMQX public broker",
         place: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
         qos: None,
-        hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
+        hint: "Public. Anyone can read what you publish. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
         place: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
         qos: None,
-        hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
+        hint: "Public. Anyone can read what you publish. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
         place: AddressHint::At("ws://localhost:8080/mqtt"),
         version: None,
         qos: None,
-        hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
+        hint: "Path /mqtt. A user name is required even when the password is a JWT.",
     },
     Preset {
         name: "RabbitMQ",
         place: AddressHint::At("ws://localhost:15675/ws"),
         version: None,
         qos: None,
-        hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
+        hint: "Requires the rabbitmq_web_mqtt plugin; port 15675, path /ws.",
     },
     Preset {
-        name: "My own broker",
+        name: "Custom",
         place: AddressHint::Own,
         version: None,
         qos: None,
-        hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
+        hint: "Any broker with a WebSocket listener. Enter the full WebSocket URL, including the path.",
     },
 ];
 

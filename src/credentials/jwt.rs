@@ -74,18 +74,18 @@ impl Jwt {
     /// The text that describes the token.
     pub fn words(&self, now: Instant) -> String {
         let whose = match &self.subject {
-            Some(subject) => format!("A signed token (JWT) of “{subject}”"),
-            None => "A signed token (JWT) that names nobody".to_owned(),
+            Some(subject) => format!("JWT for “{subject}”"),
+            None => "JWT without subject".to_owned(),
         };
         match (self.expires_at, self.not_before) {
             (Some(expires_at), _) if self.has_expired(now) => {
-                format!("{whose}. It expired on {}: put in a new one.", Utc(expires_at))
+                format!("{whose}. Expired on {}. Enter a new token.", Utc(expires_at))
             }
             (_, Some(not_before)) if not_before > now => {
-                format!("{whose}. It holds only from {} on.", Utc(not_before))
+                format!("{whose}. Valid from {}.", Utc(not_before))
             }
-            (Some(expires_at), _) => format!("{whose}. It expires on {}.", Utc(expires_at)),
-            (None, _) => format!("{whose}. It never expires."),
+            (Some(expires_at), _) => format!("{whose}. Expires on {}.", Utc(expires_at)),
+            (None, _) => format!("{whose}. Never expires."),
         }
     }
 }
@@ -131,27 +131,21 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_told_in_words() {
+    fn claims_are_described() {
         for (claims, words) in [
-            (
-                r#"{"sub":"alice","exp":1795258800}"#,
-                "A signed token (JWT) of “alice”. It expires on 2026-11-21 at 11:00:00 UTC.",
-            ),
+            (r#"{"sub":"alice","exp":1795258800}"#, "JWT for “alice”. Expires on 2026-11-21 at 11:00:00 UTC."),
             (
                 r#"{"sub":"alice","exp":1795255200}"#,
-                "A signed token (JWT) of “alice”. It expired on 2026-11-21 at 10:00:00 UTC: put in a new one.",
+                "JWT for “alice”. Expired on 2026-11-21 at 10:00:00 UTC. Enter a new token.",
             ),
-            (r#"{"iat":1}"#, "A signed token (JWT) that names nobody. It never expires."),
+            (r#"{"iat":1}"#, "JWT without subject. Never expires."),
             (
                 r#"{"sub":"b","exp":1795258800.5,"nbf":1795255201}"#,
-                "A signed token (JWT) of “b”. It holds only from 2026-11-21 at 10:00:01 UTC on.",
+                "JWT for “b”. Valid from 2026-11-21 at 10:00:01 UTC.",
             ),
             // Types that the RFC doesn't allow, and times out of range.
-            (r#"{"sub":7,"exp":"soon"}"#, "A signed token (JWT) that names nobody. It never expires."),
-            (
-                r#"{"exp":-5}"#,
-                "A signed token (JWT) that names nobody. It expired on 1970-01-01 at 00:00:00 UTC: put in a new one.",
-            ),
+            (r#"{"sub":7,"exp":"soon"}"#, "JWT without subject. Never expires."),
+            (r#"{"exp":-5}"#, "JWT without subject. Expired on 1970-01-01 at 00:00:00 UTC. Enter a new token."),
         ] {
             let jwt = Jwt::recognise(&token(r#"{"alg":"HS256"}"#, claims)).expect(claims);
             assert_eq!(jwt.words(NOW), words);
@@ -161,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn other_passwords_are_no_tokens() {
+    fn other_passwords_are_not_recognised() {
         let good = token(r#"{"alg":"HS256"}"#, "{}");
         assert!(Jwt::recognise(&format!("  {good}\n")).is_some(), "pasted with a line's end");
         for password in [
@@ -181,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_when_its_words_change() {
+    fn next_change_is_the_next_claim_time() {
         let jwt = Jwt {
             expires_at: Some(Instant::from_millis(9)),
             not_before: Some(Instant::from_millis(5)),

@@ -185,7 +185,7 @@ impl Engine {
     /// Handles expired deadlines of the connect gate and of the store.
     pub(super) fn handle_gate_timeout(&mut self, now: Instant) {
         if self.saving_until.is_some_and(|until| until <= now) {
-            self.handle_saved(Err("it doesn't answer".to_owned()));
+            self.handle_saved(Err("the store doesn't respond".to_owned()));
         }
         if let Some(lasting) = self.persistent.as_mut().filter(|lasting| lasting.ages_at <= now) {
             lasting.is_aging = true;
@@ -193,7 +193,7 @@ impl Engine {
         match self.gate {
             ConnectGate::NegotiatingTabs { until } if until <= now => self.load(now),
             ConnectGate::LoadingSession { until, .. } if until <= now => {
-                self.session_loaded(Err("it doesn't answer".to_owned()), now);
+                self.session_loaded(Err("the store doesn't respond".to_owned()), now);
             }
             _ => {}
         }
@@ -254,7 +254,7 @@ impl Engine {
         }
         if !self.has_store {
             self.connect(more, None, now);
-            return self.give_up_persistence("it has no store");
+            return self.give_up_persistence("no storage available");
         }
         if self.page_options.is_some() && !more.lasts() {
             self.session_to_delete = Some(key);
@@ -282,7 +282,7 @@ impl Engine {
         if let Some(words) = failed {
             self.give_up_persistence(&words);
         } else if goes_on && self.connection.state == ConnectionState::Connecting {
-            let words = "This browser kept the session and its settings: it goes on where the last page left it.";
+            let words = "Session and settings restored from this browser.";
             self.note(words.to_owned());
         }
     }
@@ -320,10 +320,10 @@ impl Engine {
         let broker = credentials::redact_url(broker);
         let words = match why {
             YieldReason::Taken => format!(
-                "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \
-                 out for ever. Use another client identifier, close the other tab, or take over."
+                "Another tab is already connected to {broker} as “{client_id}”; the two would keep disconnecting each \
+                 other. Use another client ID, close the other tab, or take over."
             ),
-            YieldReason::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
+            YieldReason::TakenOver => format!("Another tab took over the connection “{client_id}”."),
         };
         self.connection =
             Connection { state: ConnectionState::Stopped, words, can_take_over: true, ..Connection::default() };
@@ -336,9 +336,8 @@ impl Engine {
         // The stored entry is out of date from here on: packet identifiers are used again, so a new message would be
         // taken for an old one.
         self.session_to_delete = Some(lasting.key);
-        self.connection.notice = Some(format!(
-            "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
-        ));
+        self.connection.notice =
+            Some(format!("The session can't be saved in this browser ({words}); reloading loses unfinished messages."));
         self.page_dirty = true;
     }
 }

@@ -115,13 +115,11 @@ impl DiagnosisInput<'_> {
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.offline {
-            advice.push(advice_text(
-                "This computer is offline, says the browser. Connecting goes on by itself once it isn't.",
-            ));
+            advice.push(advice_text("You're offline. Connecting will resume when you're back online."));
         }
         if let Some(expired_at) = self.url_expired_at.map(Utc) {
             advice.push(advice_text(format!(
-                "The credential in the broker URL expired on {expired_at}: get a new URL, put it in, and connect again."
+                "The credential in the broker URL expired on {expired_at}. Enter a new URL and connect again."
             )));
         }
         advice.extend(repeated_failures::advice(self.failure, self.recurrence, self.client_id));
@@ -139,10 +137,12 @@ impl DiagnosisInput<'_> {
                 advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
-                advice.push(advice_text("Tell whoever runs the broker; the bytes it sent are shown below."));
+                advice.push(advice_text(
+                    "Report this to the broker's administrator; the bytes received are shown below.",
+                ));
             }
             Failure::Silent(Stage::Online) => {
-                advice.push(advice_text("The network between here and the broker may have gone without a word."));
+                advice.push(advice_text("The network may have dropped silently."));
             }
             Failure::Closed { .. } | Failure::CannotSend(_) => {}
         }
@@ -159,12 +159,12 @@ impl DiagnosisInput<'_> {
         }
         match attempt.opened {
             None => {
-                note("WebSocket", format!("not open after {}", format::duration(self.failed_at.since(attempt.began))));
+                note("WebSocket", format!("failed after {}", format::duration(self.failed_at.since(attempt.began))));
             }
             Some(opened) => note(
                 "WebSocket",
                 format!(
-                    "open after {}, ended after {}",
+                    "opened in {}, closed after {}",
                     format::duration(opened.since(attempt.began)),
                     format::duration(self.failed_at.since(opened))
                 ),
@@ -187,7 +187,7 @@ impl DiagnosisInput<'_> {
             }
             Failure::Disconnected(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
             Failure::Violation(Violation { rule, excerpt, .. }) => {
-                note("Broken rule", (*rule).to_owned());
+                note("Violated rule", (*rule).to_owned());
                 if !excerpt.is_empty() {
                     note(Evidence::OFFENDING_PACKET, hex(excerpt));
                 }
@@ -207,28 +207,28 @@ impl DiagnosisInput<'_> {
         let (host, port) = (url.host(), url.port());
         if BLOCKED_PORTS.contains(&port) || BLOCKED_RANGE.contains(&port) {
             return vec![advice_text(format!(
-                "Browsers block port {port}, which belongs to another service. Give the broker's WebSocket listener \
-                 another port, such as 8083 or 9001."
+                "Browsers block port {port}, which is reserved for another service. Use another port for the broker's \
+                 WebSocket listener, such as 8083 or 9001."
             ))];
         }
         let tls = url.scheme() == Scheme::Wss;
         let mut advice = self.blocked_by_browsers(url);
         if TCP_PORTS.contains(&port) {
             advice.push(advice_text(format!(
-                "Port {port} is usually the broker's TCP port. A browser needs its WebSocket port: often 8083, 8080, \
-                 9001 or 8000."
+                "Port {port} is normally MQTT over TCP. Browsers need the WebSocket port, often 8083, 8080, 9001 or \
+                 8000."
             )));
         }
         if tls && PLAIN_PORTS.contains(&port) {
-            advice.push(advice_text(format!("Port {port} usually has no TLS: try {}.", with_scheme(url, "ws"))));
+            advice.push(advice_text(format!("Port {port} normally has no TLS. Try {}.", with_scheme(url, "ws"))));
         }
         if !tls && TLS_PORTS.contains(&port) {
-            advice.push(advice_text(format!("Port {port} usually has TLS: try {}.", with_scheme(url, "wss"))));
+            advice.push(advice_text(format!("Port {port} normally has TLS. Try {}.", with_scheme(url, "wss"))));
         }
         if tls {
             advice.push(Advice {
-                words: "The browser may not trust the broker's certificate. Open its address in a tab, look at the \
-                        warning, accept it if it is your own, then come back."
+                words: "The browser may not trust the broker's certificate. Open the address in a tab, check the \
+                        warning, accept it if the certificate is yours, then come back."
                     .to_owned(),
                 link: Some(with_scheme(url, "https")),
             });
@@ -236,33 +236,33 @@ impl DiagnosisInput<'_> {
         let waited = self.failed_at.since(self.attempt.began);
         advice.push(if waited >= AT_ONCE && self.has_failed_at_once {
             advice_text(format!(
-                "Firefox waits after failures before it connects again, up to a minute, and it may be doing so: wait, or \
-                 open the page in another browser. Earlier attempts failed at once, so check that the broker runs and \
-                 that port {port} on {host} is its WebSocket listener."
+                "Firefox delays new connections after failures, by up to a minute. Wait, or open the page in another \
+                 browser. Earlier attempts failed immediately: check that the broker is running and that {host}:{port} \
+                 is its WebSocket port."
             ))
         } else if waited >= AT_ONCE {
             advice_text(format!(
-                "Nothing answered for {}: check the host name {host}, and firewalls on the way. After failures \
-                 Firefox itself waits before it connects again, up to a minute.",
+                "No response from {host} for {}. Check the host name and any firewall. Firefox also delays new \
+                 connections after failures, by up to a minute.",
                 format::duration(waited)
             ))
         } else {
-            advice_text(format!("Check that the broker runs and that port {port} on {host} is its WebSocket listener."))
+            advice_text(format!("Check that the broker is running and that {host}:{port} is its WebSocket port."))
         });
         advice.push(match url.path() {
-            "" | "/" => advice_text(
-                "Check the path: this address has none. Most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws.",
-            ),
+            "" | "/" => {
+                advice_text("The URL has no path. Most brokers use /mqtt (Diffusion: /diffusion, RabbitMQ: /ws).")
+            }
             path => advice_text(format!(
-                "Check the path {path}: most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws."
+                "Check the path {path}. Most brokers use /mqtt (Diffusion: /diffusion, RabbitMQ: /ws)."
             )),
         });
         if !tls && !TLS_PORTS.contains(&port) {
-            advice.push(advice_text(format!("If the listener uses TLS, the address is {}.", with_scheme(url, "wss"))));
+            advice.push(advice_text(format!("If the listener uses TLS, use {}.", with_scheme(url, "wss"))));
         }
         advice.push(advice_text(
-            "A WebSocket that doesn't offer the subprotocol mqtt isn't a broker's: check that another service doesn't \
-             have this port.",
+            "Check that no other service is using this port: a WebSocket server that isn't a broker doesn't offer the \
+             subprotocol mqtt.",
         ));
         advice
     }
@@ -274,17 +274,17 @@ impl DiagnosisInput<'_> {
             advice.push(advice_text(words));
         } else if self.page.is_https && url.scheme() == Scheme::Ws {
             advice.push(advice_text(
-                "Safari opens no ws:// address from a page that came over https, not even on this machine: use wss://, \
-                 another browser, or open the page over http.",
+                "Safari blocks ws:// from https pages, even to this machine. Use wss:// or another browser, or open \
+                 the page over http.",
             ));
         }
         if self.page.is_public && url.is_local() {
             advice.push(advice_text(if self.page.is_https {
-                "Chrome and Edge from version 147 on ask whether this page may open addresses of the local network: \
-                 answer their question, or allow it in the site's settings, beside the address."
+                "Chrome and Edge (version 147 and later) ask for permission to access the local network. Allow it when \
+                 asked, or in the site settings next to the address."
             } else {
-                "Over http, Chrome and Edge from version 147 on let a page from the internet open no address of the \
-                 local network, and don't ask: open the page over https, or from this network."
+                "Chrome and Edge (version 147 and later) block access to the local network from internet pages over \
+                 http. Open the page over https, or from this network."
             }));
         }
         advice
@@ -294,20 +294,23 @@ impl DiagnosisInput<'_> {
         let mut advice = Vec::new();
         if !self.with_credentials {
             advice.push(advice_text(
-                "If the broker asks for a user name and password, enter them: some hang up without a word.",
+                "If the broker requires a user name and password, enter them: some brokers close the connection \
+                 without giving a reason.",
             ));
         }
-        advice.push(advice_text("Check that this WebSocket belongs to an MQTT broker, and not to another service."));
+        advice.push(advice_text("Check that this WebSocket belongs to an MQTT broker, not to another service."));
         advice.push(advice_text(if self.client_id.is_empty() {
-            "Enter a client identifier: some brokers hang up on an empty one.".to_owned()
+            "Enter a client ID: some brokers drop connections without one.".to_owned()
         } else {
             format!(
-                "Try another client identifier than “{}”: some brokers hang up on one that isn't allowed or is in use.",
+                "Try a client ID other than “{}”: some brokers drop connections with an ID that isn't allowed or is in \
+                 use.",
                 self.client_id
             )
         }));
         if !self.is_auto {
-            advice.push(advice_text("Set the protocol to auto: some brokers hang up on a version they don't know."));
+            advice
+                .push(advice_text("Set the protocol to Auto: some brokers drop connections with an unknown version."));
         }
         advice
     }
@@ -316,40 +319,40 @@ impl DiagnosisInput<'_> {
 fn by_reason(reason: ReasonCode, with_credentials: bool) -> Vec<Advice> {
     match reason {
         ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![advice_text(
-            "Check the user name and the password, then connect again. It isn't tried by itself, so that no account \
-             gets locked.",
+            "Check the user name and password, then connect again. It won't be retried automatically, to avoid locking \
+             the account.",
         )],
         ReasonCode::NOT_AUTHORIZED => {
             let mut advice = Vec::new();
             advice.push(if with_credentials {
                 advice_text(
-                    "Check the user name and the password: Mosquitto, for one, gives this answer to a wrong one too.",
+                    "Check the user name and password. Mosquitto, for example, also returns this for a wrong password.",
                 )
             } else {
-                advice_text("Enter a user name and password: this broker may not take anonymous connections.")
+                advice_text("Enter a user name and password: this broker may not allow anonymous connections.")
             });
             advice.push(advice_text(
-                "Ask whoever runs the broker whether this user, client identifier or address is allowed.",
+                "Ask the broker's administrator whether this user, client ID or address is allowed.",
             ));
             advice
         }
         ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => {
-            vec![advice_text("Set the protocol to auto, or to the other version.")]
+            vec![advice_text("Set the protocol to Auto, or to the other version.")]
         }
-        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => vec![advice_text(
-            "Choose another client identifier: letters and digits, 23 characters at most, are always allowed.",
-        )],
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => {
+            vec![advice_text("Choose another client ID. Up to 23 letters and digits are always allowed.")]
+        }
         ReasonCode::SESSION_TAKEN_OVER => {
-            vec![advice_text("Give each tab and each program a client identifier of its own, then connect again.")]
+            vec![advice_text("Use a different client ID in each tab and program, then connect again.")]
         }
         ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED => {
-            vec![advice_text("If you trust the server it names, enter its address and connect.")]
+            vec![advice_text("If you trust the suggested server, enter its address and connect.")]
         }
         ReasonCode::BAD_AUTHENTICATION_METHOD => vec![advice_text(
-            "This broker wants an exchange of AUTH packets, which this app doesn't speak. Ask for a listener with \
-             user name and password.",
+            "This broker requires enhanced authentication (AUTH packets), which isn't supported. Ask for a listener \
+             with user name and password.",
         )],
-        ReasonCode::BANNED => vec![advice_text("Only whoever runs the broker can lift that.")],
+        ReasonCode::BANNED => vec![advice_text("Only the broker's administrator can change this.")],
         _ => Vec::new(),
     }
 }
@@ -364,14 +367,14 @@ fn with_scheme(url: &BrokerUrl, scheme: &str) -> String {
 fn close_code_in_words(code: u16) -> &'static str {
     match code {
         1000 => " (normal)",
-        1001 => " (the other side is going away)",
+        1001 => " (going away)",
         1002 => " (protocol error)",
-        1003 => " (data of a kind that isn't taken)",
-        1005 => " (none was given)",
-        1006 => " (the browser knows no more)",
-        1008 => " (against the other side's policy)",
+        1003 => " (unsupported data)",
+        1005 => " (no status)",
+        1006 => " (no further details available)",
+        1008 => " (policy violation)",
         1009 => " (message too big)",
-        1011 => " (an error of the server)",
+        1011 => " (internal server error)",
         1015 => " (TLS failed)",
         _ => "",
     }

@@ -80,7 +80,7 @@ impl Engine {
             request.password = Some(password);
         }
         self.connection.notice = match self.connection.state {
-            ConnectionState::Connected => Some("The new token is used from the next connection on.".to_owned()),
+            ConnectionState::Connected => Some("The new token will be used for the next connection.".to_owned()),
             _ => None,
         };
         self.page_dirty = true;
@@ -102,8 +102,8 @@ impl Engine {
         self.page_dirty = true;
         if let (ConnectionState::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
             self.connection.notice = Some(
-                "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \
-                 new token into the password field."
+                "This connection's token has expired; the broker may disconnect. Enter a new token in the password \
+                 field."
                     .to_owned(),
             );
         }

@@ -375,7 +375,7 @@ impl Engine {
         let violation = Violation {
             reason: ReasonCode::PROTOCOL_ERROR,
             rule: "[MQTT-6.0.0-1]",
-            words: "It sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
+            words: "It sent a WebSocket text frame; MQTT uses binary frames only.".to_owned(),
             excerpt: Vec::new(),
         };
         self.session.handle_violation(violation, now);
@@ -575,7 +575,7 @@ impl Engine {
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
         let filters = match filters {
             Ok(filters) if !filters.is_empty() => filters,
-            Ok(_) => return self.refuse("Name at least one topic to subscribe to.".to_owned()),
+            Ok(_) => return self.refuse("Enter at least one topic (# for all).".to_owned()),
             Err(error) => return self.refuse(error.to_string()),
         };
         if let Err(error) = BrokerUrl::parse(&request.broker) {
@@ -612,8 +612,8 @@ impl Engine {
     fn note_unfinished(&mut self) {
         match self.session.unfinished() {
             0 => {}
-            1 => self.note("One message of this session isn't finished: it is sent again.".to_owned()),
-            count => self.note(format!("{count} messages of this session aren't finished: they are sent again.")),
+            1 => self.note("Resending 1 unfinished message of this session.".to_owned()),
+            count => self.note(format!("Resending {count} unfinished messages of this session.")),
         }
     }
 
@@ -673,10 +673,7 @@ impl Engine {
             if let PublishOrigin::Line(deck, place) = ticket {
                 self.transmitter.rewind_to(deck, place, now);
             }
-            self.finish(
-                ticket,
-                PublishOutcome::Unknown("another connection was made before an answer came".to_owned()),
-            );
+            self.finish(ticket, PublishOutcome::Unknown("reconnected before the broker acknowledged it".to_owned()));
         }
     }
 
@@ -771,15 +768,14 @@ impl Engine {
         self.trace.speak(version);
         self.attempt = Attempt::new(version, now);
         if self.connection.retry_at.take().is_some() {
-            self.connection.words = format!("Trying again now. {}", self.connection.words);
+            self.connection.words = format!("Retrying… {}", self.connection.words);
         }
     }
 
     fn connected(&mut self, version: Version, fell_back: bool, server: ServerCapabilities) {
         self.tabs.hold();
         self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
-        let went_back =
-            if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
+        let went_back = if fell_back { " The broker doesn't support MQTT 5.0; using 3.1.1." } else { "" };
         self.connection = Connection {
             state: ConnectionState::Connected,
             words: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
@@ -804,17 +800,17 @@ impl Engine {
         let outcome = match outcome {
             session::DeliveryOutcome::Done => PublishOutcome::Done,
             session::DeliveryOutcome::Refused(reason) => {
-                PublishOutcome::Failed(format!("the broker refused it: {reason}"))
+                PublishOutcome::Failed(format!("rejected by the broker: {reason}"))
             }
             session::DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
             session::DeliveryOutcome::Unknown => {
-                PublishOutcome::Unknown("the broker lost the session before its answer came".to_owned())
+                PublishOutcome::Unknown("the broker lost the session before acknowledging it".to_owned())
             }
             session::DeliveryOutcome::EndsConnection { payload_bytes } => {
                 self.pause_in_vain(ticket, true);
                 return self.finish(ticket, PublishOutcome::Failed(repeated_failures::given_up(payload_bytes)));
             }
-            session::DeliveryOutcome::Dropped => PublishOutcome::Failed("it was dropped".to_owned()),
+            session::DeliveryOutcome::Dropped => PublishOutcome::Failed("dropped".to_owned()),
         };
         self.pause_in_vain(ticket, false);
         self.finish(ticket, outcome);

@@ -21,32 +21,37 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
         _ if *times < ONE_AT_A_TIME => return None,
         Some(Suspect::Subscribe(filters)) => {
             let next = match filters.len() {
-                1 if is_recurrent => "It is left out.",
-                1 => "It is tried once more.",
-                _ => "They are tried one by one.",
+                1 if is_recurrent => "The filter is skipped from now on.",
+                1 => "Retrying once more.",
+                _ => "Retrying them one by one.",
             };
-            format!("The broker ends the connection each time {} is subscribed to. {next}", quoted(filters))
+            format!("The broker closes the connection on each subscription to {}. {next}", quoted(filters))
         }
         Some(Suspect::Unsubscribe(filter)) => {
-            let next = if is_recurrent { "It isn't asked to any more." } else { "It is asked once more." };
-            format!("The broker ends the connection each time it is asked to end the subscription “{filter}”. {next}")
+            let next = if is_recurrent { "Giving up." } else { "Retrying once more." };
+            format!("The broker closes the connection on each attempt to unsubscribe from “{filter}”. {next}")
         }
         Some(Suspect::Message { topic, payload_bytes, must_be_offered, .. }) => {
             let next = match (is_recurrent, must_be_offered) {
-                (true, true) => "The broker keeps the session, so the message has to be offered again: you decide.",
-                (true, false) => "The message isn't sent any more.",
-                (false, _) => "It is sent once more.",
+                (true, true) => {
+                    "The broker has stored the session, so the message must be sent again, unless you drop it or end \
+                     the session."
+                }
+                (true, false) => "The message was dropped.",
+                (false, _) => "Sending it once more.",
             };
             let size = grouped(*payload_bytes as u64);
-            format!("The broker ends the connection each time the message to “{topic}” ({size} bytes) is sent. {next}")
+            format!(
+                "The broker closes the connection each time the message to “{topic}” ({size} bytes) is sent. {next}"
+            )
         }
         Some(Suspect::Unanswerable { topic, .. }) if is_recurrent => {
-            format!("The broker ends the connection each time a message to “{topic}” is sent.")
+            format!("The broker closes the connection each time a message to “{topic}” is sent.")
         }
         None if is_recurrent && matches!(failure, Failure::Violation(_)) => {
-            format!("It happened {times} times, so it isn't tried again by itself.")
+            format!("This happened {times} times, so it won't be retried automatically.")
         }
-        None if is_recurrent => format!("It happened {times} times alike, so it is tried again less often."),
+        None if is_recurrent => format!("This happened {times} times in the same way, so retries are less frequent."),
         Some(Suspect::Unanswerable { .. }) | None => return None,
     })
 }
@@ -59,15 +64,15 @@ pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str
             about_message(topic, *payload_bytes)
         }
         Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![advice_text(
-            "Some brokers end the connection on a topic filter that isn't allowed, or that they don't take: ask whoever \
-             runs this one, or choose a narrower filter.",
+            "Some brokers close the connection on a topic filter that isn't allowed or supported. Ask the broker's \
+             administrator, or choose a narrower filter.",
         )],
         None if recurrence.times >= RECURRENT && is_sudden(failure) => vec![
             advice_text(format!(
-                "Another program may use the client identifier “{client_id}” too: each throws the other out. Give each \
-                 program an identifier of its own."
+                "Another client may use the client ID “{client_id}” too; the two keep disconnecting each other. Use a \
+                 different client ID in each."
             )),
-            advice_text("A proxy or a firewall on the way may end connections: look at its time limits."),
+            advice_text("A proxy or firewall may be closing connections. Check its timeouts."),
         ],
         None => Vec::new(),
     }
@@ -80,14 +85,14 @@ fn is_sudden(failure: &Failure) -> bool {
 
 fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
     let too_large = advice_text(format!(
-        "The message may be too large for the broker: its payload has {} bytes. Ask for the broker's limit (in \
-         Mosquitto max_packet_size).",
+        "The message may be too large for the broker: its payload has {} bytes. Check the broker's limit \
+         (max_packet_size in Mosquitto).",
         grouped(payload_bytes as u64)
     ));
     let forbidden = advice_text(if topic.chars().any(char::is_control) {
-        format!("The topic “{}” holds a control character, which some brokers don't take.", topic.escape_debug())
+        format!("The topic “{}” contains a control character, which some brokers don't accept.", topic.escape_debug())
     } else {
-        format!("You may not be allowed to publish to “{topic}”: ask whoever runs the broker.")
+        format!("You may not be allowed to publish to “{topic}”. Ask the broker's administrator.")
     });
     match payload_bytes > SUSPECT_PAYLOAD_BYTES {
         true => vec![too_large, forbidden],
@@ -98,34 +103,34 @@ fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
 /// Why a message was dropped; follows "failed: ".
 pub(super) fn given_up(payload_bytes: usize) -> String {
     let cause = match payload_bytes > SUSPECT_PAYLOAD_BYTES {
-        true => "it may be too large for the broker, or its topic may be forbidden",
-        false => "its topic may be forbidden, or it may be too large for the broker",
+        true => "it may be too large for the broker, or the topic may be forbidden",
+        false => "the topic may be forbidden, or it may be too large for the broker",
     };
     let size = grouped(payload_bytes as u64);
-    format!("the broker ended the connection each of the {RECURRENT} times it was sent ({size} bytes): {cause}")
+    format!("the broker closed the connection all {RECURRENT} times it was sent ({size} bytes): {cause}")
 }
 
 /// The text for a request without an answer.
 pub(super) fn unanswered(suspect: &Suspect) -> String {
     let request = match suspect {
-        Suspect::Subscribe(filters) => format!("the subscription of {}", quoted(filters)),
-        Suspect::Unsubscribe(filter) => format!("the end of the subscription “{filter}”"),
+        Suspect::Subscribe(filters) => format!("the subscription to {}", quoted(filters)),
+        Suspect::Unsubscribe(filter) => format!("the unsubscription from “{filter}”"),
         Suspect::Message { topic, .. } | Suspect::Unanswerable { topic, .. } => format!("the message to “{topic}”"),
     };
-    format!("The broker hasn't answered {request} for {} s. The connection stays.", ANSWER_TIMEOUT.as_secs())
+    format!("The broker hasn't acknowledged {request} for {} s. The connection remains open.", ANSWER_TIMEOUT.as_secs())
 }
 
 /// The text for a violation by the broker that is tolerated.
 pub(super) fn tolerated(deviation: Deviation, topic: Option<&str>) -> String {
     let topic = topic.map_or_else(String::new, |topic| format!(" The topic is “{topic}”."));
-    format!("{} {}{topic} The connection stays.", deviation.words(), deviation.rule())
+    format!("{} {}{topic} The connection remains open.", deviation.words(), deviation.rule())
 }
 
 /// The text for a message of 3.1.1 that was too large.
 pub(super) fn skipped(topic: &str, packet_bytes: usize, limit_bytes: u32) -> String {
     format!(
-        "A message of {} on “{topic}” was skipped: this app takes {} at most, and MQTT 3.1.1 has no way to tell the \
-         broker. With MQTT 5.0 the broker is told.",
+        "A message of {} on “{topic}” was skipped because it exceeds this app's limit of {}. Only MQTT 5.0 lets a \
+         client announce its limit to the broker.",
         size(packet_bytes as u64),
         size(u64::from(limit_bytes))
     )

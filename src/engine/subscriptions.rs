@@ -74,8 +74,8 @@ impl Engine {
         }
         self.choices.choose(request.clone());
         self.answer(match self.connection.state {
-            ConnectionState::Connected => format!("Asked for “{}”; no answer yet.", request.filter),
-            _ => format!("“{}” is asked for with the next connection.", request.filter),
+            ConnectionState::Connected => format!("Subscribing to “{}”…", request.filter),
+            _ => format!("“{}” will be subscribed to on the next connection.", request.filter),
         });
         self.subscribe(filter, request, now);
     }
@@ -111,10 +111,10 @@ impl Engine {
         let Ok(parsed) = TopicFilter::parse(filter) else { return };
         if self.connection.state == ConnectionState::Connected {
             known.granted = SubscriptionStatus::Ending;
-            self.answer(format!("Asked to end “{filter}”; no answer yet."));
+            self.answer(format!("Unsubscribing from “{filter}”…"));
         } else {
             list.retain(|subscription| subscription.filter != filter);
-            self.answer(format!("“{filter}” isn't asked for any more."));
+            self.answer(format!("Removed “{filter}”."));
         }
         self.session.unsubscribe(&parsed, now);
     }
@@ -134,32 +134,32 @@ impl Engine {
         };
         self.answer = Some(match granted {
             Ok(qos) if qos < wished => {
-                format!("The broker grants “{filter}” with QoS {qos} at most; QoS {wished} was asked for.")
+                format!("Subscribed to “{filter}” (QoS {qos}, requested {wished}).")
             }
-            Ok(qos) => format!("The broker grants “{filter}” with QoS {qos}."),
-            Err(reason) => format!("The broker refuses “{filter}”: {reason}."),
+            Ok(qos) => format!("Subscribed to “{filter}” (QoS {qos})."),
+            Err(reason) => format!("The broker rejected “{filter}”: {reason}."),
         });
     }
 
     /// Stops requesting a filter, because the broker ends the connection each time.
     pub(super) fn abandon_filter(&mut self, filter: &str, is_subscribe: bool) {
         let list = &mut self.connection.subscriptions;
-        let why = "the broker ends the connection each time it is asked for";
+        let why = "the broker closes the connection on each attempt";
         if let Some(entry) = list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
             entry.granted = SubscriptionStatus::Refused(why.to_owned());
             self.abandoned.push(filter.to_owned());
         }
         self.answer(match is_subscribe {
-            true => format!("“{filter}” is left out: {why}."),
-            false => format!("The end of “{filter}” isn't asked for any more: {why}."),
+            true => format!("“{filter}” is skipped: {why}."),
+            false => format!("Couldn't unsubscribe from “{filter}”: {why}."),
         });
     }
 
     /// Handles the broker's answer to the end of a subscription.
     pub(super) fn unsubscribed(&mut self, filter: &str, refused: Option<ReasonCode>) {
         let words = match refused {
-            None => format!("The broker has ended “{filter}”."),
-            Some(reason) => format!("The broker goes on with “{filter}” for this connection: {reason}."),
+            None => format!("Unsubscribed from “{filter}”."),
+            Some(reason) => format!("The broker refused to unsubscribe from “{filter}” for this connection: {reason}."),
         };
         let list = &mut self.connection.subscriptions;
         // It may have been added again in the meantime.

@@ -221,7 +221,7 @@ impl Engine {
             running.in_vain = 0;
             running.player.pause(now);
             self.note(format!(
-                "The transmission pauses: the broker ended the connection at {IN_VAIN_MAX} of its lines in a row."
+                "Transmission paused: the broker closed the connection on {IN_VAIN_MAX} lines in a row."
             ));
         }
     }

@@ -76,19 +76,19 @@ pub struct BrokerUrl {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerUrlError {
     /// The address is empty.
-    #[error("The broker URL is empty. Write one like ws://127.0.0.1:8080/mqtt.")]
+    #[error("The broker URL is empty. Enter one like ws://127.0.0.1:8080/mqtt.")]
     Empty,
     /// It contains a space or control character.
     #[error("The broker URL contains a space or an invisible character. Remove it, or write %20 in the path.")]
     Blank,
     /// It doesn't start with `scheme://`.
-    #[error("The broker URL doesn't say how to connect. Did you mean {suggestion} ?")]
+    #[error("The broker URL has no scheme. Did you mean {suggestion} ?")]
     MissingScheme {
         /// The address with a scheme in front.
         suggestion: String,
     },
     /// It has a scheme for web pages.
-    #[error("{scheme}:// is for web pages. For MQTT use {suggestion} .")]
+    #[error("{scheme}:// is for web pages. Use {suggestion} instead.")]
     WebPage {
         /// The address as entered.
         scheme: String,
@@ -96,47 +96,45 @@ pub enum BrokerUrlError {
         suggestion: String,
     },
     /// It has an unsupported scheme.
-    #[error("{scheme}:// isn't a way to reach an MQTT broker. Use ws://, wss://, mqtt:// or mqtts://.")]
+    #[error("Unsupported scheme {scheme}://. Use ws://, wss://, mqtt:// or mqtts://.")]
     UnknownScheme {
         /// The scheme as entered.
         scheme: String,
     },
     /// It has `user:password@` before the host.
     #[error(
-        "The broker URL contains a user name or password. Take everything up to the @ out and use the \
-         fields for user name and password instead: a URL is shown and passed on."
+        "The broker URL contains a user name or password. Remove everything up to the @ and use the fields for user \
+         name and password instead: URLs are visible and get shared."
     )]
     Credentials,
     /// It has a `#…` at the end.
-    #[error(
-        "The broker URL contains a #. Nothing after it would reach the broker: remove it, or write %23 in the path."
-    )]
+    #[error("The broker URL contains a #. The broker receives nothing after it: remove it, or write %23 in the path.")]
     Fragment,
     /// There is nothing between `://` and the port or path.
-    #[error("The broker URL names no host. Write one like {scheme}://127.0.0.1:8080/mqtt.")]
+    #[error("The broker URL has no host, e.g. {scheme}://127.0.0.1:8080/mqtt.")]
     NoHost {
         /// The scheme as entered.
         scheme: &'static str,
     },
     /// The host contains characters beyond ASCII.
-    #[error("The host name {host} has letters beyond a to z. Write it in its ASCII form, which begins with xn--.")]
+    #[error("Use the ASCII form (Punycode, xn--…) of the host name {host}.")]
     HostNotAscii {
         /// The host as entered.
         host: String,
     },
     /// The host is invalid.
-    #[error("{host} isn't a host name or an IP address. An IPv6 address is written in brackets: [::1].")]
+    #[error("{host} isn't a host name or an IP address. Write IPv6 addresses in brackets: [::1].")]
     BadHost {
         /// The host as entered.
         host: String,
     },
     /// The port is invalid.
-    #[error("The port isn't a number from 1 to 65535.")]
+    #[error("The port must be a number from 1 to 65535.")]
     BadPort,
     /// It is a TCP address, which a browser can't open.
     #[error(
-        "A browser can't open TCP connections, so {scheme}:// doesn't work here. Use the address of the broker's \
-         WebSocket listener, for example {suggestion} (its port is another one than {port})."
+        "Browsers can't open TCP connections, so {scheme}:// doesn't work here. Use the address of the broker's \
+         WebSocket listener, for example {suggestion} (on a different port than {port})."
     )]
     TcpInBrowser {
         /// The scheme as entered.
@@ -242,8 +240,8 @@ impl BrokerUrl {
         }
         let suggestion = credentials::redact_url(&format!("wss{}", &self.text[Scheme::Ws.name().len()..]));
         Some(format!(
-            "This page came over https, and from such a page browsers block ws:// to any other machine unless the site is \
-             allowed insecure content. Use {suggestion} (the broker needs a TLS listener), or open this page over http."
+            "Browsers block ws:// to other machines from https pages, unless the site is allowed insecure content. Use \
+             {suggestion} (the broker needs a TLS listener), or open this page over http."
         ))
     }
 

@@ -31,7 +31,7 @@ impl Violation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A string or binary field exceeds its 16-bit length.
-    #[error("{field} has {bytes} bytes; MQTT allows 65,535 at most. Shorten it.")]
+    #[error("{field} is too long: {bytes} bytes (maximum 65,535).")]
     TooLong {
         /// The field.
         field: &'static str,
@@ -39,7 +39,7 @@ pub enum EncodeError {
         bytes: usize,
     },
     /// The whole packet is larger than the server (or MQTT) allows.
-    #[error("the packet has {bytes} bytes and the server takes {limit_bytes} at most")]
+    #[error("the packet is too large: {bytes} bytes (the server's maximum is {limit_bytes})")]
     PacketTooLarge {
         /// Its size, fixed header included.
         bytes: usize,
@@ -136,11 +136,11 @@ impl fmt::Display for Failure {
                 describe_server(f, goodbye.reason_string.as_deref(), goodbye.server_reference.as_deref())
             }
             Self::Violation(violation) => {
-                write!(f, "The broker broke a rule of MQTT, so the connection was closed. {violation}")
+                write!(f, "The broker violated the MQTT protocol, so the connection was closed. {violation}")
             }
             Self::Closed { stage, closed } => {
                 f.write_str(match stage {
-                    Stage::Dialing => "No connection could be made to the broker",
+                    Stage::Dialing => "Couldn't connect to the broker",
                     Stage::Greeting => "The broker closed the connection instead of answering CONNECT",
                     Stage::Online => "The connection to the broker was lost",
                 })?;
@@ -150,13 +150,11 @@ impl fmt::Display for Failure {
                 if closed.reason.is_empty() { f.write_str(".") } else { write!(f, ": {}", closed.reason) }
             }
             Self::Silent(stage) => f.write_str(match stage {
-                Stage::Dialing => "The broker's address didn't answer in time.",
-                Stage::Greeting => {
-                    "Something answers at this address, but not with MQTT: CONNECT got no reply in time."
-                }
-                Stage::Online => "The broker stopped answering: a ping got no reply in time.",
+                Stage::Dialing => "The broker didn't respond in time.",
+                Stage::Greeting => "The server at this address doesn't respond to MQTT: no reply to CONNECT in time.",
+                Stage::Online => "The broker stopped responding: no reply to a ping in time.",
             }),
-            Self::CannotSend(error) => write!(f, "What has to be sent can't be sent to this broker: {error}"),
+            Self::CannotSend(error) => write!(f, "A required packet can't be sent to this broker: {error}"),
         }
     }
 }
@@ -169,39 +167,39 @@ fn in_brackets(f: &mut fmt::Formatter<'_>, reason: ReasonCode) -> fmt::Result {
 fn describe_server(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Option<&str>) -> fmt::Result {
     f.write_str(".")?;
     if let Some(reason) = reason {
-        write!(f, " The broker says: “{reason}”.")?;
+        write!(f, " Broker's reason: “{reason}”.")?;
     }
     if let Some(reference) = reference {
-        write!(f, " It names another server: {reference}.")?;
+        write!(f, " Suggested server: {reference}.")?;
     }
     Ok(())
 }
 
 fn describe_refusal(refusal: Refusal) -> &'static str {
     match refusal.reason() {
-        ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker refused the user name or the password",
-        ReasonCode::NOT_AUTHORIZED => "The broker doesn't allow this connection",
-        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => "The broker doesn't speak this version of MQTT",
-        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker doesn't accept this client identifier",
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker rejected the user name or password",
+        ReasonCode::NOT_AUTHORIZED => "The broker doesn't authorize this connection",
+        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => "The broker doesn't support this MQTT version",
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker rejected the client ID",
         ReasonCode::BANNED => "The broker has banned this client",
-        ReasonCode::BAD_AUTHENTICATION_METHOD => "The broker wants another way of authentication",
-        ReasonCode::USE_ANOTHER_SERVER => "The broker asks to use another server for now",
+        ReasonCode::BAD_AUTHENTICATION_METHOD => "The broker requires another authentication method",
+        ReasonCode::USE_ANOTHER_SERVER => "The broker asks clients to use another server for now",
         ReasonCode::SERVER_MOVED => "The broker has moved to another server",
-        ReasonCode(0x88 | 0x89) => "The broker can't take connections right now",
-        _ => "The broker refused the connection",
+        ReasonCode(0x88 | 0x89) => "The broker can't accept connections right now",
+        _ => "The broker rejected the connection",
     }
 }
 
 fn describe_disconnect(reason: ReasonCode) -> &'static str {
     match reason {
-        ReasonCode::SESSION_TAKEN_OVER => "Another connection with the same client identifier took this session over",
-        ReasonCode::NOT_AUTHORIZED => "The broker ended the connection: it isn't allowed any longer",
-        ReasonCode::ADMINISTRATIVE_ACTION => "An administrator of the broker ended the connection",
-        ReasonCode::KEEP_ALIVE_TIMEOUT => "The broker heard nothing from here for too long and hung up",
-        ReasonCode::USE_ANOTHER_SERVER => "The broker asks to use another server for now",
+        ReasonCode::SESSION_TAKEN_OVER => "Another client connected with the same client ID",
+        ReasonCode::NOT_AUTHORIZED => "The broker closed the connection: no longer authorized",
+        ReasonCode::ADMINISTRATIVE_ACTION => "A broker administrator closed the connection",
+        ReasonCode::KEEP_ALIVE_TIMEOUT => "Keep-alive timeout: the broker closed the connection",
+        ReasonCode::USE_ANOTHER_SERVER => "The broker asks clients to use another server for now",
         ReasonCode::SERVER_MOVED => "The broker has moved to another server",
         ReasonCode(0x8B) => "The broker is shutting down",
-        ReasonCode(0x81 | 0x82) => "The broker found fault with a packet sent from here and hung up",
-        _ => "The broker ended the connection",
+        ReasonCode(0x81 | 0x82) => "The broker rejected a packet from this client and disconnected",
+        _ => "The broker closed the connection",
     }
 }

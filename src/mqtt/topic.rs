@@ -57,20 +57,21 @@ impl TopicError {
     /// What is wrong and what to do about it, for display.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Empty => "The topic is empty. Give at least one character, or # for everything.",
-            Self::TooLong { .. } => "The topic is longer than 65,535 bytes. Shorten it.",
+            Self::Empty => "The topic is empty. Use # for all topics.",
+            Self::TooLong { .. } => "The topic is too long (maximum 65,535 bytes).",
             Self::TooManyLevels { .. } => {
-                "The topic has more than 128 levels, which some brokers can't take. Write fewer, or # for the last of them."
+                "The topic has more than 128 levels, which some brokers don't support. Use fewer, or # for the last \
+                 ones."
             }
-            Self::Null => "The topic holds the character U+0000, which MQTT forbids. Take it out.",
-            Self::WildcardInName => {
-                "A message goes to one topic, so its name can't hold + or #. Name the topic in full."
+            Self::Null => "The topic contains U+0000, which MQTT doesn't allow.",
+            Self::WildcardInName => "The topic of a message can't contain + or #.",
+            Self::HashNotAlone => "# must be the last level on its own, e.g. a/#",
+            Self::HashNotLast => {
+                "# must be the last level on its own, e.g. a/# (for one level in between use +: a/+/b)"
             }
-            Self::HashNotAlone => "# may only stand alone as the last level: a/#",
-            Self::HashNotLast => "# may only stand alone as the last level: a/# (one level in between is +: a/+/b)",
-            Self::PlusNotAlone => "+ must fill its whole level: a/+/b, not a/x+/b",
+            Self::PlusNotAlone => "+ must be a whole level: a/+/b, not a/x+/b",
             Self::ShareNameEmpty => "A shared subscription needs a name after $share/: $share/name/filter",
-            Self::ShareNameWildcard => "The name of a shared subscription can't hold + or #: $share/name/filter",
+            Self::ShareNameWildcard => "The name of a shared subscription can't contain + or #: $share/name/filter",
             Self::ShareWithoutFilter => "A shared subscription needs a filter after its name: $share/name/filter",
         }
     }

@@ -38,14 +38,16 @@ pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<S
             let server = standing.server.as_ref()?;
             match wish {
                 Capability::QoS(qos) if qos > server.qos_maximum => {
-                    format!("This broker takes messages up to QoS {}.", server.qos_maximum)
+                    format!("This broker's maximum QoS is {}.", server.qos_maximum)
                 }
-                Capability::Retain if !server.retain_available => "This broker keeps no retained messages.".to_owned(),
+                Capability::Retain if !server.retain_available => {
+                    "This broker doesn't support retained messages.".to_owned()
+                }
                 Capability::SubscriptionIdentifiers if !server.subscription_identifiers_available => {
-                    "This broker takes no subscription identifiers.".to_owned()
+                    "This broker doesn't support subscription identifiers.".to_owned()
                 }
                 Capability::KeepAlive { asked_s } if server.keep_alive_s != asked_s => {
-                    format!("{} s are in force: this broker chose them itself.", grouped(server.keep_alive_s.into()))
+                    format!("{} s (set by the broker)", grouped(server.keep_alive_s.into()))
                 }
                 _ => return None,
             }
@@ -55,17 +57,14 @@ pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<S
 }
 
 fn only_in_5(standing: &BrokerStatus) -> Option<String> {
-    (standing.version == Some(Version::V311))
-        .then(|| "Not with MQTT 3.1.1, which this connection speaks; it came with 5.0.".to_owned())
+    (standing.version == Some(Version::V311)).then(|| "Requires MQTT 5.0.".to_owned())
 }
 
 /// Returns why nothing can be published now; `None` if it can, even if only into the queue.
 pub const fn unavailable_publish_reason(state: ConnectionState) -> Option<&'static str> {
     match state {
-        ConnectionState::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
-        ConnectionState::Stopped => {
-            Some("The connection stopped and isn't tried again by itself. Put right what it says, and press Connect.")
-        }
+        ConnectionState::Idle => Some("Not connected. Connect to send messages."),
+        ConnectionState::Stopped => Some("Disconnected. Fix the connection problem, then press Connect."),
         ConnectionState::Connecting | ConnectionState::Connected | ConnectionState::Reconnecting => None,
     }
 }
@@ -85,28 +84,28 @@ pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
         return Vec::new();
     };
     let term = |name, value: String| CapabilityRow { name, value };
-    let mut terms = vec![term("Protocol", version.to_string()), term("Client identifier", server.client_id.clone())];
+    let mut terms = vec![term("Protocol", version.to_string()), term("Client ID", server.client_id.clone())];
     let keep_alive = match server.keep_alive_s {
         0 => "off".to_owned(),
         seconds => format::exact_duration(seconds.into()),
     };
     terms.push(term("Keep alive", keep_alive));
     if version == Version::V311 {
-        let words = "MQTT 3.1.1 brokers don't say; nothing is taken to be forbidden".to_owned();
+        let words = "Not reported by MQTT 3.1.1".to_owned();
         terms.push(term("Everything else", words));
         return terms;
     }
     let ServerCapabilities { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     terms.extend([
-        term("Session kept after a lost connection", session_span(server.session_expiry_s)),
-        term("Highest QoS to publish with", qos_maximum.to_string()),
+        term("Session expiry", session_span(server.session_expiry_s)),
+        term("Maximum QoS", qos_maximum.to_string()),
         term("Retained messages", yes_or_no(*retain_available)),
-        term("Filters with + and #", yes_or_no(*wildcard_available)),
+        term("Wildcard subscriptions", yes_or_no(*wildcard_available)),
         term("Shared subscriptions", yes_or_no(server.shared_available)),
         term("Subscription identifiers", yes_or_no(server.subscription_identifiers_available)),
-        term("Largest packet", packet_size(*packet_bytes)),
-        term("Messages under way to it (Receive Maximum)", grouped(server.receive_maximum.into())),
+        term("Maximum packet size", packet_size(*packet_bytes)),
+        term("Receive maximum", grouped(server.receive_maximum.into())),
         term(
             "Topic aliases",
             match server.topic_alias_maximum {
@@ -116,7 +115,7 @@ pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
         ),
     ]);
     let texts =
-        [("Response information", server.response_information.as_ref()), ("Its words", server.reason_string.as_ref())];
+        [("Response information", server.response_information.as_ref()), ("Reason", server.reason_string.as_ref())];
     terms.extend(texts.into_iter().filter_map(|(name, text)| Some(term(name, text?.clone()))));
     terms.extend(server.user_properties.iter().map(|(name, value)| term("User property", format!("{name}: {value}"))));
     terms
@@ -125,7 +124,7 @@ pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
 fn session_span(seconds: u32) -> String {
     match seconds {
         0 => "no".to_owned(),
-        u32::MAX => "for ever".to_owned(),
+        u32::MAX => "unlimited".to_owned(),
         seconds => format::exact_duration(seconds),
     }
 }
@@ -133,5 +132,5 @@ fn session_span(seconds: u32) -> String {
 fn packet_size(bytes: u32) -> String {
     // MQTT's own limit: a remaining length of four bytes, and the header before it.
     const PACKET_BYTES_MAX: u32 = 268_435_460;
-    if bytes >= PACKET_BYTES_MAX { "any".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
+    if bytes >= PACKET_BYTES_MAX { "unlimited".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
 }

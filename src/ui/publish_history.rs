@@ -114,14 +114,14 @@ impl Outbox {
     pub fn words(&self) -> String {
         let Counts { sent, waiting, done, failed, unknown } = self.counts;
         if sent == 0 {
-            return "Nothing was sent from this page yet.".to_owned();
+            return "No messages sent yet.".to_owned();
         }
-        let parts: Vec<_> = [(waiting, "waiting"), (done, "done"), (failed, "failed"), (unknown, "unknown")]
+        let parts: Vec<_> = [(waiting, "waiting"), (done, "delivered"), (failed, "failed"), (unknown, "unconfirmed")]
             .into_iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, kind)| format!("{} {kind}", grouped(count)))
             .collect();
-        format!("{} sent: {}.", grouped(sent), parts.join(", "))
+        format!("{} sent, {}.", grouped(sent), parts.join(", "))
     }
 
     /// Without a connection: says that messages wait, and how many.
@@ -129,9 +129,9 @@ impl Outbox {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::Options::default().queue_messages as u64;
         Some(format!(
-            "There is no connection just now. Up to {} messages wait here and go out as soon as there is one; {} wait.",
-            grouped(limit),
+            "Offline. Messages queued: {} (maximum {}). They will be sent on reconnect.",
             grouped(self.counts.waiting),
+            grouped(limit),
         ))
     }
 

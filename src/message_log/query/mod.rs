@@ -111,7 +111,7 @@ impl Query {
                 terms.insert(place, term);
             }
             if terms.len() > Self::TERMS_MAX {
-                let words = format!("A filter has at most {} terms. Leave out the rest.", Self::TERMS_MAX);
+                let words = format!("Too many terms (maximum {}).", Self::TERMS_MAX);
                 return Err(QueryError { at, words });
             }
             rest = after.trim_start();
@@ -276,8 +276,8 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
         _ => read_test(key, &value, typed),
     };
     let Some((test, says)) = test else {
-        let instead = if value.is_empty() { String::new() } else { format!(", not {}", excerpt(&value)) };
-        return Err(format!("After {key}: comes {}{instead}.", parse_operator(key)));
+        let got = if value.is_empty() { String::new() } else { format!(" (got {})", excerpt(&value)) };
+        return Err(format!("{key}: expects {}{got}.", parse_operator(key)));
     };
     Ok((Some(Term { test, expected: says != is_negated }), rest))
 }
@@ -310,12 +310,12 @@ fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
 
 fn parse_operator(key: &str) -> &'static str {
     match key {
-        "payload" => "a word or a phrase: payload:on or payload:\"two words\"",
-        "hex" => "each byte in two digits: hex:ff00 or hex:\"ff 00\"",
-        "character" => "a speaker's name: character:Leia",
+        "payload" => "a word or a phrase, e.g. payload:on or payload:\"two words\"",
+        "hex" => "two hex digits per byte, e.g. hex:ff00 or hex:\"ff 00\"",
+        "character" => "a speaker's name, e.g. character:Leia",
         "qos" => "0, 1 or 2",
         "retain" | "dup" => "yes or no",
-        _ => "a time: 10:05, 10:05:30.5 or 2026-11-21T10:05, each with a Z for UTC, or -5m for five minutes ago",
+        _ => "a time, e.g. 10:05, 10:05:30.5 or 2026-11-21T10:05 (add Z for UTC), or -5m for five minutes ago",
     }
 }
 
@@ -339,7 +339,7 @@ fn read_value(text: &str) -> Result<(String, &str), String> {
             _ => value.push(char),
         }
     }
-    Err(format!("The quotation mark before {} isn't closed. Put another one at the phrase's end.", excerpt(quoted),))
+    Err(format!("Missing closing quote after \"{}", excerpt(quoted)))
 }
 
 /// Returns a value in the syntax of the query line: in quotation marks where it needs them.
@@ -352,7 +352,7 @@ pub fn quoted(value: &str) -> String {
 
 fn topic_filter(value: &str) -> Result<TopicFilter, String> {
     TopicFilter::parse(value).map_err(|error| match error {
-        TopicError::Empty => "After topic: comes a topic filter: topic:house/+/light or topic:house/#".to_owned(),
+        TopicError::Empty => "topic: expects a topic filter, e.g. topic:house/+/light or topic:house/#".to_owned(),
         error => format!("topic:{}: {error}", excerpt(value)),
     })
 }

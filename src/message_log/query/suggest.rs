@@ -109,7 +109,7 @@ impl<'a> Typing<'a> {
             }
             Some("topic") => terms.extend(topics(names, &value)),
             Some(key @ "character") => {
-                terms.extend(names.iter().map(|name| Term::whole(key, &quoted(name), "a speaker of late")));
+                terms.extend(names.iter().map(|name| Term::whole(key, &quoted(name), "recent speaker")));
             }
             Some(key) => {
                 let values = values_of(key, typed).into_iter().filter(|(known, _)| begins_with(known, &value));
@@ -222,8 +222,8 @@ fn topics(names: &[String], value: &str) -> Vec<Term> {
             branches.push(branch);
         }
     }
-    let below = branches.into_iter().map(|branch| (format!("{branch}#"), "every topic below"));
-    let seen = names.iter().map(|name| (name.clone(), "a topic seen"));
+    let below = branches.into_iter().map(|branch| (format!("{branch}#"), "all subtopics"));
+    let seen = names.iter().map(|name| (name.clone(), "seen topic"));
     below.chain(seen).map(|(filter, words)| Term::whole("topic", &quoted(&filter), words)).collect()
 }
 
@@ -241,15 +241,15 @@ fn begins_with(text: &str, beginning: &str) -> bool {
 /// Returns the description of a key.
 fn words_of(key: &str) -> &'static str {
     match key {
-        "topic" => "topics by a filter, with + and #",
-        "payload" => "a word or a “phrase” in the payload",
-        "hex" => "these bytes in the payload",
-        "character" => "who speaks",
+        "topic" => "topic filter (+ and # wildcards)",
+        "payload" => "word or “phrase” in the payload",
+        "hex" => "payload bytes in hex",
+        "character" => "speaker",
         "qos" => "quality of service",
-        "retain" => "retained messages, or the others",
-        "dup" => "marked as sent before, or not",
-        "after" => "from a time on",
-        _ => "up to a time",
+        "retain" => "retained: yes or no",
+        "dup" => "duplicate flag: yes or no",
+        "after" => "received after",
+        _ => "received before",
     }
 }
 
@@ -257,8 +257,8 @@ fn words_of(key: &str) -> &'static str {
 fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
     let fixed: &[(&str, &str)] = match key {
         "qos" => &[("0", "at most once"), ("1", "at least once"), ("2", "exactly once")],
-        "retain" => &[("yes", "retained ones"), ("no", "all others")],
-        "dup" => &[("yes", "marked as sent before"), ("no", "all others")],
+        "retain" => &[("yes", "retained"), ("no", "not retained")],
+        "dup" => &[("yes", "duplicates"), ("no", "not duplicates")],
         "after" => &[
             ("-1m", "the last minute"),
             ("-5m", "the last five minutes"),
@@ -275,8 +275,8 @@ fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
     };
     let mut values: Vec<_> = fixed.iter().map(|&(value, words)| (value.to_owned(), words)).collect();
     let now = match key {
-        "after" => Some("from now on"),
-        "before" => Some("until now"),
+        "after" => Some("from now"),
+        "before" => Some("up to now"),
         _ => None,
     };
     let clock = time_of_day(typed.now, typed.ahead_of_utc_min);

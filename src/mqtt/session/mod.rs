@@ -2024,15 +2024,15 @@ impl ServerCapabilities {
         if message.qos > self.qos_maximum {
             return Err(EncodeError::Forbidden {
                 words: match self.qos_maximum {
-                    QoS::AtMostOnce => "This broker takes QoS 0 only.",
-                    _ => "This broker takes QoS 0 and 1 only.",
+                    QoS::AtMostOnce => "This broker's maximum QoS is 0.",
+                    _ => "This broker's maximum QoS is 1.",
                 },
                 rule: "[MQTT-3.2.2-11]",
             });
         }
         if message.retain && !self.retain_available {
             return Err(EncodeError::Forbidden {
-                words: "This broker keeps no retained messages.",
+                words: "This broker doesn't support retained messages.",
                 rule: "[MQTT-3.2.2-14]",
             });
         }

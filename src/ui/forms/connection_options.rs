@@ -239,7 +239,7 @@ impl Fields {
             // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
             Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
                 let bytes = message.payload.len();
-                let words = format!("A will has 65,535 bytes at most, and this has {bytes}. Shorten it.");
+                let words = format!("The last will is too long: {bytes} bytes (maximum 65,535).");
                 faults.push(Fault::new(Field::Will(message::Field::Payload), words));
                 None
             }

@@ -24,7 +24,7 @@ pub(crate) fn typed_number(number: Option<u32>) -> String {
 
 /// Why a text isn't a number of the required kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Give a whole number from {least} to {most}{}.", if *may_be_empty { ", or nothing" } else { "" })]
+#[error("Enter a number from {least} to {most}{}.", if *may_be_empty { ", or leave empty" } else { "" })]
 pub struct NumberError {
     least: u32,
     most: u32,

@@ -75,18 +75,20 @@ impl Source {
             (Self::Nobody, _) => String::new(),
             (Self::Payload, _) => "{payload}".to_owned(),
             (Self::Field, "") => {
-                return Err("Name the field: device, or sensor.name for one inside another.".to_owned());
+                return Err("Enter a field name, e.g. device, or sensor.name for a nested field.".to_owned());
             }
             (Self::Field, path) if path.contains(['{', '}']) => {
-                return Err("A field is named without braces: sensor.name".to_owned());
+                return Err("Enter the field name without braces, e.g. sensor.name".to_owned());
             }
             // After a dot any name is a field's.
             (Self::Field, path) => format!("{{.{path}}}"),
             (Self::Level, level) => match level.parse() {
-                Ok(0_isize) | Err(_) => return Err("A number: 1 for the first level, -1 for the last.".to_owned()),
+                Ok(0_isize) | Err(_) => {
+                    return Err("Enter a number: 1 for the first level, -1 for the last.".to_owned());
+                }
                 Ok(level) => format!("{{{level}}}"),
             },
-            (Self::Sentence, "") => return Err("Write something, such as: the {1} reports {value}".to_owned()),
+            (Self::Sentence, "") => return Err("Enter a template, e.g. the {1} reports {value}".to_owned()),
             (Self::Sentence, _) => typed.to_owned(),
         };
         Template::parse(template).map(Some).map_err(|error: TemplateError| error.to_string())
@@ -163,16 +165,16 @@ impl Fields {
 
 /// Describes a rule in a few words.
 pub fn summary(rule: &Rule) -> String {
-    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "not in the crawl".to_owned() };
+    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "hidden from the crawl".to_owned() };
     let part = |name: &str, template: &Option<Template>| match Source::of(template.as_ref()) {
-        (Source::Found, _) => format!("{name} found by itself"),
-        (Source::Field, path) => format!("{name}: the field {path}"),
-        (Source::Level, level) => format!("{name}: level {level} of the topic"),
-        (Source::Payload, _) => format!("{name}: the whole payload"),
+        (Source::Found, _) => format!("{name}: automatic"),
+        (Source::Field, path) => format!("{name}: field {path}"),
+        (Source::Level, level) => format!("{name}: topic level {level}"),
+        (Source::Payload, _) => format!("{name}: full payload"),
         (Source::Nobody, _) => format!("no {name}"),
         (Source::Sentence, text) => format!("{name}: {text}"),
     };
-    format!("{}; {}", part("speaker", speaker), part("words", words))
+    format!("{}; {}", part("speaker", speaker), part("text", words))
 }
 
 /// What the rules make of a message.

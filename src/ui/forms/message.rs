@@ -56,13 +56,13 @@ pub struct Bytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
     /// A character other than a hex digit or white space.
-    #[error("“{0}” is no hex digit. Hex is written with 0–9 and a–f, two digits a byte: de ad be ef.")]
+    #[error("Invalid hex digit “{0}”. Use 0–9 and a–f, two digits per byte: de ad be ef.")]
     HexDigit(char),
     /// A digit is missing.
-    #[error("A hex digit is missing: each byte has two, so there must be an even number of them, not {0}.")]
+    #[error("Odd number of hex digits ({0}). Each byte needs two.")]
     HexOdd(usize),
     /// It can't be decoded.
-    #[error("This isn't Base64. It is written with A–Z, a–z, 0–9, + and /, and filled up to groups of four with =.")]
+    #[error("Invalid Base64. Use A–Z, a–z, 0–9, + and /, padded with = to groups of four.")]
     Base64,
 }
 
@@ -177,7 +177,7 @@ impl MessageFields {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
-                TopicError::Empty => "Name the topic that it goes to.",
+                TopicError::Empty => "Enter a topic.",
                 error => error.words(),
             };
             faults.push(Fault::new(Field::Topic, words));
@@ -187,8 +187,7 @@ impl MessageFields {
             Vec::new()
         });
         if self.payload_is_utf8 && std::str::from_utf8(&payload).is_err() {
-            let words = "These bytes aren't UTF-8 text, so they can't be sent as such. Untick “The payload is UTF-8 \
-                         text”.";
+            let words = "The payload isn't valid UTF-8. Fix it, or clear “Payload is UTF-8 text”.";
             faults.push(Fault::new(Field::Payload, words));
         }
         let properties = self.properties(&mut faults);
@@ -210,7 +209,7 @@ impl MessageFields {
         }
         let correlation_data = match self.correlation_data.parse() {
             Ok(data) if data.len() > usize::from(u16::MAX) => {
-                let words = format!("This is {} bytes; MQTT allows 65,535 at most. Shorten it.", data.len());
+                let words = format!("Too long: {} bytes (maximum 65,535).", data.len());
                 faults.push(Fault::new(Field::CorrelationData, words));
                 None
             }

@@ -83,7 +83,7 @@ impl Fields {
             Err(error) => faults.push(Fault::new(Field::Filter, error)),
             // [MQTT-3.8.3-4]
             Ok(filter) if filter.share_name().is_some() && self.options.no_local => {
-                let words = "A shared subscription can't leave out what this page sends itself: MQTT forbids it.";
+                let words = "MQTT doesn't allow “No local” for shared subscriptions.";
                 faults.push(Fault::new(Field::Options, words));
             }
             Ok(_) => {}

@@ -89,7 +89,7 @@ impl PlanFields {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
-                TopicError::Empty => "Name the topic that the lines go to.",
+                TopicError::Empty => "Enter a topic.",
                 error => error.words(),
             };
             faults.push(Fault::new(Field::Topic, words));
@@ -106,7 +106,7 @@ impl PlanFields {
     pub fn words(&self) -> String {
         let Self { topic, interval, qos, retain, .. } = self;
         let retained = if *retain { ", retained" } else { "" };
-        format!("To {topic}, a line every {}, QoS {qos}{retained}. Stop it to change this.", interval.trim())
+        format!("{topic}, every {}, QoS {qos}{retained}. Stop to edit.", interval.trim())
     }
 
     /// Returns how often the script is sent.
@@ -118,7 +118,7 @@ impl PlanFields {
 fn interval_of(text: &str, least: Duration, faults: &mut Vec<Fault<Field>>) -> Duration {
     match parse_interval(text.trim()) {
         Ok(interval) if interval < least => {
-            faults.push(Fault::new(Field::Interval, format!("{} ms is the shortest.", least.as_millis())));
+            faults.push(Fault::new(Field::Interval, format!("Minimum {} ms.", least.as_millis())));
         }
         Ok(interval) => return interval,
         Err(words) => {
@@ -219,7 +219,7 @@ pub fn is_active(view: &TransmissionView) -> bool {
 
 /// Returns the number of lines that were sent, and their outcomes.
 pub fn outcome_words(view: &TransmissionView) -> String {
-    let mut words = format!("{} sent, {} done", grouped(view.sent), grouped(view.done));
+    let mut words = format!("{} sent, {} acknowledged", grouped(view.sent), grouped(view.done));
     if view.failed > 0 {
         words.push_str(&format!(", {} failed", grouped(view.failed)));
     }
@@ -231,8 +231,8 @@ pub fn place_words(view: &TransmissionView, lines: usize) -> String {
     let (line, lines) = (grouped(view.line), grouped(lines as u64));
     match view.turn {
         TransmissionState::Playing => format!("Line {line} of {lines}"),
-        TransmissionState::Paused => format!("Line {line} of {lines}, at rest"),
-        TransmissionState::Over => "Every line had its turn".to_owned(),
+        TransmissionState::Paused => format!("Line {line} of {lines}, paused"),
+        TransmissionState::Over => "Finished".to_owned(),
         TransmissionState::Stopped => format!("Stopped at line {line} of {lines}"),
     }
 }
@@ -250,13 +250,13 @@ pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>
 /// Returns the progress of a repeated message.
 pub fn repeat_words(view: &TransmissionView) -> String {
     let turn = match view.turn {
-        TransmissionState::Playing | TransmissionState::Paused => "It goes out again and again",
-        TransmissionState::Over => "It went out as often as it should",
+        TransmissionState::Playing | TransmissionState::Paused => "Repeating",
+        TransmissionState::Over => "Repeat finished",
         TransmissionState::Stopped => "Stopped",
     };
     let mut words = format!("{turn}: {}.", outcome_words(view));
     if let Some(PublishOutcome::Failed(why) | PublishOutcome::Unknown(why)) = view.failures.last() {
-        words.push_str(&format!(" Why: {why}."));
+        words.push_str(&format!(" Last failure: {why}."));
     }
     words
 }

@@ -371,8 +371,8 @@ impl Form {
         });
         let summary = self.faults.with(|faults| match faults.len() {
             0 => String::new(),
-            1 => "Nothing was connected: one field needs your attention.".to_owned(),
-            count => format!("Nothing was connected: {count} fields need your attention."),
+            1 => "Not connected. Please fix the highlighted field.".to_owned(),
+            count => format!("Not connected. Please fix the {count} highlighted fields."),
         });
         part.set_text(".summary", &summary);
     }

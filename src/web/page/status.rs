@@ -28,8 +28,8 @@ pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection
         to_count.toggle_attribute(".retry", "hidden", due.is_none());
         let Some(due) = due else { return };
         let words = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
-            0 => "Trying again now.".to_owned(),
-            left_s => format!("Trying again in {left_s} s."),
+            0 => "Retrying…".to_owned(),
+            left_s => format!("Retrying in {left_s} s…"),
         };
         to_count.set_text(".retry p", &words);
     });
@@ -94,10 +94,10 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
 
 fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
-        SubscriptionStatus::Asked => ("asked", "asked for".to_owned()),
+        SubscriptionStatus::Asked => ("asked", "subscribing…".to_owned()),
         SubscriptionStatus::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
         SubscriptionStatus::Refused(words) => ("refused", format!("refused: {words}")),
-        SubscriptionStatus::Ending => ("asked", "ending".to_owned()),
+        SubscriptionStatus::Ending => ("asked", "unsubscribing…".to_owned()),
     }
 }
 

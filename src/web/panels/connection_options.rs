@@ -97,7 +97,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            {head("finer-title", "More settings", panels.finer)}
+            {head("finer-title", "Advanced settings", panels.finer)}
             <div class="panel-body">
                 <form
                     id="finer"

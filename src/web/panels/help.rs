@@ -1,4 +1,4 @@
-//! "Keyboard": what every key does, from the one table of shortcuts.
+//! "Keyboard shortcuts": what every key does, from the one table of shortcuts.
 
 use leptos::prelude::*;
 
@@ -19,7 +19,7 @@ pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.help aria-labelledby="help-title">
-            {head("help-title", "Keyboard", panels.help)}
+            {head("help-title", "Keyboard shortcuts", panels.help)}
             <div class="panel-body" tabindex="0" role="group" aria-labelledby="help-title">
                 {ShortcutSection::ALL.map(section)}
             </div>

@@ -379,7 +379,7 @@ impl Panels {
         self.lines.on_worker_lost();
         self.saving.on_worker_lost();
         self.transmit.on_worker_lost();
-        self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
+        self.outbox.update(|outbox| outbox.abandon("the MQTT worker crashed"));
     }
 
     fn send(self, command: &PanelCommand) {

@@ -510,7 +510,7 @@ fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
 /// Returns why a browser opens no socket, without credentials: the browser's reason may quote the
 /// address.
 fn reason_without_credentials(url: &str, reason: String) -> String {
-    if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
+    if credentials::redact_url(url) == url { reason } else { "The browser can't open this address.".to_owned() }
 }
 
 /// Rounds up, so that a timer never fires before it is due.

@@ -277,7 +277,7 @@ fn millis(time: Instant) -> JsValue {
 /// larger than all of this file.
 fn reason(error: &Error) -> String {
     match error {
-        Error::IndexedDbNotFound(_) => "it has no IndexedDB".to_owned(),
+        Error::IndexedDbNotFound(_) => "no IndexedDB".to_owned(),
         Error::IndexedDbOpenFailed(thrown) | Error::TransactionOpenFailed(thrown) | Error::UpdateFailed(thrown) => {
             js_error::message(thrown)
         }
@@ -290,4 +290,4 @@ fn words(error: Option<&DomException>) -> String {
     error.map_or(UNKNOWN.to_owned(), |error| format!("{}: {}", error.name(), error.message()))
 }
 
-const UNKNOWN: &str = "its store failed";
+const UNKNOWN: &str = "the store failed";

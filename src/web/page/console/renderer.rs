@@ -199,8 +199,8 @@ impl Renderer {
         elements.set_text(".matches span", &place);
         elements.set(".newest", "data-shown", !now.is_following);
         let newest = match now.unread {
-            0 => "Press End for the newest".to_owned(),
-            count => format!("{} new. Press End", grouped(count)),
+            0 => "Jump to latest ↓".to_owned(),
+            count => format!("{} new ↓", grouped(count)),
         };
         elements.set_text(".newest", &newest);
     }
@@ -210,8 +210,8 @@ impl Renderer {
         let Some(elements) = &self.elements else { return };
         let since = match self.time {
             TimeMode::Absolute => "Time",
-            TimeMode::Relative => "Since start",
-            TimeMode::SincePrevious => "Since last",
+            TimeMode::Relative => "Elapsed",
+            TimeMode::SincePrevious => "Delta",
         };
         if let Ok(Some(head)) = elements.table.query_selector(".head .time")
             && let Some(words) = head.first_child()
@@ -355,19 +355,17 @@ pub(super) fn width_px(handle: &Element) -> i32 {
 /// Returns the text to show while there are no rows, and whether a sample may be played.
 fn empty_text(status: &ConsoleStatus, unread: u64) -> (&'static str, bool) {
     if unread > 0 {
-        return ("The view is held. What came since isn't shown.", false);
+        return ("View paused. New messages are hidden.", false);
     }
     if status.stats.kept > 0 {
-        return ("No kept message gets through the filter.", false);
+        return ("No messages match the filter.", false);
     }
     let is_away = matches!(status.state, ConnectionState::Idle | ConnectionState::Stopped);
     let words = match status.state {
-        _ if status.stats.cleared > 0 => "Cleared. What arrives from now on is shown here.",
+        _ if status.stats.cleared > 0 => "Log cleared. New messages will appear here.",
         ConnectionState::Connected => "Connected. Waiting for the first message.",
-        ConnectionState::Connecting | ConnectionState::Reconnecting => "Waiting for the connection.",
-        ConnectionState::Idle | ConnectionState::Stopped => {
-            "Every message that arrives is kept and shown here, as it came."
-        }
+        ConnectionState::Connecting | ConnectionState::Reconnecting => "Waiting to connect…",
+        ConnectionState::Idle | ConnectionState::Stopped => "Messages will appear here as they arrive.",
     };
     (words, is_away)
 }

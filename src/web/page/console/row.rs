@@ -111,7 +111,7 @@ impl RowView {
         open.set_class_name("open");
         // The style sheet draws its symbol, so that a row's text is its message.
         open.set_attribute("aria-label", "Open").ok()?;
-        open.set_attribute("title", "Open it (Enter, or a double click)").ok()?;
+        open.set_attribute("title", "Open (Enter or double-click)").ok()?;
         open.set_attribute("tabindex", "-1").ok()?;
         row.append_child(&open).ok()?;
         Some(view)

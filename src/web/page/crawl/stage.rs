@@ -238,9 +238,8 @@ impl Stage {
         section.toggle_attribute(".live", "hidden", lag.is_none());
         let behind = match lag {
             None => return,
-            Some(0) => "To the newest line".to_owned(),
-            Some(1) => "1 line behind".to_owned(),
-            Some(lines) => format!("{} lines behind", grouped(lines)),
+            Some(0) => "Jump to live".to_owned(),
+            Some(lines) => format!("Jump to live ({} behind)", grouped(lines)),
         };
         section.set_text(".live", &behind);
     }

@@ -38,13 +38,14 @@ const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
 <div class="transcript" role="log" aria-label="Transcript"></div>
 <div class="crawl-controls" role="group" aria-label="Crawl controls">
 <button type="button" class="skip" aria-keyshortcuts="Escape Enter" title="Skip the opening (Esc)">Skip</button>
-<button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
+<button type="button" class="live" aria-keyshortcuts="Home" title="Jump to live (Home)" hidden></button>
 <button type="button" class="pause" aria-keyshortcuts="Space" title="Space">Pause</button>
 <button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
 <span class="speed">100 %</span>
 <button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
-<button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Plain text</button>
-<button type="button" class="direct" aria-haspopup="dialog" title="How the crawl opens">Director</button>
+<button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Transcript</button>
+<button type="button" class="direct" aria-haspopup="dialog"
+ title="Customize the opening, speed, sound and lines">Director</button>
 <button type="button" class="fill icon" aria-label="Full screen" aria-keyshortcuts="F" title="Full screen (F)"></button>
 </div>"#;
 

@@ -61,7 +61,7 @@ async fn no_view_breaks_a_rule() -> Result<()> {
         check_rules(page, "at first").await?;
         page.fill("Broker URL", "nonsense").await?;
         page.press("Connect").await?;
-        page.wait_for_words("Did you mean|doesn't say").await?;
+        page.wait_for_words("Did you mean|has no scheme").await?;
         check_rules(page, "a fault in the form").await?;
 
         page.expect_errors("WebSocket connection to");
@@ -79,7 +79,7 @@ async fn no_view_breaks_a_rule() -> Result<()> {
                 check_rules(page, &format!("{view}, {theme}")).await?;
             }
         }
-        page.press("Plain text").await?;
+        page.press("Transcript").await?;
         check_rules(page, "plain text").await
     })
     .await
@@ -188,7 +188,7 @@ async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
             page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
             check_tabs(page, &format!("Director, {theme}")).await?;
             page.press("Close").await?;
-            page.press("Plain text").await?;
+            page.press("Transcript").await?;
             check_tabs(page, &format!("plain text, {theme}")).await?;
         }
         Ok(())
@@ -206,9 +206,15 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
             page.wait_for_stat("received", 1, PATIENCE).await?;
-            for panel in
-                ["Send a message", "Packets", "Topics", "Logs", "Preferences", "Keyboard", "Change subscriptions"]
-            {
+            for panel in [
+                "Send a message",
+                "Packets",
+                "Topics",
+                "Logs",
+                "Preferences",
+                "Keyboard shortcuts",
+                "Edit subscriptions",
+            ] {
                 page.press(panel).await?;
                 page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
                 check_rules(page, &format!("{panel}, {theme}")).await?;

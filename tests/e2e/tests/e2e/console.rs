@@ -142,7 +142,7 @@ async fn matches_are_marked_and_walked() -> Result<()> {
         open_with_lines(page, &station, 300).await?;
         page.wait_for("no marks without a filter", "!console_().querySelector('mark')", PATIENCE).await?;
         page.fill("Filter", "ten topic:d+ck").await?;
-        page.wait_for_words("must fill its whole level").await?;
+        page.wait_for_words("must be a whole level").await?;
         page.fill("Filter", "TEN topic:#").await?;
         page.wait_for_stat("matching", 30, PATIENCE).await?;
         wait_for_place(page, "30 matches").await?;
@@ -159,7 +159,7 @@ async fn matches_are_marked_and_walked() -> Result<()> {
         wait_for_selected(page, 290).await?;
         wait_for_place(page, "29 of 30").await?;
 
-        page.press("Show all").await?;
+        page.press("Show non-matching").await?;
         page.wait_for("the others", "rows().some((row) => row.seq === 289)", PATIENCE).await?;
         check_equal("matching", page.stat("matching").await?, 30)?;
         wait_for_selected(page, 290).await?;
@@ -204,8 +204,8 @@ async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
         let broker = open_with_lines(page, &station, 100).await?;
         page.wait_for_row("ten 100").await?;
         let before = on_screen(page).await?;
-        page.press("Hold").await?;
-        page.wait_for("held", "button('Hold').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        page.press("Freeze").await?;
+        page.wait_for("held", "button('Freeze').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
         page.wait_for_stat("received", 140, PATIENCE).await?;
         page.wait_for(
@@ -215,13 +215,13 @@ async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
         )
         .await?;
         check_equal("rows", on_screen(page).await?, before)?;
-        page.press("Hold").await?;
+        page.press("Freeze").await?;
         page.wait_for("the newest", "rows().at(-1).seq === 140", PATIENCE).await?;
         page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", PATIENCE).await?;
         // Also if there is room below the rows.
         page.fill("Filter", "\"ten 40\"").await?;
         page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
-        page.press("Hold").await?;
+        page.press("Freeze").await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
         page.wait_for_stat("matching", 3, PATIENCE).await?;
         page.wait_for(
@@ -231,7 +231,7 @@ async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
         )
         .await?;
         check_equal("rows", page.rows().await?.len(), 2)?;
-        page.press("1 new. Press End").await?;
+        page.press("1 new ↓").await?;
         page.wait_for("three rows", "rows().length === 3", PATIENCE).await
     })
     .await
@@ -250,7 +250,7 @@ async fn columns_and_times_are_as_chosen_and_stay() -> Result<()> {
         .await?;
         check_equal("numbers", cells(page, "seq").await?.len(), 0)?;
         choose_settings(page, "time=relative&columns=time+seq+topic+payload").await?;
-        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Since start'", PATIENCE)
+        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Elapsed'", PATIENCE)
             .await?;
         ensure!(
             cells(page, "time").await?.iter().all(|time| time.starts_with("+0.")),
@@ -261,8 +261,7 @@ async fn columns_and_times_are_as_chosen_and_stay() -> Result<()> {
         check_equal("sizes", cells(page, "size").await?.len(), 0)?;
         check_equal("qos", cells(page, "qos").await?.len(), 0)?;
         choose_settings(page, "time=since-previous&columns=time+topic+payload").await?;
-        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Since last'", PATIENCE)
-            .await?;
+        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Delta'", PATIENCE).await?;
         ensure!(cells(page, "time").await?.iter().all(|time| time.starts_with('+')));
         broker.publish(Version::V5, "deck", "later").await?;
         page.wait_for_row("later").await?;

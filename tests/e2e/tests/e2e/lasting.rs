@@ -77,7 +77,7 @@ async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Resu
         let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
         page.open(&url).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_text("kept the session").await?;
+        page.wait_for_text("restored from this browser").await?;
         broker.publish_at(2, Version::V5, "StarWars", "HERE: One").await?;
         page.wait_for_row("One").await?;
 

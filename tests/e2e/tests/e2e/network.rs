@@ -1,4 +1,4 @@
-//! The network states of the browser and the person: "Try now", offline and online.
+//! The network states of the browser and the person: "Retry now", offline and online.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::M
 const LONG_S: u64 = 12;
 
 /// The countdown on the page, in seconds.
-const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
+const COUNTDOWN: &str = r"Number(/Retrying in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
 
 /// Makes attempts fail until the page waits long for the next one.
 async fn wait_long(page: &Page) -> Result<()> {
@@ -49,7 +49,7 @@ async fn try_now_dials_at_once() -> Result<()> {
         wait_long(page).await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
-        page.press("Try now").await?;
+        page.press("Retry now").await?;
         check_comes_at_once(page, since).await
     })
     .await
@@ -69,11 +69,11 @@ async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
         drop(mosquitto);
-        page.wait_for_text("This computer is offline").await?;
+        page.wait_for_text("You're offline").await?;
 
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
         wait_long(page).await?;
-        page.wait_for_text("This computer is offline").await?;
+        page.wait_for_text("You're offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         page.browser().set_offline(false).await?;

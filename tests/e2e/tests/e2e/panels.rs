@@ -50,7 +50,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered.").await?;
 
         // In hex, retained, by keyboard.
         page.choose("Message payload: written as", "Hex").await?;
@@ -68,10 +68,10 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         page.fill("Message payload", "c3 a").await?;
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
-        page.wait_for_words(r"hex digit is missing").await?;
-        page.wait_for_words(r"can't hold \+ or #").await?;
+        page.wait_for_words(r"Odd number of hex digits").await?;
+        page.wait_for_words(r"can't contain \+ or #").await?;
         page.wait_for_words("2 fields need your attention").await?;
-        wait_for_tally(page, "4 sent: 4 done.").await?;
+        wait_for_tally(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
         check_equal("how many are listed", listed.len(), 4)?;
@@ -136,11 +136,11 @@ async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent: 3 waiting.").await?;
-        page.wait_for_words("Up to 10,000 messages wait here .*; 3 wait").await?;
+        wait_for_tally(page, "3 sent, 3 waiting.").await?;
+        page.wait_for_words("Messages queued: 3 .maximum 10,000.").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent: 3 done.").await?;
+        wait_for_tally(page, "3 sent, 3 delivered.").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -173,20 +173,20 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
         };
 
         open(page, "Send a message").await?;
-        page.wait_for("words about QoS", &format!("/up to QoS 0/.test({})", why("Message QoS")), PATIENCE).await?;
+        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), PATIENCE).await?;
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
         check_equal("which levels are off", disabled, vec![false, true, true])?;
         ensure!(page.evaluate::<bool>("field('Message is retained').disabled").await?, "retain can be chosen");
-        ensure!(page.evaluate::<String>(&why("Message is retained")).await?.contains("no retained"), "no reason");
+        ensure!(page.evaluate::<String>(&why("Message is retained")).await?.contains("retained messages"), "no reason");
         page.press("Close").await?;
 
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         for (name, reason) in [
-            ("Keep alive in seconds", "42 s are in force"),
-            ("Subscription identifier", "no subscription identifiers"),
-            ("Will is retained", "no retained"),
+            ("Keep alive in seconds", "42 s (set by the broker)"),
+            ("Subscription identifier", "support subscription identifiers"),
+            ("Will is retained", "support retained messages"),
         ] {
             ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
             let said: String = page.evaluate(&why(name)).await?;
@@ -196,9 +196,9 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
         let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
         for line in [
             "Keep alive 42 s",
-            "Highest QoS to publish with 0",
+            "Maximum QoS 0",
             "Retained messages no",
-            "Filters with + and # yes",
+            "Wildcard subscriptions yes",
             "Subscription identifiers no",
             "User property deck: <b>7</b>",
         ] {
@@ -218,7 +218,7 @@ async fn finer_settings_reach_connect() -> Result<()> {
         page.wait_for_state("connected").await?;
         peer.connects();
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
 
         page.fill("Keep alive in seconds", "70000").await?;
         page.press("Apply").await?;
@@ -270,7 +270,7 @@ async fn a_panel_gives_the_focus_back() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panel-focus", async |page| {
         page.open(&station.page_url()).await?;
-        for (name, first) in [("Send a message", "Message topic"), ("More settings", "Keep alive in seconds")] {
+        for (name, first) in [("Send a message", "Message topic"), ("Advanced settings", "Keep alive in seconds")] {
             open(page, name).await?;
             let dialog = page.element(&format!("named('dialog[open]', '{name}')")).await?;
             let (role, found) = page.role_and_name(&dialog).await?;
@@ -299,7 +299,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         let keys = [("broker", mosquitto.ws_url()), ("topic", "deck/#".to_owned())];
         let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
         page.open(&link(&station.page_url(), &keys)).await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.choose("Session", "later").await?;
         page.fill("Kept for", "90").await?;
         page.choose("Unit", "minutes").await?;
@@ -332,7 +332,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
 
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.wait_for("what was chosen", "field('Kept for').value === '90'", PATIENCE).await?;
         for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive in seconds", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
@@ -370,7 +370,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
     in_browser_with(&[Feature::InitScript], "panels-new-worker", async |page| {
         page.keep_workers().await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.fill("Keep alive in seconds", "25").await?;
         page.press("Apply").await?;
         page.wait_for_words("takes effect").await?;
@@ -383,7 +383,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         wait_for_tally(page, "1 sent: 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was started again").await?;
+        page.wait_for_words("was restarted").await?;
         wait_for_tally(page, "1 sent: 1 unknown.").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
@@ -406,8 +406,8 @@ async fn defaults_take_the_place_of_what_was_typed() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panels-defaults", async |page| {
         page.open(&station.page_url()).await?;
-        page.press("More settings").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'More settings'))", PATIENCE).await?;
+        page.press("Advanced settings").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", PATIENCE).await?;
         for seconds in ["77", "no number"] {
             page.fill("Keep alive in seconds", seconds).await?;
             page.press("Apply").await?;

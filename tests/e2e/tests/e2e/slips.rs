@@ -36,7 +36,7 @@ async fn a_message_that_ends_the_connection_is_given_up() -> Result<()> {
         page.press("Send a message").await?;
         page.wait_for("the form", "field('Message topic')", PATIENCE).await?;
         send(page, &"x".repeat(3_000)).await?;
-        let given_up = format!("/ended the connection each of the 3 times/.test({OUTCOMES})");
+        let given_up = format!("/closed the connection all 3 times/.test({OUTCOMES})");
         page.wait_for("the message's outcome", &given_up, PATIENCE).await?;
         page.wait_for_state("connected").await?;
         send(page, "small").await?;
@@ -52,7 +52,7 @@ async fn a_filter_that_ends_the_connection_is_left_out() -> Result<()> {
     let broker = Misbehaving::start(Mode::CloseOnSubscribe).await?;
     in_browser("slip-subscribe", async |page| {
         connect(page, &station, &broker, "auto").await?;
-        page.wait_for_text("It is left out").await?;
+        page.wait_for_text("The filter is skipped").await?;
         page.wait_for_state("connected").await?;
         ensure!(broker.connections() <= 4, "{} connections", broker.connections());
         Ok(())
@@ -136,7 +136,7 @@ async fn in_a_kept_session_the_person_is_asked() -> Result<()> {
         page.press("Send a message").await?;
         page.wait_for("the form", "field('Message topic')", PATIENCE).await?;
         send(page, &"x".repeat(3_000)).await?;
-        page.wait_for_text("you decide").await?;
+        page.wait_for_text("unless you drop it").await?;
         page.press_keys(ESCAPE).await?;
         for (name, size) in [("kept-question", (1280, 720)), ("kept-question-phone", (390, 844))] {
             page.resize(size, 1.0).await?;

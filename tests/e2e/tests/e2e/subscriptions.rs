@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 use serde_json::json;
 
 async fn open_panel(page: &Page) -> Result<()> {
-    page.press("Change subscriptions").await?;
+    page.press("Edit subscriptions").await?;
     page.wait_for("the panel", "Boolean(named('dialog[open]', 'Subscriptions'))", PATIENCE).await
 }
 
@@ -41,7 +41,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.fill("Topic filter", "second/+").await?;
         page.choose("Highest QoS", "2").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("The broker grants “second/\\+” with QoS 2").await?;
+        page.wait_for_words("Subscribed to “second/\\+” .QoS 2").await?;
         check_equal("the box after", page.value("Topic filter").await?, String::new())?;
         publisher.publish(Version::V5, "second/a", "two").await?;
         page.wait_for_row("two").await?;
@@ -56,11 +56,11 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("its QoS", page.value("Highest QoS").await?, "2".to_owned())?;
         page.choose("Highest QoS", "1").await?;
         page.press("Change").await?;
-        page.wait_for_words("The broker grants “second/\\+” with QoS 1").await?;
+        page.wait_for_words("Subscribed to “second/\\+” .QoS 1").await?;
         page.screenshot(name).await?;
 
         page.press("Remove first").await?;
-        page.wait_for_words("The broker has ended “first”").await?;
+        page.wait_for_words("Unsubscribed from “first”").await?;
         publisher.publish(Version::V5, "first", "three").await?;
         publisher.publish_at(2, Version::V5, "second/b", "four").await?;
         page.wait_for_row("four").await?;
@@ -77,7 +77,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         // A new one after none.
         page.fill("Topic filter", "third").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("The broker grants “third”").await?;
+        page.wait_for_words("Subscribed to “third”").await?;
         check_equal("the form", typed(page).await?, vec!["third".to_owned()])
     })
     .await
@@ -110,12 +110,12 @@ async fn what_changed_holds_for_the_next_connection() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         page.fill("Topic filter", "new").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("“new” is asked for with the next connection").await?;
+        page.wait_for_words("“new” will be subscribed to on the next connection").await?;
         page.press("Remove old").await?;
-        page.wait_for_words("“old” isn't asked for any more").await?;
+        page.wait_for_words("Removed “old”").await?;
         let mosquitto = killed.restart().await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_words("The broker grants “new”").await?;
+        page.wait_for_words("Subscribed to “new”").await?;
         let publisher = Login::anonymous(mosquitto.mqtt_port());
         publisher.publish(Version::V5, "old", "not wanted").await?;
         publisher.publish(Version::V5, "new", "wanted").await?;
@@ -167,7 +167,7 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         // The connection options have a field of the same name.
         page.element("document.getElementById('subscribe-identifier')").await?.send_keys("7").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("The broker grants “second”").await?;
+        page.wait_for_words("Subscribed to “second”").await?;
         publisher.publish(Version::V5, "second", "two").await?;
         page.wait_for_text("1 message with its identifier").await?;
         publisher.publish(Version::V5, "first/b", "three").await?;

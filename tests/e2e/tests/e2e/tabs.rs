@@ -33,7 +33,7 @@ async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     page.wait_for_state("connected").await?;
     page.go_to(&first).await?;
     page.wait_for_state("stopped").await?;
-    page.wait_for_words("took the connection").await?;
+    page.wait_for_words("took over the connection").await?;
 
     page.go_to(&second).await?;
     broker.publish(Version::V5, "StarWars", "SECOND: My turn").await?;

@@ -32,22 +32,22 @@ async fn are_told_of_and_renewed_while_connected() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         page.open(&link(&station.page_url(), &[("broker", &mosquitto.ws_url()), ("user", USER)])).await?;
         page.fill("Password", &expired).await?;
-        shows(page, "A signed token (JWT) of “greenhouse”. It expired on 2020-01-01").await?;
+        shows(page, "JWT for “greenhouse”. Expired on 2020-01-01").await?;
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;
         let advice: String = page.evaluate("document.querySelector('.advice li').innerText").await?;
-        ensure!(advice.contains("It expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
+        ensure!(advice.contains("Expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
 
         page.fill("Password", &good).await?;
-        shows(page, "It expires on 2100-01-01").await?;
+        shows(page, "Expires on 2100-01-01").await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
 
         // The connection stays; the next one uses the new token, which this broker doesn't know.
         page.press("Settings").await?;
         page.fill("Password", &unknown).await?;
-        page.press("Use it from the next connection on").await?;
-        shows(page, "The new token is used from the next connection on.").await?;
+        page.press("Use for the next connection").await?;
+        shows(page, "The new token will be used for the next connection.").await?;
         page.screenshot("token").await?;
         ensure!(page.state().await? == "connected", "thrown out by a new token");
         let _mosquitto = mosquitto.kill_and_restart().await?;

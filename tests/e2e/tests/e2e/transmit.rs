@@ -129,7 +129,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.go_to(&transmits).await?;
         page.wait_for("no sign", "!button('Stop')", PATIENCE).await?;
         open_panel(page).await?;
-        wait_for_progress(page, "Every line had its turn · 40 sent, 40 done").await?;
+        wait_for_progress(page, "Finished · 40 sent, 40 acknowledged").await?;
         let all_done = "document.querySelectorAll('[data-mark=done]').length > 5
             && document.querySelectorAll('[data-mark=done]').length === document.querySelectorAll('[data-line]').length";
         page.wait_for("every line on screen to be marked as done", all_done, PATIENCE).await
@@ -208,7 +208,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         eventually("line 4", async || Ok(last().starts_with("say/BEN/4 ").then_some(()))).await?;
         page.press("Rest").await?;
         seek(page, 29).await?;
-        wait_for_progress(page, "Line 29 of 30, at rest · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
         check_equal("what went out at rest", heard(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
@@ -249,11 +249,11 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.fill("Topic of the lines", "say/{speaker}").await?;
         page.fill("From line to line", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "4 sent, 2 done, 2 failed").await?;
+        wait_for_progress(page, "4 sent, 2 acknowledged, 2 failed").await?;
         check_equal("lines that failed", marked(page, "failed").await?, vec![2, 4])?;
         check_equal("lines that arrived", marked(page, "done").await?, vec![1, 3])?;
         let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
-        ensure!(row.contains("the broker refused it") && row.contains("BEN: Line 2"), "{row}");
+        ensure!(row.contains("rejected by the broker") && row.contains("BEN: Line 2"), "{row}");
         page.screenshot("transmit-refused").await?;
         page.press("First that failed").await?;
 
@@ -341,11 +341,11 @@ async fn what_was_sent_is_taken_back_and_repeated() -> Result<()> {
         page.run("document.querySelector('.repeat').open = true;").await?;
         page.fill("Every", "1ms").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("10 ms is the shortest").await?;
+        page.wait_for_words("Minimum 10 ms").await?;
         page.fill("Every", "20ms").await?;
         page.fill("Times", "5").await?;
         page.press("Repeat").await?;
-        page.wait_for_words("It went out as often as it should: 5 sent, 5 done.").await?;
+        page.wait_for_words("Repeat finished: 5 sent, 5 acknowledged.").await?;
         check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
         page.fill("Times", "").await?;
@@ -419,7 +419,7 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         check_equal("the column that is said", page.value("Column that is said").await?, "bar".to_owned())?;
         page.fill("From line to line", "10ms").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "Every line had its turn · 2 sent, 2 done").await?;
+        wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;
         let expected = [("PIP", "Spät"), ("ADA", "Two")]
             .map(|(who, text)| format!("{{\"character\":\"{who}\",\"text\":\"{text}\"}}"));
         eventually("both lines", async || Ok((heard(&subscriber.output()) == expected).then_some(()))).await

@@ -30,7 +30,7 @@ async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
         page.wait_for_row("From the other side").await?;
 
         let down = mosquitto.kill().await?;
-        page.wait_for_words("can't take connections right now").await?;
+        page.wait_for_words("can't accept connections right now").await?;
         let _mosquitto = down.restart().await?;
         page.wait_for_state("connected").await?;
         broker.publish(Version::V5, "StarWars", "UPSTREAM: Back again").await?;
