@@ -6,12 +6,12 @@ use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
 use mqtt_crawl::protocol::connection::ConnectionOptions;
 use mqtt_crawl::ui::forms::connection_options;
 use mqtt_crawl::ui::forms::connection_options::{Fields, SessionExpiry, TimeUnit};
-use mqtt_crawl::ui::forms::field::Fault;
-use mqtt_crawl::ui::forms::message::{Bytes, BytesError, Field, MessageFields, PayloadNotation};
+use mqtt_crawl::ui::forms::field::FieldError;
+use mqtt_crawl::ui::forms::message::{BytesError, Field, MessageFields, PayloadInput, PayloadNotation};
 use mqtt_crawl::ui::forms::subscription::OptionFields;
 
-fn bytes(text: &str, notation: PayloadNotation) -> Bytes {
-    Bytes { text: text.to_owned(), notation }
+fn bytes(text: &str, notation: PayloadNotation) -> PayloadInput {
+    PayloadInput { text: text.to_owned(), notation }
 }
 
 fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -19,7 +19,7 @@ fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Each error belongs to its field and has the expected text, in this order.
-fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fault<F>>>, expected: &[(F, &str)]) {
+fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<FieldError<F>>>, expected: &[(F, &str)]) {
     let faults = found.expect_err("faults");
     let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
     assert_eq!(fields, expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(), "{faults:?}");
@@ -86,7 +86,7 @@ fn a_message_becomes_a_request() {
     // Control characters are text, too.
     assert_eq!(shown.payload, bytes("\u{1}\u{2}", PayloadNotation::Text));
     assert_eq!(shown.parse(), Ok(message));
-    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
+    assert_eq!(PayloadInput::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
 
     // Empty fields are omitted.
     let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };

@@ -5,10 +5,10 @@ use mqtt_crawl::mqtt::session::ServerCapabilities;
 use mqtt_crawl::protocol::connection::{BrokerStatus, ConnectionState};
 use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
 use mqtt_crawl::ui::broker_capabilities::{
-    Capability, CapabilityRow, terms, unavailable_publish_reason, unavailable_reason,
+    Capability, CapabilityRow, capabilities, unavailable_publish_reason, unavailable_reason,
 };
-use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
-use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
+use mqtt_crawl::ui::forms::message::{MessageFields, PayloadInput};
+use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, PublishHistory};
 
 /// Returns a broker that forbids everything that can be forbidden.
 fn strict() -> ServerCapabilities {
@@ -61,7 +61,7 @@ fn connected(version: Version, server: ServerCapabilities) -> BrokerStatus {
 
 /// Returns a message as it is typed.
 fn message(payload: &str) -> MessageFields {
-    let payload = Bytes { text: payload.to_owned(), ..Bytes::default() };
+    let payload = PayloadInput { text: payload.to_owned(), ..PayloadInput::default() };
     MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
 }
 
@@ -122,7 +122,10 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 #[test]
 fn the_terms_list_all_that_the_broker_said() {
     let listed = |standing: &BrokerStatus| {
-        terms(standing).into_iter().map(|CapabilityRow { name, value }| format!("{name}: {value}")).collect::<Vec<_>>()
+        capabilities(standing)
+            .into_iter()
+            .map(|CapabilityRow { name, value }| format!("{name}: {value}"))
+            .collect::<Vec<_>>()
     };
     assert!(listed(&BrokerStatus::default()).is_empty());
     assert_eq!(
@@ -164,13 +167,13 @@ fn the_terms_list_all_that_the_broker_said() {
     assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);
 }
 
-fn end(outbox: &mut Outbox, number: u64, outcome: PublishOutcome) {
+fn end(outbox: &mut PublishHistory, number: u64, outcome: PublishOutcome) {
     outbox.finish(Published { number, outcome });
 }
 
 #[test]
 fn each_message_is_listed_with_its_outcome_newest_first() {
-    let mut outbox = Outbox::default();
+    let mut outbox = PublishHistory::default();
     assert_eq!(outbox.words(), "No messages sent yet.");
     let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
@@ -194,7 +197,7 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
 
 #[test]
 fn the_list_is_bounded_and_the_counts_are_not() {
-    let mut outbox = Outbox::default();
+    let mut outbox = PublishHistory::default();
     for n in 0..1_000 {
         outbox.push(&message(&n.to_string()));
     }
@@ -221,7 +224,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
         ("é".repeat(60), "é".repeat(60)),
         ("é".repeat(61), format!("{}…", "é".repeat(60))),
     ] {
-        let mut outbox = Outbox::default();
+        let mut outbox = PublishHistory::default();
         outbox.push(&message(&payload));
         assert_eq!(outbox.entries().next().map(|entry| entry.preview.clone()), Some(preview));
     }
@@ -229,7 +232,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
 
 #[test]
 fn without_a_connection_it_is_said_that_messages_wait() {
-    let mut outbox = Outbox::default();
+    let mut outbox = PublishHistory::default();
     outbox.push(&message(""));
     for (state, says) in [
         (ConnectionState::Idle, false),
@@ -245,7 +248,7 @@ fn without_a_connection_it_is_said_that_messages_wait() {
 
 #[test]
 fn what_was_sent_can_be_taken_back_unless_it_is_large() {
-    let mut outbox = Outbox::default();
+    let mut outbox = PublishHistory::default();
     let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
     outbox.push(&small);
     outbox.push(&message(&"x".repeat(64 << 10)));

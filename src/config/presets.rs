@@ -9,7 +9,7 @@ pub struct Preset {
     /// Its name in the list.
     pub name: &'static str,
     /// Its address.
-    pub place: AddressHint,
+    pub address: AddressHint,
     /// The protocol version to request; `None` is "auto".
     pub version: Option<Version>,
     /// The only quality of service it grants, if there is only one.
@@ -22,11 +22,11 @@ pub struct Preset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressHint {
     /// On the page's own server, at this path.
-    Here(&'static str),
+    SameServer(&'static str),
     /// At this address.
     At(&'static str),
     /// Any address that the person enters.
-    Own,
+    Custom,
 }
 
 /// All presets, in the order of the list. The first is the default, the last is the person's own
@@ -34,14 +34,14 @@ pub enum AddressHint {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "Built-in broker",
-        place: AddressHint::Here("/mqtt"),
+        address: AddressHint::SameServer("/mqtt"),
         version: None,
         qos: None,
         hint: "The broker running on the server that hosts this page.",
     },
     Preset {
         name: "Built-in broker (Diffusion mode)",
-        place: AddressHint::Here("/diffusion"),
+        address: AddressHint::SameServer("/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "The built-in broker emulating Diffusion: MQTT 5.0 only, subscriptions at QoS 0, user name and \
@@ -49,7 +49,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Diffusion",
-        place: AddressHint::At("ws://localhost:8080/diffusion"),
+        address: AddressHint::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "MQTT 5.0 only, subscriptions at QoS 0. Use the name and password of a Diffusion principal. Topics you \
@@ -57,49 +57,49 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Mosquitto test server",
-        place: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
+        address: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Public, unencrypted. Anyone can read what you publish. Not available from https pages.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
-        place: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
+        address: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Anyone can read what you publish.",
     },
     Preset {
         name: "EMQX public broker",
-        place: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
+        address: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Anyone can read what you publish. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
-        place: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
+        address: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Anyone can read what you publish. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
-        place: AddressHint::At("ws://localhost:8080/mqtt"),
+        address: AddressHint::At("ws://localhost:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Path /mqtt. A user name is required even when the password is a JWT.",
     },
     Preset {
         name: "RabbitMQ",
-        place: AddressHint::At("ws://localhost:15675/ws"),
+        address: AddressHint::At("ws://localhost:15675/ws"),
         version: None,
         qos: None,
         hint: "Requires the rabbitmq_web_mqtt plugin; port 15675, path /ws.",
     },
     Preset {
         name: "Custom",
-        place: AddressHint::Own,
+        address: AddressHint::Custom,
         version: None,
         qos: None,
         hint: "Any broker with a WebSocket listener. Enter the full WebSocket URL, including the path.",
@@ -110,10 +110,10 @@ impl Preset {
     /// Returns its address, for a page in this folder ([`link::page_base`]); `None` for the
     /// person's own.
     pub fn broker(&self, page_base: &str) -> Option<String> {
-        match self.place {
-            AddressHint::Here(path) => Some(link::broker_at(page_base, path)),
+        match self.address {
+            AddressHint::SameServer(path) => Some(link::broker_at(page_base, path)),
             AddressHint::At(url) => Some(url.to_owned()),
-            AddressHint::Own => None,
+            AddressHint::Custom => None,
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     use crate::mqtt::broker_url::BrokerUrl;
 
     #[test]
-    fn every_address_can_be_opened_and_is_found_again() {
+    fn every_preset_parses_and_is_found_by_its_address() {
         for (index, preset) in PRESETS.iter().enumerate() {
             let Some(broker) = preset.broker("http://station.example:8080") else {
                 assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");

@@ -3,7 +3,6 @@
 //!
 //! All of it applies while connected. If nothing is known, nothing is disabled: the next connection
 //! may be to another broker.
-//! forbidden: the next connection may be to another broker.
 
 use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
@@ -30,13 +29,13 @@ pub enum Capability {
 }
 
 /// Returns why the broker doesn't support it, as text; `None` if it does, or if nothing is known.
-pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<String> {
-    let words = match wish {
-        Capability::Properties => return only_in_5(standing),
-        Capability::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
+pub fn unavailable_reason(status: &BrokerStatus, capability: Capability) -> Option<String> {
+    let words = match capability {
+        Capability::Properties => return only_in_5(status),
+        Capability::SubscriptionIdentifiers if status.version == Some(Version::V311) => return only_in_5(status),
         _ => {
-            let server = standing.server.as_ref()?;
-            match wish {
+            let server = status.server.as_ref()?;
+            match capability {
                 Capability::QoS(qos) if qos > server.qos_maximum => {
                     format!("This broker's maximum QoS is {}.", server.qos_maximum)
                 }
@@ -56,8 +55,8 @@ pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<S
     Some(words)
 }
 
-fn only_in_5(standing: &BrokerStatus) -> Option<String> {
-    (standing.version == Some(Version::V311)).then(|| "Requires MQTT 5.0.".to_owned())
+fn only_in_5(status: &BrokerStatus) -> Option<String> {
+    (status.version == Some(Version::V311)).then(|| "Requires MQTT 5.0.".to_owned())
 }
 
 /// Returns why nothing can be published now; `None` if it can, even if only into the queue.
@@ -79,34 +78,34 @@ pub struct CapabilityRow {
 }
 
 /// Returns what this broker allows, line by line; empty while nothing is known.
-pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
-    let (Some(version), Some(server)) = (standing.version, &standing.server) else {
+pub fn capabilities(status: &BrokerStatus) -> Vec<CapabilityRow> {
+    let (Some(version), Some(server)) = (status.version, &status.server) else {
         return Vec::new();
     };
-    let term = |name, value: String| CapabilityRow { name, value };
-    let mut terms = vec![term("Protocol", version.to_string()), term("Client ID", server.client_id.clone())];
+    let row = |name, value: String| CapabilityRow { name, value };
+    let mut rows = vec![row("Protocol", version.to_string()), row("Client ID", server.client_id.clone())];
     let keep_alive = match server.keep_alive_s {
         0 => "off".to_owned(),
         seconds => format::exact_duration(seconds.into()),
     };
-    terms.push(term("Keep alive", keep_alive));
+    rows.push(row("Keep alive", keep_alive));
     if version == Version::V311 {
         let words = "Not reported by MQTT 3.1.1".to_owned();
-        terms.push(term("Everything else", words));
-        return terms;
+        rows.push(row("Everything else", words));
+        return rows;
     }
     let ServerCapabilities { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    terms.extend([
-        term("Session expiry", session_span(server.session_expiry_s)),
-        term("Maximum QoS", qos_maximum.to_string()),
-        term("Retained messages", yes_or_no(*retain_available)),
-        term("Wildcard subscriptions", yes_or_no(*wildcard_available)),
-        term("Shared subscriptions", yes_or_no(server.shared_available)),
-        term("Subscription identifiers", yes_or_no(server.subscription_identifiers_available)),
-        term("Maximum packet size", packet_size(*packet_bytes)),
-        term("Receive maximum", grouped(server.receive_maximum.into())),
-        term(
+    rows.extend([
+        row("Session expiry", session_span(server.session_expiry_s)),
+        row("Maximum QoS", qos_maximum.to_string()),
+        row("Retained messages", yes_or_no(*retain_available)),
+        row("Wildcard subscriptions", yes_or_no(*wildcard_available)),
+        row("Shared subscriptions", yes_or_no(server.shared_available)),
+        row("Subscription identifiers", yes_or_no(server.subscription_identifiers_available)),
+        row("Maximum packet size", packet_size(*packet_bytes)),
+        row("Receive maximum", grouped(server.receive_maximum.into())),
+        row(
             "Topic aliases",
             match server.topic_alias_maximum {
                 0 => "no".to_owned(),
@@ -116,9 +115,9 @@ pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
     ]);
     let texts =
         [("Response information", server.response_information.as_ref()), ("Reason", server.reason_string.as_ref())];
-    terms.extend(texts.into_iter().filter_map(|(name, text)| Some(term(name, text?.clone()))));
-    terms.extend(server.user_properties.iter().map(|(name, value)| term("User property", format!("{name}: {value}"))));
-    terms
+    rows.extend(texts.into_iter().filter_map(|(name, text)| Some(row(name, text?.clone()))));
+    rows.extend(server.user_properties.iter().map(|(name, value)| row("User property", format!("{name}: {value}"))));
+    rows
 }
 
 fn session_span(seconds: u32) -> String {

@@ -50,13 +50,13 @@ pub struct Counts {
 
 /// The history. Always: sent = waiting + done + failed + unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outbox {
+pub struct PublishHistory {
     /// Newest first.
     entries: VecDeque<Entry>,
     counts: Counts,
 }
 
-impl Outbox {
+impl PublishHistory {
     /// Adds a message and returns the number to publish it under.
     pub fn push(&mut self, message: &MessageFields) -> u64 {
         self.counts.sent += 1;

@@ -64,15 +64,15 @@ impl ShortcutSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortcut {
     /// Where it acts.
-    pub place: ShortcutSection,
+    pub section: ShortcutSection,
     /// The keys, each sufficient alone.
     pub keys: &'static [&'static str],
     /// What it does.
-    pub words: &'static str,
+    pub action: &'static str,
 }
 
-const fn shortcut(place: ShortcutSection, keys: &'static [&'static str], words: &'static str) -> Shortcut {
-    Shortcut { place, keys, words }
+const fn shortcut(section: ShortcutSection, keys: &'static [&'static str], action: &'static str) -> Shortcut {
+    Shortcut { section, keys, action }
 }
 
 /// Every key that does something beyond what browsers do themselves.

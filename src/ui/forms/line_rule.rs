@@ -6,7 +6,7 @@ use crate::dialogue::rules::{LineRules, LineTemplate, Placeholder, Rule, Templat
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 
 /// The source of a speaker or of a line's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,15 +140,15 @@ impl Fields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<Rule, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<Rule, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         let topics = TopicFilter::parse(self.topics.as_str());
         if let Err(error) = &topics {
-            faults.push(Fault::new(Field::Topics, error));
+            faults.push(FieldError::new(Field::Topics, error));
         }
         let mut part = |field, source: Source, typed: &str| {
             source.template(typed).unwrap_or_else(|words| {
-                faults.push(Fault::new(field, words));
+                faults.push(FieldError::new(field, words));
                 None
             })
         };

@@ -5,9 +5,9 @@ use leptos::prelude::*;
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
-use crate::ui::broker_capabilities::{Capability, CapabilityRow, terms, unavailable_reason};
+use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::web::panels::fields::{
@@ -45,8 +45,8 @@ impl Forms {
             Ok(more) => (Some(more), Vec::new()),
             Err(faults) => (None, faults),
         };
-        let of_will = |fault: &Fault<Field>| match fault.field {
-            Field::Will(field) => Some(Fault { field, words: fault.words.clone() }),
+        let of_will = |fault: &FieldError<Field>| match fault.field {
+            Field::Will(field) => Some(FieldError { field, words: fault.words.clone() }),
             _ => None,
         };
         self.will.set_errors(faults.iter().filter_map(of_will).collect());
@@ -312,7 +312,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
 /// Shows what the broker of the present connection reported about itself.
 #[component]
 fn Terms(panels: Panels) -> impl IntoView {
-    let terms = Memo::new(move |_| panels.standing.with(terms));
+    let terms = Memo::new(move |_| panels.standing.with(capabilities));
     let list = move || {
         terms
             .get()

@@ -39,7 +39,7 @@ use crate::protocol::command::{PanelCommand, PanelsRequest};
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::{BrokerStatus, ConnectionState};
 use crate::protocol::update::{PanelsUpdate, Stats};
-use crate::ui::publish_history::Outbox;
+use crate::ui::publish_history::PublishHistory;
 use crate::web::channel;
 use crate::web::window_bus;
 use crate::web::window_bus::PanelAction;
@@ -127,7 +127,7 @@ fn hail_failure(words: &str) {
 #[derive(Clone, Copy)]
 struct Panels {
     standing: RwSignal<BrokerStatus>,
-    outbox: RwSignal<Outbox>,
+    outbox: RwSignal<PublishHistory>,
     /// The app's settings, as the page uses them.
     settings: RwSignal<Settings>,
     /// How the crawl opens.

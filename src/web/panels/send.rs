@@ -15,7 +15,7 @@ use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::ui::forms::transmission;
 use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
-use crate::ui::publish_history::{Entry, Outbox};
+use crate::ui::publish_history::{Entry, PublishHistory};
 
 /// The form of a message, and the parts of it that are created again when a message is taken back
 /// into it.
@@ -209,7 +209,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
-    let tally = move || panels.outbox.with(Outbox::words);
+    let tally = move || panels.outbox.with(PublishHistory::words);
     let waiting = move || {
         let state = panels.standing.with(|standing| standing.state);
         panels.outbox.with(|outbox| outbox.waiting_words(state))

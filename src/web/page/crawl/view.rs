@@ -237,7 +237,7 @@ impl Listener {
             match input_of(&button) {
                 Some(input) => self.emit(self.handle.handle_input(input)),
                 None if button.class_list().contains("direct") => {
-                    self.emit(Some(CrawlEvent::Panel(PanelAction::Opening)))
+                    self.emit(Some(CrawlEvent::Panel(PanelAction::Opening)));
                 }
                 None => fullscreen::toggle_full_screen(&self.section),
             }
