@@ -244,8 +244,8 @@ pub fn place_words(view: &TransmissionView, lines: usize) -> String {
 pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>, repeat: Repeat) -> String {
     let mut words = format!("{} · {}", place_words(view, lines), outcome_words(view));
     if let Some(plan) = plan.filter(|_| is_active(view) && repeat == Repeat::ONCE) {
-        let told = usize::try_from(view.line).unwrap_or(usize::MAX);
-        words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(told)))));
+        let line = usize::try_from(view.line).unwrap_or(usize::MAX);
+        words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(line)))));
     }
     words
 }

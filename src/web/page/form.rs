@@ -245,9 +245,9 @@ impl Form {
     /// Returns the error of a field; empty if there is none.
     fn error(&self, field: Field) -> String {
         self.errors.with(|errors| {
-            let words: Vec<_> =
+            let messages: Vec<_> =
                 errors.iter().filter(|error| error.field == field).map(|error| error.words.as_str()).collect();
-            words.join(" ")
+            messages.join(" ")
         })
     }
 }

@@ -119,9 +119,9 @@ impl Elements {
         self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
     }
 
-    pub(super) fn set_text(&self, selector: &str, words: &str) {
+    pub(super) fn set_text(&self, selector: &str, text: &str) {
         if let Some(element) = self.find(selector) {
-            element.set_text_content(Some(words));
+            element.set_text_content(Some(text));
         }
     }
 
@@ -208,15 +208,15 @@ impl Renderer {
     /// Gives the style sheet what it needs to place the columns.
     pub(super) fn apply_columns(&self) {
         let Some(elements) = &self.elements else { return };
-        let since = match self.time {
+        let label = match self.time {
             TimeMode::Absolute => "Time",
             TimeMode::Relative => "Elapsed",
             TimeMode::SincePrevious => "Delta",
         };
         if let Ok(Some(head)) = elements.table.query_selector(".head .time")
-            && let Some(words) = head.first_child()
+            && let Some(text) = head.first_child()
         {
-            words.set_node_value(Some(since));
+            text.set_node_value(Some(label));
         }
         let hidden = Column::ALL.into_iter().filter(|column| !self.columns.look(*column).is_shown);
         let hidden: Vec<_> = hidden.map(Column::name).collect();
@@ -361,11 +361,11 @@ fn empty_text(status: &ConsoleStatus, unread: u64) -> (&'static str, bool) {
         return ("No messages match the filter.", false);
     }
     let is_away = matches!(status.state, ConnectionState::Idle | ConnectionState::Stopped);
-    let words = match status.state {
+    let text = match status.state {
         _ if status.stats.cleared > 0 => "Log cleared. New messages will appear here.",
         ConnectionState::Connected => "Connected. Waiting for the first message.",
         ConnectionState::Connecting | ConnectionState::Reconnecting => "Waiting to connect…",
         ConnectionState::Idle | ConnectionState::Stopped => "Messages will appear here as they arrive.",
     };
-    (words, is_away)
+    (text, is_away)
 }

@@ -18,8 +18,8 @@ pub(super) const SELECTED_ID: &str = "selected-row";
 /// never markup.
 struct Cell {
     element: Element,
-    text: Text,
-    words: String,
+    text_node: Text,
+    text: String,
     marks: Vec<(u32, u32)>,
 }
 
@@ -29,38 +29,38 @@ impl Cell {
         let element = document.create_element("span").ok()?;
         element.set_attribute("role", "gridcell").ok()?;
         element.set_class_name(class);
-        let text = document.create_text_node("");
-        element.append_child(&text).ok()?;
+        let text_node = document.create_text_node("");
+        element.append_child(&text_node).ok()?;
         row.append_child(&element).ok()?;
-        Some(Self { element, text, words: String::new(), marks: Vec::new() })
+        Some(Self { element, text_node, text: String::new(), marks: Vec::new() })
     }
 
-    fn show(&mut self, words: &str, marks: &[(u32, u32)]) {
-        if self.words == words && self.marks == marks {
+    fn show(&mut self, text: &str, marks: &[(u32, u32)]) {
+        if self.text == text && self.marks == marks {
             return;
         }
         if !self.marks.is_empty() {
             self.element.set_text_content(None);
             // Fails only if the node would contain itself.
-            let _ = self.element.append_child(&self.text);
+            let _ = self.element.append_child(&self.text_node);
         }
-        words.clone_into(&mut self.words);
+        text.clone_into(&mut self.text);
         marks.clone_into(&mut self.marks);
-        let mut end = marks.first().map_or(words.len(), |mark| mark.0 as usize);
-        self.text.set_data(words.get(..end).unwrap_or_default());
+        let mut end = marks.first().map_or(text.len(), |mark| mark.0 as usize);
+        self.text_node.set_data(text.get(..end).unwrap_or_default());
         for (at, &(from, to)) in marks.iter().enumerate() {
-            end = marks.get(at + 1).map_or(words.len(), |mark| mark.0 as usize);
-            let marked = words.get(from as usize..to as usize).unwrap_or_default();
-            let _ = self.mark(marked, words.get(to as usize..end).unwrap_or_default());
+            end = marks.get(at + 1).map_or(text.len(), |mark| mark.0 as usize);
+            let marked = text.get(from as usize..to as usize).unwrap_or_default();
+            let _ = self.mark(marked, text.get(to as usize..end).unwrap_or_default());
         }
     }
 
-    fn mark(&self, marked: &str, words: &str) -> Option<()> {
+    fn mark(&self, marked: &str, text: &str) -> Option<()> {
         let document = self.element.owner_document()?;
         let mark = document.create_element("mark").ok()?;
         mark.set_text_content(Some(marked));
         self.element.append_child(&mark).ok()?;
-        self.element.append_child(&document.create_text_node(words)).ok()?;
+        self.element.append_child(&document.create_text_node(text)).ok()?;
         Some(())
     }
 }
