@@ -86,8 +86,8 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     let words = move || {
         let faults = forms.count_of_faults();
         match faults {
-            1 => Some("Nothing was applied: one field needs your attention.".to_owned()),
-            2.. => Some(format!("Nothing was applied: {faults} fields need your attention.")),
+            1 => Some("Not applied. Please fix the highlighted field.".to_owned()),
+            2.. => Some(format!("Not applied. Please fix the {faults} highlighted fields.")),
             0 => None,
         }
     };

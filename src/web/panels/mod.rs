@@ -80,7 +80,7 @@ const HOST_ID: &str = "panels";
 pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
-        let words = format!("This panel failed ({info}). Reload the page to use it again.");
+        let words = format!("This panel crashed ({info}). Reload the page to use it again.");
         hail_failure(&words);
     }));
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };

@@ -79,8 +79,8 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     };
     let summary = move || match form.form.count_of_faults() {
         0 => None,
-        1 => Some("Nothing was sent: one field needs your attention.".to_owned()),
-        count => Some(format!("Nothing was sent: {count} fields need your attention.")),
+        1 => Some("Not sent. Please fix the highlighted field.".to_owned()),
+        count => Some(format!("Not sent. Please fix the {count} highlighted fields.")),
     };
     view! {
         <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>

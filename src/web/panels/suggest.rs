@@ -331,8 +331,8 @@ fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
     };
     let words = move || match shown.with(Vec::len) {
         0 => String::new(),
-        1 => "1 suggestion; ↓ and Enter take it".to_owned(),
-        count => format!("{count} suggestions; ↓ and ↑ choose, Enter takes one"),
+        1 => "1 suggestion. Use ↓ and Enter to accept.".to_owned(),
+        count => format!("{count} suggestions. Use ↑↓ to choose, Enter to accept."),
     };
     view! {
         <ul

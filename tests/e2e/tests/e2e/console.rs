@@ -520,7 +520,7 @@ async fn suggestions_hide_neither_the_filter_nor_what_is_said_of_it() -> Result<
             open_with_suggestions(page, &station).await?;
             page.press_keys("qos:").await?;
             wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
-            page.wait_for_words("After qos: comes 0, 1 or 2").await?;
+            page.wait_for_words("qos: expects 0, 1 or 2").await?;
             let is_clear = "(() => {
                 const list = document.getElementById('suggestions').getBoundingClientRect();
                 const others = [field('Filter'), document.getElementById('filter-error')];
@@ -550,7 +550,7 @@ async fn a_filter_needs_no_suggestions() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 30).await?;
         let words = page.words().await?;
-        ensure!(!words.contains("loaded"), "nobody asked for a panel: {words}");
+        ensure!(!words.contains("load this panel"), "nobody asked for a panel: {words}");
         Ok(())
     })
     .await

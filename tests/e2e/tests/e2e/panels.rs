@@ -70,7 +70,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         page.press("Send").await?;
         page.wait_for_words(r"Odd number of hex digits").await?;
         page.wait_for_words(r"can't contain \+ or #").await?;
-        page.wait_for_words("2 fields need your attention").await?;
+        page.wait_for_words("2 highlighted fields").await?;
         wait_for_tally(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
@@ -101,7 +101,7 @@ async fn properties_arrive() -> Result<()> {
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent: 1 done.").await?;
+        wait_for_tally(page, "1 sent, 1 delivered.").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
         page.press("Export").await?;
@@ -223,7 +223,7 @@ async fn finer_settings_reach_connect() -> Result<()> {
         page.fill("Keep alive in seconds", "70000").await?;
         page.press("Apply").await?;
         page.wait_for_words("from 0 to 65535").await?;
-        page.wait_for_words("Nothing was applied").await?;
+        page.wait_for_words("Not applied").await?;
 
         page.fill("Keep alive in seconds", "77").await?;
         page.fill("Receive Maximum", "5").await?;
@@ -321,7 +321,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting.").await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
@@ -353,7 +353,7 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
             page.wait_for_state("connected").await?;
             page.browser().block_file(file).await?;
             page.press("Send a message").await?;
-            page.wait_for_words("couldn't be loaded").await?;
+            page.wait_for_words("Couldn't load this panel").await?;
             // Everything else continues.
             page.press("Disconnect").await?;
             page.wait_for_state("idle").await
@@ -380,15 +380,15 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+        wait_for_tally(page, "1 sent, 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
         page.wait_for_words("was restarted").await?;
-        wait_for_tally(page, "1 sent: 1 unknown.").await?;
+        wait_for_tally(page, "1 sent, 1 unconfirmed.").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent: 1 done, 1 unknown.").await?;
+        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
 
         let connects = peer.connects();
         check_equal("how often it connected", connects.len(), 2)?;

@@ -181,7 +181,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
         let took = times[LINES - 1] - times[0];
         println!("{LINES} lines, 100 ms apart, in {bursts} bursts over {took:.1} s");
         ensure!(bursts > 2 * took.ceil() as usize, "{bursts} bursts in {took:.1} s");
-        wait_for_progress(page, "120 sent, 120 done").await
+        wait_for_progress(page, "120 sent, 120 acknowledged").await
     })
     .await
 }
@@ -215,7 +215,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.tick("Begin again after the last line").await?;
         seek(page, 30).await?;
         eventually("line 30", async || Ok(last().starts_with("say/BEN/30 ").then_some(()))).await?;
-        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 done").await?;
+        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 acknowledged").await?;
         page.press("Stop").await?;
         wait_for_progress(page, "Stopped at line 30 of 30").await?;
 
@@ -265,7 +265,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.run("button('Send a message').click();").await?;
         page.fill("Message topic", "say/ADA").await?;
         page.run("button('Send').click();").await?;
-        page.wait_for_words("1 sent: 1 done").await?;
+        page.wait_for_words("1 sent, 1 delivered").await?;
         check_equal("lines that arrived", marked(page, "done").await?, Vec::new())?;
         check_equal("lines that failed", marked(page, "failed").await?, Vec::new())
     })
@@ -293,13 +293,13 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
         ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
         page.fill("From line to line", "1s").await?;
         page.press("Play").await?;
-        wait_for_progress(page, "1 sent, 1 done").await?;
+        wait_for_progress(page, "1 sent, 1 acknowledged").await?;
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
         let watcher = subscriber.subscribe_telling("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
-        wait_for_progress(page, "3 sent, 3 done").await?;
+        wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
         eventually("the rest", async || Ok((heard(&watcher.output()) == expected).then_some(()))).await?;
         page.wait_for_stat("received", 3, PATIENCE).await?;
