@@ -107,7 +107,7 @@ fn update() -> Update {
 }
 
 #[wasm_bindgen_test]
-fn what_is_posted_is_what_arrives() {
+fn posted_messages_arrive_unchanged() {
     let message = FromWorker::Update(Box::new(update()));
     let posted = channel::encode(&message).expect("encodes");
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
@@ -214,7 +214,7 @@ fn what_is_posted_is_what_arrives() {
 }
 
 #[wasm_bindgen_test]
-fn what_is_not_ours_is_an_error() {
+fn foreign_messages_are_rejected() {
     for strange in
         [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
     {
@@ -224,7 +224,7 @@ fn what_is_not_ours_is_an_error() {
 }
 
 #[wasm_bindgen_test]
-fn the_clock_agrees_with_the_wall() {
+fn clock_agrees_with_the_wall_clock() {
     let wall = Instant::from_millis(js_sys::Date::now() as u64);
     let now = clock().now();
     assert!(now.since(wall).max(wall.since(now)).as_secs() < 5, "{now:?} and {wall:?}");
@@ -232,7 +232,7 @@ fn the_clock_agrees_with_the_wall() {
 }
 
 #[wasm_bindgen_test]
-fn numbers_are_written_as_css_reads_them() {
+fn decimals_are_valid_css() {
     for (value, text) in [
         (0.0, "0.0000"),
         (-0.00001, "0.0000"),
@@ -249,7 +249,7 @@ fn numbers_are_written_as_css_reads_them() {
 // URLs
 
 #[wasm_bindgen_test]
-fn what_we_take_the_browser_takes_alike() {
+fn url_parser_agrees_with_the_browser() {
     for text in [
         "ws://127.0.0.1:8080/mqtt",
         "wss://broker.example",
@@ -305,7 +305,7 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
 }
 
 #[wasm_bindgen_test]
-async fn a_worker_that_keeps_dying_is_given_up() {
+async fn worker_is_not_restarted_after_repeated_crashes() {
     let heard = listen("throw new Error('out of fuel')");
     until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
     let heard = heard.borrow();
@@ -317,14 +317,14 @@ async fn a_worker_that_keeps_dying_is_given_up() {
 }
 
 #[wasm_bindgen_test]
-async fn a_worker_of_another_build_is_noticed() {
+async fn worker_of_another_build_is_detected() {
     let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
     until("noticed", || !heard.borrow().is_empty()).await;
     assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { message } if message.contains("different versions")));
 }
 
 #[wasm_bindgen_test]
-async fn an_export_arrives_as_the_blob_it_is() {
+async fn export_arrives_as_a_blob() {
     let heard = listen("postMessage(new Blob(['{}']))");
     until("arrived", || !heard.borrow().is_empty()).await;
     assert!(matches!(&heard.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
@@ -346,7 +346,7 @@ fn echo() -> String {
 }
 
 #[wasm_bindgen_test]
-async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
+async fn port_opens_once_the_worker_is_ready() {
     let (link, heard) = link_to(&echo());
     assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
     until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
@@ -365,7 +365,7 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
 }
 
 #[wasm_bindgen_test]
-async fn finer_settings_are_told_as_often_as_it_takes() {
+async fn connection_options_are_sent_before_every_connect() {
     let panels = PanelsLink::default();
     let (link, heard) = link_to(&echo());
     panels.send_connection_options(&link);
@@ -385,7 +385,7 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
 }
 
 #[wasm_bindgen_test]
-fn panels_of_another_build_are_noticed() {
+fn panels_of_another_build_are_detected() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo());
     assert_eq!(panels.handle_message(&channel::VERSION.into(), &link), None);
@@ -513,7 +513,7 @@ impl Stage {
 }
 
 #[wasm_bindgen_test]
-async fn few_elements_in_order_with_text_as_text() {
+async fn console_rows_are_few_ordered_and_text_only() {
     let mut stage = Stage::new().await;
     for kept in [3, 4, 40, 41, 1_000, 100_000] {
         stage.log(kept, 0);
@@ -530,7 +530,7 @@ async fn few_elements_in_order_with_text_as_text() {
 }
 
 #[wasm_bindgen_test]
-async fn scrolling_up_stays_and_end_goes_back() {
+async fn scrolling_up_stops_following_and_end_resumes() {
     let mut stage = Stage::new().await;
     stage.log(10_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 100_000).await;
@@ -561,7 +561,7 @@ async fn scrolling_up_stays_and_end_goes_back() {
 }
 
 #[wasm_bindgen_test]
-async fn a_million_rows_scroll_to_both_ends() {
+async fn million_rows_scroll_to_both_ends() {
     let mut stage = Stage::new().await;
     stage.log(1_000_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
@@ -580,7 +580,7 @@ async fn a_million_rows_scroll_to_both_ends() {
 }
 
 #[wasm_bindgen_test]
-async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
+async fn scroll_move_survives_a_pending_bar_update() {
     let mut stage = Stage::new().await;
     stage.log(1_000_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
@@ -603,7 +603,7 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
 }
 
 #[wasm_bindgen_test]
-async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
+async fn bar_is_updated_after_a_press_released_outside() {
     let mut stage = Stage::new().await;
     let point = |name: &str, buttons: u16| {
         let init = MouseEventInit::new();
@@ -621,7 +621,7 @@ async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
 }
 
 #[wasm_bindgen_test]
-async fn an_empty_list_says_why() {
+async fn empty_console_shows_the_reason() {
     let mut stage = Stage::new().await;
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
@@ -645,7 +645,7 @@ async fn an_empty_list_says_why() {
 }
 
 #[wasm_bindgen_test]
-async fn marks_come_and_go_and_are_text() {
+async fn highlights_are_added_and_removed_as_text() {
     let mut stage = Stage::new().await;
     stage.log(3, 0);
     let mut marked = answer(&stage.console, &stage.stats);
@@ -669,7 +669,7 @@ async fn marks_come_and_go_and_are_text() {
 }
 
 #[wasm_bindgen_test]
-async fn a_new_log_begins_anew() {
+async fn restart_clears_the_console() {
     let mut stage = Stage::new().await;
     stage.log(5_000, 0);
     stage.console.restart();
@@ -679,7 +679,7 @@ async fn a_new_log_begins_anew() {
 }
 
 #[wasm_bindgen_test]
-async fn the_keyboard_reaches_the_rows() {
+async fn rows_are_reachable_by_keyboard() {
     let mut stage = Stage::new().await;
     stage.log(40, 0);
     let table = stage.find("[role=grid]");
@@ -735,7 +735,7 @@ fn topics(root: &HtmlElement) -> Vec<(String, String)> {
 }
 
 #[wasm_bindgen_test]
-async fn another_link_fills_the_form_anew() {
+async fn new_link_refills_the_form() {
     let (form, root) = form("#topic=a&topic=b&user=ann").await;
     let pair = |label: &str, value: &str| (label.to_owned(), value.to_owned());
     assert_eq!(topics(&root), [pair("Topic", "a"), pair("Topic 2", "b")]);
@@ -748,7 +748,7 @@ async fn another_link_fills_the_form_anew() {
 }
 
 #[wasm_bindgen_test]
-async fn a_fault_stands_beside_its_field() {
+async fn errors_are_shown_next_to_their_fields() {
     let (form, root) = form("#broker=mqtt://far.example&topic=ok&topic=a/%23/b").await;
     assert!(form.request().is_none());
     frames(2).await;

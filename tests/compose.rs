@@ -29,7 +29,7 @@ fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fiel
 }
 
 #[test]
-fn bytes_are_read_in_every_notation() {
+fn payload_is_parsed_in_every_notation() {
     for (text, notation, expected) in [
         ("", PayloadNotation::Text, Ok(&b""[..])),
         ("é \0", PayloadNotation::Text, Ok("é \0".as_bytes())),
@@ -53,7 +53,7 @@ fn bytes_are_read_in_every_notation() {
 }
 
 #[test]
-fn a_message_becomes_a_request() {
+fn message_form_becomes_a_publish_request() {
     let fields = MessageFields {
         topic: "deck/lamp".into(),
         payload: bytes("01 02", PayloadNotation::Hex),
@@ -94,7 +94,7 @@ fn a_message_becomes_a_request() {
 }
 
 #[test]
-fn every_fault_of_a_message_is_told_beside_its_field() {
+fn message_errors_are_reported_by_field() {
     let long = "x".repeat(65_536);
     let fields = MessageFields {
         topic: "a/#".into(),
@@ -130,12 +130,12 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
 }
 
 #[test]
-fn an_untouched_form_is_the_apps_own_settings() {
+fn untouched_options_form_gives_the_defaults() {
     assert_eq!(Fields::default().parse(), Ok(ConnectionOptions::default()));
 }
 
 #[test]
-fn every_finer_setting_is_taken() {
+fn every_connection_option_is_parsed() {
     let fields = Fields {
         keep_alive_s: "0".into(),
         ending: SessionExpiry::Later,
@@ -185,7 +185,7 @@ fn every_finer_setting_is_taken() {
 }
 
 #[test]
-fn only_a_session_that_is_kept_lasts() {
+fn only_a_persistent_session_lasts() {
     for (ending, unit, span, expected) in [
         (SessionExpiry::WithPage, TimeUnit::Seconds, "5", (true, None)),
         (SessionExpiry::WithConnection, TimeUnit::Seconds, "5", (true, Some(0))),
@@ -209,7 +209,7 @@ fn only_a_session_that_is_kept_lasts() {
 }
 
 #[test]
-fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
+fn connection_option_errors_are_reported_by_field() {
     use connection_options::Field;
     let fields = Fields {
         keep_alive_s: "65536".into(),

@@ -75,7 +75,7 @@ const WISHES: [Capability; 6] = [
 ];
 
 #[test]
-fn what_a_broker_forbids_has_a_reason() {
+fn missing_capabilities_have_a_reason() {
     for (standing, expected) in [
         (BrokerStatus::default(), [None; 6]),
         (connected(Version::V5, lenient()), [None; 6]),
@@ -107,7 +107,7 @@ fn what_a_broker_forbids_has_a_reason() {
 }
 
 #[test]
-fn one_can_send_whenever_there_is_or_will_be_a_connection() {
+fn publishing_is_possible_while_connected_or_connecting() {
     for (state, may) in [
         (ConnectionState::Idle, false),
         (ConnectionState::Connecting, true),
@@ -120,7 +120,7 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 }
 
 #[test]
-fn the_terms_list_all_that_the_broker_said() {
+fn capabilities_list_everything_the_broker_reported() {
     let listed = |standing: &BrokerStatus| {
         capabilities(standing)
             .into_iter()
@@ -172,7 +172,7 @@ fn end(outbox: &mut PublishHistory, number: u64, outcome: PublishOutcome) {
 }
 
 #[test]
-fn each_message_is_listed_with_its_outcome_newest_first() {
+fn messages_are_listed_newest_first_with_outcomes() {
     let mut outbox = PublishHistory::default();
     assert_eq!(outbox.words(), "No messages sent yet.");
     let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
@@ -196,7 +196,7 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
 }
 
 #[test]
-fn the_list_is_bounded_and_the_counts_are_not() {
+fn list_is_bounded_but_counts_are_not() {
     let mut outbox = PublishHistory::default();
     for n in 0..1_000 {
         outbox.push(&message(&n.to_string()));
@@ -217,7 +217,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
 }
 
 #[test]
-fn a_long_or_strange_payload_is_shown_in_part() {
+fn long_payloads_are_previewed() {
     for (payload, preview) in [
         (String::new(), String::new()),
         ("two\r\nlines".to_owned(), "two  lines".to_owned()),
@@ -231,7 +231,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
 }
 
 #[test]
-fn without_a_connection_it_is_said_that_messages_wait() {
+fn queued_messages_are_reported_while_offline() {
     let mut outbox = PublishHistory::default();
     outbox.push(&message(""));
     for (state, says) in [
@@ -247,7 +247,7 @@ fn without_a_connection_it_is_said_that_messages_wait() {
 }
 
 #[test]
-fn what_was_sent_can_be_taken_back_unless_it_is_large() {
+fn sent_messages_can_be_edited_again_unless_large() {
     let mut outbox = PublishHistory::default();
     let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
     outbox.push(&small);

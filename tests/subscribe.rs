@@ -10,7 +10,7 @@ fn fields(filter: &str, no_local: bool, identifier: &str) -> Fields {
 }
 
 #[test]
-fn what_is_typed_becomes_a_request_and_back() {
+fn subscription_form_round_trips() {
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
         no_local: true,
@@ -24,7 +24,7 @@ fn what_is_typed_becomes_a_request_and_back() {
 }
 
 #[test]
-fn every_fault_is_found() {
+fn subscription_errors_are_reported() {
     for (fields, at) in [
         (fields("", false, ""), vec![Field::Filter]),
         (fields("a/#/b", false, "0"), vec![Field::Filter, Field::Identifier]),

@@ -36,7 +36,7 @@ fn view(turn: TransmissionState) -> TransmissionView {
 }
 
 #[test]
-fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
+fn script_view_shows_skipped_rows_in_place() {
     for piece in [1, 7, 1_000] {
         let sheet = sheet("talk.csv", "name,text\nADA,One\nBEN\n,Two\nCLEO,\n", piece);
         let shown: Vec<_> = sheet
@@ -56,7 +56,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
 }
 
 #[test]
-fn a_script_in_words() {
+fn script_is_summarised() {
     let check = |name: &str, file: &str, words: &str| {
         let said = sheet(name, file, 100).words();
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
@@ -79,7 +79,7 @@ fn a_script_in_words() {
 }
 
 #[test]
-fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
+fn plan_matches_the_producer_and_is_sliced() {
     let plan = PlanFields::default().parse().expect("a plan");
     let manner = plan.manner(3);
     assert_eq!((manner.interval_us, manner.first, manner.repeat), (1_000_000, 3, Repeat::ONCE));
@@ -103,7 +103,7 @@ fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
 }
 
 #[test]
-fn faults_of_a_plan_are_told_by_field() {
+fn plan_errors_are_reported_by_field() {
     let check = |topic: &str, interval: &str, expected: &[(Field, &str)]| {
         let fields = PlanFields { topic: topic.to_owned(), interval: interval.to_owned(), ..PlanFields::default() };
         let faults = fields.parse().err().unwrap_or_default();
@@ -120,7 +120,7 @@ fn faults_of_a_plan_are_told_by_field() {
 }
 
 #[test]
-fn a_message_is_repeated_as_it_is_typed() {
+fn repeat_form_is_parsed() {
     let message = || PublishRequest {
         topic: "t".to_owned(),
         payload: b"x".to_vec(),
@@ -145,7 +145,7 @@ fn a_message_is_repeated_as_it_is_typed() {
 }
 
 #[test]
-fn how_far_it_is_in_words() {
+fn progress_is_described() {
     let plan = PlanFields { interval: "1.5s".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
         assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
