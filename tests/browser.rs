@@ -40,7 +40,9 @@ use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::dom::DomScope;
 use mqtt_crawl::web::js_error;
-use mqtt_crawl::web::page::console::{Console, ConsoleEvent, ConsoleStatus, ConsoleView};
+use mqtt_crawl::web::page::console::ConsoleView;
+use mqtt_crawl::web::page::console::controller::{Console, ConsoleEvent};
+use mqtt_crawl::web::page::console::renderer::ConsoleStatus;
 use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
@@ -105,7 +107,7 @@ fn update() -> Update {
 }
 
 #[wasm_bindgen_test]
-fn posted_values_round_trip() {
+fn posted_messages_arrive_unchanged() {
     let message = FromWorker::Update(Box::new(update()));
     let posted = channel::encode(&message).expect("encodes");
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
@@ -212,7 +214,7 @@ fn posted_values_round_trip() {
 }
 
 #[wasm_bindgen_test]
-fn foreign_values_are_rejected() {
+fn foreign_messages_are_rejected() {
     for strange in
         [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
     {
@@ -222,7 +224,7 @@ fn foreign_values_are_rejected() {
 }
 
 #[wasm_bindgen_test]
-fn the_clock_agrees_with_the_wall() {
+fn clock_agrees_with_the_wall_clock() {
     let wall = Instant::from_millis(js_sys::Date::now() as u64);
     let now = clock().now();
     assert!(now.since(wall).max(wall.since(now)).as_secs() < 5, "{now:?} and {wall:?}");
@@ -230,7 +232,7 @@ fn the_clock_agrees_with_the_wall() {
 }
 
 #[wasm_bindgen_test]
-fn numbers_are_written_as_css_reads_them() {
+fn decimals_are_valid_css() {
     for (value, text) in [
         (0.0, "0.0000"),
         (-0.00001, "0.0000"),
@@ -247,7 +249,7 @@ fn numbers_are_written_as_css_reads_them() {
 // URLs
 
 #[wasm_bindgen_test]
-fn accepted_urls_are_accepted_by_the_browser() {
+fn url_parser_agrees_with_the_browser() {
     for text in [
         "ws://127.0.0.1:8080/mqtt",
         "wss://broker.example",
@@ -303,22 +305,22 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
 }
 
 #[wasm_bindgen_test]
-async fn a_worker_that_keeps_dying_is_given_up() {
-    let events = listen("throw new Error('out of fuel')");
-    until("given up", || matches!(events.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
-    let events = events.borrow();
-    assert_eq!(events.len(), 4, "{events:?}");
-    for word in &events[..3] {
-        assert!(matches!(word, WorkerEvent::Replaced { words } if words.contains("out of fuel")), "{word:?}");
+async fn worker_is_not_restarted_after_repeated_crashes() {
+    let heard = listen("throw new Error('out of fuel')");
+    until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
+    let heard = heard.borrow();
+    assert_eq!(heard.len(), 4, "{heard:?}");
+    for word in &heard[..3] {
+        assert!(matches!(word, WorkerEvent::Replaced { error } if error.contains("out of fuel")), "{word:?}");
     }
-    assert!(matches!(&events[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{events:?}");
+    assert!(matches!(&heard[3], WorkerEvent::Lost { message } if message.contains("Reload the page")), "{heard:?}");
 }
 
 #[wasm_bindgen_test]
-async fn a_worker_of_another_build_is_noticed() {
-    let events = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
-    until("noticed", || !events.borrow().is_empty()).await;
-    assert!(matches!(&events.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
+async fn worker_of_another_build_is_detected() {
+    let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
+    until("noticed", || !heard.borrow().is_empty()).await;
+    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { message } if message.contains("different versions")));
 }
 
 /// Announces that it listens, again after each command of this size, and echoes every command on its port.
@@ -338,7 +340,7 @@ fn echo(command_bytes: u32) -> String {
 }
 
 #[wasm_bindgen_test]
-async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
+async fn port_opens_once_the_worker_is_ready() {
     let (link, events) = link_to(&echo(0));
     assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
     until("ready", || matches!(events.borrow().last(), Some(WorkerEvent::Ready))).await;
@@ -357,22 +359,22 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
 }
 
 #[wasm_bindgen_test]
-async fn connection_options_are_sent_until_acknowledged() {
+async fn connection_options_are_sent_before_every_connect() {
     let panels = PanelsLink::default();
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let (link, events) = link_to(&echo(settings.length()));
-    panels.refine(&link);
+    panels.send_connection_options(&link);
     assert_eq!(panels.handle_message(&settings, &link), None);
     // Sent to this worker, and to one that replaces it.
-    panels.refine(&link);
-    panels.refine(&link);
+    panels.send_connection_options(&link);
+    panels.send_connection_options(&link);
     until("echoed", || events.borrow().len() == 3).await;
     let events = events.borrow();
     assert!(events.iter().all(|event| matches!(event, WorkerEvent::Ready)), "{events:?}");
 }
 
 #[wasm_bindgen_test]
-fn panels_of_another_build_are_noticed() {
+fn panels_of_another_build_are_detected() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo(0));
     assert_eq!(panels.handle_message(&channel::VERSION.into(), &link), None);
@@ -383,8 +385,8 @@ fn panels_of_another_build_are_noticed() {
     check("0.0.1", "different versions");
     // Panels that nobody opened aren't needed; and here there are none to load.
     assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
-    panels.open(PanelAction::Help, &document());
-    check(window_bus::FAILED, "couldn't be loaded");
+    panels.run(PanelAction::Help, &document());
+    check(window_bus::FAILED, "Couldn't load");
     assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
 
@@ -436,7 +438,7 @@ impl Stage {
         body.append_child(&root).expect("root");
         let moves = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&moves);
-        let console = Console::new(move |wish| *counted.borrow_mut() += usize::from(wish == ConsoleEvent::Rows));
+        let console = Console::new(move |event| *counted.borrow_mut() += usize::from(event == ConsoleEvent::NeedRows));
         let shown = console.clone();
         mount_to(root.clone(), move || {
             view! {
@@ -500,7 +502,7 @@ impl Stage {
 }
 
 #[wasm_bindgen_test]
-async fn few_elements_in_order_with_text_as_text() {
+async fn console_rows_are_few_ordered_and_text_only() {
     let mut stage = Stage::new().await;
     for kept in [3, 4, 40, 41, 1_000, 100_000] {
         stage.log(kept, 0);
@@ -517,7 +519,7 @@ async fn few_elements_in_order_with_text_as_text() {
 }
 
 #[wasm_bindgen_test]
-async fn scrolling_up_unfollows_and_end_follows_again() {
+async fn scrolling_up_stops_following_and_end_resumes() {
     let mut stage = Stage::new().await;
     stage.log(10_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 100_000).await;
@@ -548,7 +550,7 @@ async fn scrolling_up_unfollows_and_end_follows_again() {
 }
 
 #[wasm_bindgen_test]
-async fn a_million_rows_scroll_to_both_ends() {
+async fn million_rows_scroll_to_both_ends() {
     let mut stage = Stage::new().await;
     stage.log(1_000_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
@@ -567,7 +569,7 @@ async fn a_million_rows_scroll_to_both_ends() {
 }
 
 #[wasm_bindgen_test]
-async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
+async fn scroll_move_survives_a_pending_bar_update() {
     let mut stage = Stage::new().await;
     stage.log(1_000_000, 0);
     until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
@@ -590,7 +592,7 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
 }
 
 #[wasm_bindgen_test]
-async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
+async fn bar_is_updated_after_a_press_released_outside() {
     let mut stage = Stage::new().await;
     let point = |name: &str, buttons: u16| {
         let init = MouseEventInit::new();
@@ -608,7 +610,7 @@ async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
 }
 
 #[wasm_bindgen_test]
-async fn empty_list_explains_itself() {
+async fn empty_console_shows_the_reason() {
     let mut stage = Stage::new().await;
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
@@ -622,8 +624,8 @@ async fn empty_list_explains_itself() {
     };
     for (kept, newer, words) in [
         (0, 0, "Connected. Waiting for the first message."),
-        (3, 0, "No kept message gets through the filter."),
-        (3, 3, "The view is held. What came since isn't shown."),
+        (3, 0, "No messages match the filter."),
+        (3, 3, "View paused. New messages are hidden."),
     ] {
         assert_eq!(said(&stage, kept, newer), words, "{kept} kept, {newer} newer");
     }
@@ -632,7 +634,7 @@ async fn empty_list_explains_itself() {
 }
 
 #[wasm_bindgen_test]
-async fn highlights_follow_the_filter_and_are_text() {
+async fn highlights_are_added_and_removed_as_text() {
     let mut stage = Stage::new().await;
     stage.log(3, 0);
     let mut marked = answer(&stage.console, &stage.stats);
@@ -656,7 +658,7 @@ async fn highlights_follow_the_filter_and_are_text() {
 }
 
 #[wasm_bindgen_test]
-async fn new_log_resets_the_console() {
+async fn restart_clears_the_console() {
     let mut stage = Stage::new().await;
     stage.log(5_000, 0);
     stage.console.restart();
@@ -666,7 +668,7 @@ async fn new_log_resets_the_console() {
 }
 
 #[wasm_bindgen_test]
-async fn the_keyboard_reaches_the_rows() {
+async fn rows_are_reachable_by_keyboard() {
     let mut stage = Stage::new().await;
     stage.log(40, 0);
     let table = stage.find("[role=grid]");
@@ -722,7 +724,7 @@ fn topics(root: &HtmlElement) -> Vec<(String, String)> {
 }
 
 #[wasm_bindgen_test]
-async fn another_link_refills_the_form() {
+async fn new_link_refills_the_form() {
     let (form, root) = form("#topic=a&topic=b&user=ann").await;
     let pair = |label: &str, value: &str| (label.to_owned(), value.to_owned());
     assert_eq!(topics(&root), [pair("Topic", "a"), pair("Topic 2", "b")]);
@@ -735,7 +737,7 @@ async fn another_link_refills_the_form() {
 }
 
 #[wasm_bindgen_test]
-async fn errors_are_shown_at_their_field() {
+async fn errors_are_shown_next_to_their_fields() {
     let (form, root) = form("#broker=mqtt://far.example&topic=ok&topic=a/%23/b").await;
     assert!(form.request().is_none());
     frames(2).await;
@@ -750,20 +752,20 @@ async fn errors_are_shown_at_their_field() {
         assert!(fault.as_deref().is_some_and(|fault| fault.contains(words)), "{described_by}: {fault:?}");
     }
     let summary = root.query_selector("[role=alert]").ok().flatten().and_then(|alert| alert.text_content());
-    assert!(summary.is_some_and(|words| words.contains("2 fields")));
+    assert!(summary.is_some_and(|words| words.contains("2 highlighted fields")));
     root.remove();
 }
 
 #[wasm_bindgen_test]
 fn window_bus_round_trips() {
-    for panel in [
+    for action in [
         PanelAction::Logs,
         PanelAction::FileHover,
         PanelAction::Message(9_007_199_254_740_991),
         PanelAction::Copy(Copied::Row, 1),
         PanelAction::Copy(Copied::Subscribe, u64::MAX),
     ] {
-        assert_eq!(PanelAction::parse(&panel.message()), Some(panel));
+        assert_eq!(PanelAction::parse(&action.message()), Some(action));
     }
     for strange in ["row", "row x", "rows 1", " 1", ""] {
         assert_eq!(PanelAction::parse(&strange.into()), None, "{strange:?}");

@@ -6,12 +6,12 @@ use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
 use mqtt_crawl::protocol::connection::ConnectionOptions;
 use mqtt_crawl::ui::forms::connection_options;
 use mqtt_crawl::ui::forms::connection_options::{Fields, SessionExpiry, TimeUnit};
-use mqtt_crawl::ui::forms::field::Fault;
-use mqtt_crawl::ui::forms::message::{Bytes, BytesError, Field, MessageFields, PayloadNotation};
+use mqtt_crawl::ui::forms::field::FieldError;
+use mqtt_crawl::ui::forms::message::{BytesError, Field, MessageFields, PayloadInput, PayloadNotation};
 use mqtt_crawl::ui::forms::subscription::OptionFields;
 
-fn bytes(text: &str, notation: PayloadNotation) -> Bytes {
-    Bytes { text: text.to_owned(), notation }
+fn bytes(text: &str, notation: PayloadNotation) -> PayloadInput {
+    PayloadInput { text: text.to_owned(), notation }
 }
 
 fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -19,7 +19,7 @@ fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Each error belongs to its field and has the expected text, in this order.
-fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fault<F>>>, expected: &[(F, &str)]) {
+fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<FieldError<F>>>, expected: &[(F, &str)]) {
     let faults = found.expect_err("faults");
     let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
     assert_eq!(fields, expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(), "{faults:?}");
@@ -29,7 +29,7 @@ fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Faul
 }
 
 #[test]
-fn bytes_are_read_in_every_notation() {
+fn payload_is_parsed_in_every_notation() {
     for (text, notation, expected) in [
         ("", PayloadNotation::Text, Ok(&b""[..])),
         ("é \0", PayloadNotation::Text, Ok("é \0".as_bytes())),
@@ -53,7 +53,7 @@ fn bytes_are_read_in_every_notation() {
 }
 
 #[test]
-fn a_message_becomes_a_request() {
+fn message_form_becomes_a_publish_request() {
     let fields = MessageFields {
         topic: "deck/lamp".into(),
         payload: bytes("01 02", PayloadNotation::Hex),
@@ -86,7 +86,7 @@ fn a_message_becomes_a_request() {
     // Control characters are text, too.
     assert_eq!(shown.payload, bytes("\u{1}\u{2}", PayloadNotation::Text));
     assert_eq!(shown.parse(), Ok(message));
-    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
+    assert_eq!(PayloadInput::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
 
     // Empty fields are omitted.
     let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };
@@ -94,7 +94,7 @@ fn a_message_becomes_a_request() {
 }
 
 #[test]
-fn message_errors_name_their_field() {
+fn message_errors_are_reported_by_field() {
     let long = "x".repeat(65_536);
     let fields = MessageFields {
         topic: "a/#".into(),
@@ -115,7 +115,7 @@ fn message_errors_name_their_field() {
             (Field::ResponseTopic, "can't contain + or #"),
             (Field::CorrelationData, "65536 bytes"),
             (Field::MessageExpiry, "from 0 to 4294967295, or leave empty"),
-            (Field::UserProperty(1), "The value has 65536 bytes"),
+            (Field::UserProperty(1), "The value is too long: 65536 bytes"),
             (Field::UserProperty(2), "U+0000"),
         ],
     );
@@ -130,12 +130,12 @@ fn message_errors_name_their_field() {
 }
 
 #[test]
-fn an_untouched_form_is_the_apps_own_settings() {
+fn untouched_options_form_gives_the_defaults() {
     assert_eq!(Fields::default().parse(), Ok(ConnectionOptions::default()));
 }
 
 #[test]
-fn every_finer_setting_is_taken() {
+fn every_connection_option_is_parsed() {
     let fields = Fields {
         keep_alive_s: "0".into(),
         ending: SessionExpiry::Later,
@@ -185,7 +185,7 @@ fn every_finer_setting_is_taken() {
 }
 
 #[test]
-fn only_a_session_that_is_kept_lasts() {
+fn only_a_persistent_session_lasts() {
     for (ending, unit, span, expected) in [
         (SessionExpiry::WithPage, TimeUnit::Seconds, "5", (true, None)),
         (SessionExpiry::WithConnection, TimeUnit::Seconds, "5", (true, Some(0))),
@@ -209,7 +209,7 @@ fn only_a_session_that_is_kept_lasts() {
 }
 
 #[test]
-fn connection_option_errors_name_their_field() {
+fn connection_option_errors_are_reported_by_field() {
     use connection_options::Field;
     let fields = Fields {
         keep_alive_s: "65536".into(),

@@ -9,9 +9,9 @@ use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
 use mqtt_crawl::protocol::rows::{ListMode, Pull, Window};
 use mqtt_crawl::protocol::update::Stats;
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::ui::console::view_model::{
-    ConsoleModel, RefreshThrottle, RowChurn, SPACER_MAX_PX, Scroll, ScrollStep, Toward,
-};
+use mqtt_crawl::ui::console::refresh_rate::{RefreshThrottle, RowChurn};
+use mqtt_crawl::ui::console::scroll::{SPACER_MAX_PX, Scroll, ScrollStep};
+use mqtt_crawl::ui::console::view_model::{ConsoleModel, SeekDirection};
 use proptest::prelude::*;
 
 const ROW_PX: f64 = 24.0;
@@ -25,10 +25,10 @@ fn list(total: u64) -> Scroll {
 }
 
 #[test]
-fn view_follows_until_scrolled_up() {
+fn tail_is_followed_until_scrolled_away() {
     let mut scroll = list(5);
     assert!(scroll.is_following());
-    assert_eq!(scroll.on_screen(), 0..5);
+    assert_eq!(scroll.visible_range(), 0..5);
     scroll.step(ScrollStep::LineUp);
     assert!(scroll.is_following(), "nothing to scroll to");
 
@@ -36,21 +36,21 @@ fn view_follows_until_scrolled_up() {
     assert_eq!(scroll.top_rows(), 90.0);
     scroll.step(ScrollStep::LineUp);
     assert!(!scroll.is_following());
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (89.0, 0));
+    assert_eq!((scroll.top_rows(), scroll.unread()), (89.0, 0));
 
     scroll.grow(150, 0);
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (89.0, 50), "what arrives moves nothing");
+    assert_eq!((scroll.top_rows(), scroll.unread()), (89.0, 50), "what arrives moves nothing");
     scroll.step(ScrollStep::PageDown);
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (98.0, 42), "seen on the way");
+    assert_eq!((scroll.top_rows(), scroll.unread()), (98.0, 42), "seen on the way");
     scroll.step(ScrollStep::PageUp);
-    assert_eq!(scroll.unseen(), 42, "what was seen stays seen");
+    assert_eq!(scroll.unread(), 42, "what was seen stays seen");
     scroll.step(ScrollStep::End);
     assert!(scroll.is_following());
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (140.0, 0));
+    assert_eq!((scroll.top_rows(), scroll.unread()), (140.0, 0));
 }
 
 #[test]
-fn keys() {
+fn keys_scroll_the_list() {
     let mut scroll = list(100);
     scroll.step(ScrollStep::Home);
     assert_eq!(scroll.top_rows(), 0.0);
@@ -69,7 +69,7 @@ fn keys() {
 }
 
 #[test]
-fn the_window_reaches_beyond_the_edges() {
+fn window_includes_rows_beyond_the_edges() {
     let mut scroll = list(1_000);
     assert_eq!(scroll.window(0), Window::Tail { rows: 11 });
     scroll.drag(scroll.scroll_px(), 500.0 * ROW_PX);
@@ -79,12 +79,12 @@ fn the_window_reaches_beyond_the_edges() {
 }
 
 #[test]
-fn rows_that_leave_the_front_move_nothing() {
+fn evicted_rows_do_not_move_the_view() {
     let mut scroll = list(1_000);
     scroll.drag(scroll.scroll_px(), 500.0 * ROW_PX);
     scroll.grow(900, 200);
     assert_eq!(scroll.top_rows(), 300.0, "the same message is at the edge");
-    assert_eq!(scroll.unseen(), 100);
+    assert_eq!(scroll.unread(), 100);
     scroll.grow(900, 400);
     assert_eq!(scroll.top_rows(), 0.0, "its message is gone: the oldest kept");
     scroll.grow(4, 0);
@@ -92,30 +92,30 @@ fn rows_that_leave_the_front_move_nothing() {
 }
 
 #[test]
-fn holding_stays_where_the_tail_was() {
+fn stop_following_keeps_the_rows_on_screen() {
     let mut scroll = list(100);
-    scroll.hold();
+    scroll.stop_following();
     scroll.grow(120, 0);
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (90.0, 20));
+    assert_eq!((scroll.top_rows(), scroll.unread()), (90.0, 20));
     scroll.follow();
     assert_eq!(scroll.top_rows(), 110.0);
 }
 
 #[test]
-fn rows_that_join_the_front_move_nothing() {
+fn rows_added_at_the_front_do_not_move_the_view() {
     let mut scroll = list(100);
     scroll.drag(scroll.scroll_px(), 50.0 * ROW_PX);
     scroll.grow(150, -50);
-    assert_eq!((scroll.top_rows(), scroll.unseen()), (100.0, 0), "the same message is at the edge");
+    assert_eq!((scroll.top_rows(), scroll.unread()), (100.0, 0), "the same message is at the edge");
     scroll.grow(151, 0);
-    assert_eq!(scroll.unseen(), 1);
+    assert_eq!(scroll.unread(), 1);
 }
 
 #[test]
-fn a_row_is_brought_into_sight() {
+fn center_and_reveal_make_a_row_visible() {
     let mut scroll = list(100);
     scroll.reveal(95);
-    assert_eq!((scroll.top_rows(), scroll.is_following()), (90.0, false), "in sight already: only held");
+    assert_eq!((scroll.top_rows(), scroll.is_following()), (90.0, false), "visible already: only follows no longer");
     scroll.reveal(89);
     assert_eq!(scroll.top_rows(), 89.0);
     scroll.reveal(99);
@@ -134,14 +134,14 @@ fn a_row_is_brought_into_sight() {
 }
 
 #[test]
-fn a_short_list_needs_no_bar() {
+fn short_list_does_not_scroll() {
     let scroll = list(10);
     assert_eq!((scroll.spacer_px(), scroll.scroll_px()), (240.0, 0.0));
     assert_eq!(list(11).scroll_px(), ROW_PX);
 }
 
 #[test]
-fn a_million_rows_are_all_reached() {
+fn every_row_of_a_million_is_reachable() {
     let total = 1_000_000;
     let mut scroll = list(total);
     assert_eq!(scroll.spacer_px(), SPACER_MAX_PX);
@@ -166,7 +166,7 @@ fn a_million_rows_are_all_reached() {
 }
 
 #[test]
-fn clock() {
+fn times_of_day_are_formatted() {
     let noon = Instant::from_millis(1_795_255_200_123);
     assert_eq!(time_of_day(noon, 0), "10:00:00.123");
     assert_eq!(time_of_day(noon, 330), "15:30:00.123");
@@ -176,7 +176,7 @@ fn clock() {
 }
 
 #[test]
-fn numbers() {
+fn numbers_are_grouped() {
     for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
         assert_eq!(grouped(number), text);
     }
@@ -196,18 +196,18 @@ fn numbers() {
 }
 
 /// A console model with a worker: ten rows on screen.
-struct Desk {
+struct Console {
     engine: Engine,
-    reader: ConsoleModel,
+    model: ConsoleModel,
     stats: Stats,
 }
 
-impl Desk {
+impl Console {
     fn new(messages: u64) -> Self {
         let engine = Engine::new(1, Limits { messages, bytes: 64 << 20 });
-        let mut reader = ConsoleModel::new(ROW_PX);
-        reader.scroll.resize(240.0);
-        Self { engine, reader, stats: Stats::default() }
+        let mut model = ConsoleModel::new(ROW_PX);
+        model.scroll.resize(240.0);
+        Self { engine, model, stats: Stats::default() }
     }
 
     /// Adds this number of messages; every tenth says "ten".
@@ -234,7 +234,7 @@ impl Desk {
     }
 
     /// Runs one slice of the filter's work, if there is any.
-    fn turn(&mut self) -> bool {
+    fn filter_slice(&mut self) -> bool {
         let is_due = self.engine.poll_timeout().is_some();
         if is_due {
             self.engine.handle_timeout(Instant::EPOCH);
@@ -244,264 +244,268 @@ impl Desk {
 
     /// Lets the page request rows until it has what it wants. Returns how the last rows arrived, if any did.
     fn frame(&mut self) -> Option<RowChurn> {
-        let (mut asked, mut flow) = (None, None);
-        while asked != Some(self.reader.pull()) {
-            asked = Some(self.reader.pull());
-            self.engine.handle_command(PageCommand::Pull(self.reader.pull()), Instant::EPOCH);
+        let (mut asked, mut churn) = (None, None);
+        while asked != Some(self.model.pull()) {
+            asked = Some(self.model.pull());
+            self.engine.handle_command(PageCommand::Pull(self.model.pull()), Instant::EPOCH);
             if let Some(update) = self.engine.poll_update() {
                 self.stats = update.stats;
-                flow = Some(self.reader.take(update.rows));
+                churn = Some(self.model.take(update.rows));
             }
         }
-        flow
+        churn
     }
 
     /// Returns the numbers of the rows on screen, and how much of the first is hidden.
     fn on_screen(&self) -> (Vec<u64>, f64) {
-        let rows = self.reader.scroll.on_screen();
-        let first = self.reader.first_index();
-        let at = |index: u64| usize::try_from(index - first).ok().and_then(|at| self.reader.rows().rows.get(at));
+        let rows = self.model.scroll.visible_range();
+        let first = self.model.first_index();
+        let at = |index: u64| usize::try_from(index - first).ok().and_then(|at| self.model.rows().rows.get(at));
         let seqs = rows.clone().map(|index| at(index).expect("a row that has come").seq).collect();
-        (seqs, self.reader.scroll.top_rows().fract())
+        (seqs, self.model.scroll.top_rows().fract())
     }
 }
 
-/// The reader's position is kept, independent of changes at the list's front and end.
+/// The model's position is kept, independent of changes at the list's front and end.
 #[test]
-fn scroll_position_is_kept_while_matches_change() {
-    let mut desk = Desk::new(200_000);
-    desk.arrive(200_000);
-    desk.frame();
-    desk.filter("ten");
-    desk.frame();
-    let found_first = desk.stats.matching;
+fn view_keeps_its_position_while_matches_change() {
+    let mut console = Console::new(200_000);
+    console.arrive(200_000);
+    console.frame();
+    console.filter("ten");
+    console.frame();
+    let found_first = console.stats.matching;
     assert!(found_first < 20_000, "the filter is still at work");
-    desk.reader.step(ScrollStep::PageUp);
-    desk.reader.step(ScrollStep::PageUp);
-    desk.frame();
-    let place = desk.on_screen();
+    console.model.step(ScrollStep::PageUp);
+    console.model.step(ScrollStep::PageUp);
+    console.frame();
+    let place = console.on_screen();
     assert_eq!(place.0.last(), Some(&199_820));
     let mut slices = 0;
-    while desk.turn() {
-        desk.frame();
+    while console.filter_slice() {
+        console.frame();
         slices += 1;
-        assert_eq!(desk.on_screen(), place, "older matches are found");
+        assert_eq!(console.on_screen(), place, "older matches are found");
     }
-    assert!(slices > 1 && desk.stats.matching == 20_000, "{slices}, {:?}", desk.stats);
+    assert!(slices > 1 && console.stats.matching == 20_000, "{slices}, {:?}", console.stats);
     for _ in 0..30 {
-        desk.arrive(6_000);
-        while desk.turn() {}
-        desk.frame();
-        assert_eq!(desk.on_screen(), place, "older matches are evicted");
+        console.arrive(6_000);
+        while console.filter_slice() {}
+        console.frame();
+        assert_eq!(console.on_screen(), place, "older matches are evicted");
     }
-    assert!(desk.stats.evicted > 160_000 && desk.reader.unseen() == 18_000, "{:?}", desk.stats);
-    desk.arrive(200_000);
-    while desk.turn() {}
-    desk.frame();
-    assert!(desk.on_screen().0[0] > 199_820, "what was read is gone: the oldest that is kept");
+    assert!(console.stats.evicted > 160_000 && console.model.unread() == 18_000, "{:?}", console.stats);
+    console.arrive(200_000);
+    while console.filter_slice() {}
+    console.frame();
+    assert!(console.on_screen().0[0] > 199_820, "what was read is gone: the oldest that is kept");
 }
 
 #[test]
-fn a_reader_walks_from_row_to_row() {
-    let mut desk = Desk::new(1_000);
-    desk.arrive(100);
-    desk.frame();
-    desk.reader.step(ScrollStep::LineUp);
-    assert_eq!((desk.reader.selected(), desk.reader.focused_row()), (Some(100), Some(100)), "the newest at first");
-    assert!(!desk.reader.scroll.is_following(), "it stays in sight");
+fn arrow_keys_move_the_selection() {
+    let mut console = Console::new(1_000);
+    console.arrive(100);
+    console.frame();
+    console.model.step(ScrollStep::LineUp);
+    assert_eq!((console.model.selected(), console.model.focused_row()), (Some(100), Some(100)), "the newest at first");
+    assert!(!console.model.scroll.is_following(), "it stays in sight");
     for _ in 0..60 {
-        desk.reader.step(ScrollStep::LineUp);
-        desk.frame();
-        let selected = desk.reader.selected().expect("a message");
-        assert!(desk.on_screen().0.contains(&selected));
+        console.model.step(ScrollStep::LineUp);
+        console.frame();
+        let selected = console.model.selected().expect("a message");
+        assert!(console.on_screen().0.contains(&selected));
     }
-    assert_eq!((desk.reader.selected(), desk.on_screen().0[0]), (Some(40), 40));
+    assert_eq!((console.model.selected(), console.on_screen().0[0]), (Some(40), 40));
     // From far away this leads back to it.
-    desk.reader.step(ScrollStep::Home);
-    desk.frame();
-    assert_eq!(desk.reader.focused_row(), Some(1));
-    desk.reader.step(ScrollStep::LineDown);
-    desk.frame();
-    assert_eq!(desk.reader.selected(), Some(41));
-    assert!(desk.on_screen().0.contains(&41));
-    desk.reader.deselect();
-    desk.reader.step(ScrollStep::Home);
-    desk.frame();
-    desk.reader.step(ScrollStep::LineDown);
-    desk.reader.step(ScrollStep::LineUp);
-    desk.frame();
-    assert_eq!(desk.reader.selected(), Some(1), "there is none before the first");
-    desk.reader.step(ScrollStep::End);
-    assert!(desk.reader.scroll.is_following());
+    console.model.step(ScrollStep::Home);
+    console.frame();
+    assert_eq!(console.model.focused_row(), Some(1));
+    console.model.step(ScrollStep::LineDown);
+    console.frame();
+    assert_eq!(console.model.selected(), Some(41));
+    assert!(console.on_screen().0.contains(&41));
+    console.model.deselect();
+    console.model.step(ScrollStep::Home);
+    console.frame();
+    console.model.step(ScrollStep::LineDown);
+    console.model.step(ScrollStep::LineUp);
+    console.frame();
+    assert_eq!(console.model.selected(), Some(1), "there is none before the first");
+    console.model.step(ScrollStep::End);
+    assert!(console.model.scroll.is_following());
 }
 
 #[test]
-fn matches_are_walked_alone_and_among_all() {
-    let mut desk = Desk::new(1_000);
-    desk.arrive(995);
-    desk.filter("ten");
-    desk.frame();
-    let selected = |desk: &mut Desk, toward| {
-        desk.reader.seek(toward);
-        desk.frame();
-        let seq = desk.reader.selected();
-        assert!(seq.is_none_or(|seq| desk.on_screen().0.contains(&seq)), "{seq:?}");
-        (seq, desk.reader.rows().rank)
+fn seek_visits_matches_in_both_list_modes() {
+    let mut console = Console::new(1_000);
+    console.arrive(995);
+    console.filter("ten");
+    console.frame();
+    let selected = |console: &mut Console, direction| {
+        console.model.seek(direction);
+        console.frame();
+        let seq = console.model.selected();
+        assert!(seq.is_none_or(|seq| console.on_screen().0.contains(&seq)), "{seq:?}");
+        (seq, console.model.rows().rank)
     };
-    assert_eq!(selected(&mut desk, Toward::Older), (Some(990), Some(99)), "first the one in sight");
-    assert_eq!(selected(&mut desk, Toward::Older), (Some(980), Some(98)));
-    assert_eq!(selected(&mut desk, Toward::Newer), (Some(990), Some(99)));
-    assert_eq!(selected(&mut desk, Toward::Newer), (Some(990), Some(99)), "there is none behind the last");
+    assert_eq!(selected(&mut console, SeekDirection::Older), (Some(990), Some(99)), "first the one in sight");
+    assert_eq!(selected(&mut console, SeekDirection::Older), (Some(980), Some(98)));
+    assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(990), Some(99)));
+    assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(990), Some(99)), "there is none behind the last");
 
-    desk.reader.list_others();
-    desk.frame();
-    let (seqs, _) = desk.on_screen();
+    console.model.toggle_list_mode();
+    console.frame();
+    let (seqs, _) = console.on_screen();
     assert!(seqs.contains(&990) && seqs.contains(&989), "{seqs:?}");
-    assert_eq!((desk.stats.matching, desk.reader.rows().total), (99, 995));
+    assert_eq!((console.stats.matching, console.model.rows().total), (99, 995));
     for expected in [980, 970, 960, 950] {
-        assert_eq!(selected(&mut desk, Toward::Older), (Some(expected), Some(expected / 10)));
+        assert_eq!(selected(&mut console, SeekDirection::Older), (Some(expected), Some(expected / 10)));
     }
-    let marked = |desk: &Desk| desk.reader.rows().rows.iter().filter(|row| row.marks.is_some()).count();
-    assert!((2..8).contains(&marked(&desk)));
-    desk.reader.step(ScrollStep::LineDown);
-    desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.rows().rank), (Some(951), None));
-    assert_eq!(selected(&mut desk, Toward::Newer), (Some(960), Some(96)));
+    let marked = |console: &Console| console.model.rows().rows.iter().filter(|row| row.marks.is_some()).count();
+    assert!((2..8).contains(&marked(&console)));
+    console.model.step(ScrollStep::LineDown);
+    console.frame();
+    assert_eq!((console.model.selected(), console.model.rows().rank), (Some(951), None));
+    assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(960), Some(96)));
 
     // Back to the matches, and to another filter: still visible.
-    desk.reader.list_others();
-    desk.frame();
-    assert!(desk.on_screen().0.contains(&960));
-    desk.filter("");
-    desk.frame();
-    assert!(desk.on_screen().0.contains(&960) && desk.on_screen().0.contains(&961));
+    console.model.toggle_list_mode();
+    console.frame();
+    assert!(console.on_screen().0.contains(&960));
+    console.filter("");
+    console.frame();
+    assert!(console.on_screen().0.contains(&960) && console.on_screen().0.contains(&961));
     // If the selected message doesn't match, the list is shown from its end.
-    desk.filter("99");
-    desk.frame();
-    assert_eq!(desk.on_screen().0.last(), Some(&995));
-    assert!(desk.reader.rows().rank.is_none());
+    console.filter("99");
+    console.frame();
+    assert_eq!(console.on_screen().0.last(), Some(&995));
+    assert!(console.model.rows().rank.is_none());
 }
 
 #[test]
-fn a_message_is_revealed_wherever_it_is() {
-    let mut desk = Desk::new(1_000);
-    desk.arrive(900);
-    desk.frame();
+fn reveal_finds_hidden_and_new_messages() {
+    let mut console = Console::new(1_000);
+    console.arrive(900);
+    console.frame();
     for seq in [450, 1, 900, 455] {
-        desk.reader.reveal(seq);
-        desk.frame();
-        assert_eq!(desk.reader.selected(), Some(seq));
-        assert!(desk.on_screen().0.contains(&seq));
+        console.model.reveal(seq);
+        console.frame();
+        assert_eq!(console.model.selected(), Some(seq));
+        assert!(console.on_screen().0.contains(&seq));
     }
     // With a filter: all are listed.
-    desk.filter("ten");
-    desk.frame();
-    desk.reader.reveal(60);
-    desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(60), ListMode::Matching));
-    desk.reader.reveal(61);
-    desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(61), ListMode::All));
-    assert!(desk.on_screen().0.contains(&61));
+    console.filter("ten");
+    console.frame();
+    console.model.reveal(60);
+    console.frame();
+    assert_eq!((console.model.selected(), console.model.list_mode()), (Some(60), ListMode::Matching));
+    console.model.reveal(61);
+    console.frame();
+    assert_eq!((console.model.selected(), console.model.list_mode()), (Some(61), ListMode::All));
+    assert!(console.on_screen().0.contains(&61));
     // One that isn't kept changes nothing.
-    let before = desk.on_screen();
-    desk.reader.reveal(5_000);
-    desk.frame();
-    assert_eq!((desk.reader.selected(), desk.on_screen()), (Some(61), before));
+    let before = console.on_screen();
+    console.model.reveal(5_000);
+    console.frame();
+    assert_eq!((console.model.selected(), console.on_screen()), (Some(61), before));
     assert_eq!(
-        desk.reader.pull(),
-        Pull { window: desk.reader.pull().window, selected: Some(61), listed: ListMode::All, ..Pull::default() }
+        console.model.pull(),
+        Pull { window: console.model.pull().window, selected: Some(61), listed: ListMode::All, ..Pull::default() }
     );
-    // One that arrived while the view was held releases it.
-    desk.reader.hold();
-    desk.arrive(1);
-    desk.frame();
-    assert!(desk.reader.is_held());
-    desk.reader.reveal(901);
-    desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.is_held()), (Some(901), false));
+    // Revealing a message that arrived while the view was frozen unfreezes it.
+    console.model.freeze();
+    console.arrive(1);
+    console.frame();
+    assert!(console.model.is_frozen());
+    console.model.reveal(901);
+    console.frame();
+    assert_eq!((console.model.selected(), console.model.is_frozen()), (Some(901), false));
 }
 
 #[test]
-fn frozen_view_stays_and_counts_new_rows() {
+fn frozen_view_does_not_change_and_counts_unread() {
     for count in [3, 500] {
-        let mut desk = Desk::new(100_000);
-        desk.arrive(count);
-        desk.frame();
-        let before = desk.on_screen();
-        desk.reader.hold();
-        desk.arrive(40);
-        desk.frame();
-        assert_eq!((desk.on_screen(), desk.reader.unseen()), (before, 40), "of {count}");
-        assert_eq!((desk.stats.received, desk.stats.matching), (count + 40, count + 40), "intake goes on");
+        let mut console = Console::new(100_000);
+        console.arrive(count);
+        console.frame();
+        let before = console.on_screen();
+        console.model.freeze();
+        console.arrive(40);
+        console.frame();
+        assert_eq!((console.on_screen(), console.model.unread()), (before, 40), "of {count}");
+        assert_eq!((console.stats.received, console.stats.matching), (count + 40, count + 40), "intake goes on");
         // Also with a filter, and among all again.
-        desk.filter("-ten");
-        desk.frame();
-        assert_eq!(desk.reader.unseen(), 36);
-        desk.filter("");
-        desk.frame();
-        desk.reader.step(ScrollStep::PageUp);
-        desk.frame();
-        assert_eq!(desk.reader.unseen(), 40);
-        assert!(desk.on_screen().0.iter().all(|seq| *seq <= count));
-        desk.reader.step(ScrollStep::End);
-        desk.frame();
-        assert!(!desk.reader.is_held());
-        assert_eq!((desk.on_screen().0.last(), desk.reader.unseen()), (Some(&(count + 40)), 0));
+        console.filter("-ten");
+        console.frame();
+        assert_eq!(console.model.unread(), 36);
+        console.filter("");
+        console.frame();
+        console.model.step(ScrollStep::PageUp);
+        console.frame();
+        assert_eq!(console.model.unread(), 40);
+        assert!(console.on_screen().0.iter().all(|seq| *seq <= count));
+        console.model.step(ScrollStep::End);
+        console.frame();
+        assert!(!console.model.is_frozen());
+        assert_eq!((console.on_screen().0.last(), console.model.unread()), (Some(&(count + 40)), 0));
     }
 }
 
 #[test]
-fn a_click_stays_with_the_message() {
-    let mut desk = Desk::new(1_000);
-    desk.arrive(100);
-    desk.frame();
-    desk.reader.select(95);
-    let before = desk.on_screen();
-    desk.arrive(300);
-    desk.frame();
-    assert_eq!((desk.on_screen(), desk.reader.selected(), desk.reader.unseen()), (before, Some(95), 300));
-    desk.reader.restart();
-    assert_eq!((desk.reader.selected(), desk.reader.rows().total), (None, 0));
+fn selection_stops_following() {
+    let mut console = Console::new(1_000);
+    console.arrive(100);
+    console.frame();
+    console.model.select(95);
+    let before = console.on_screen();
+    console.arrive(300);
+    console.frame();
+    assert_eq!((console.on_screen(), console.model.selected(), console.model.unread()), (before, Some(95), 300));
+    console.model.restart();
+    assert_eq!((console.model.selected(), console.model.rows().total), (None, 0));
 }
 
 #[test]
-fn a_click_in_a_short_list_stays_with_the_message_as_it_grows() {
+fn selection_in_a_short_list_stays_visible_as_it_grows() {
     for steps in [[1, 40], [40, 1]] {
-        let mut desk = Desk::new(1_000);
-        desk.arrive(7);
-        desk.frame();
-        desk.reader.select(3);
+        let mut console = Console::new(1_000);
+        console.arrive(7);
+        console.frame();
+        console.model.select(3);
         for count in steps {
-            desk.arrive(count);
-            desk.frame();
-            assert_eq!(desk.reader.scroll.is_following(), desk.stats.received <= 10, "all has room, or else it stays");
-            assert_eq!(desk.on_screen().0.first(), Some(&1));
+            console.arrive(count);
+            console.frame();
+            assert_eq!(
+                console.model.scroll.is_following(),
+                console.stats.received <= 10,
+                "all has room, or else it stays"
+            );
+            assert_eq!(console.on_screen().0.first(), Some(&1));
         }
-        assert_eq!(desk.reader.unseen(), 38);
-        desk.reader.step(ScrollStep::End);
-        desk.arrive(1);
-        desk.frame();
-        assert_eq!(desk.on_screen().0.last(), Some(&49));
+        assert_eq!(console.model.unread(), 38);
+        console.model.step(ScrollStep::End);
+        console.arrive(1);
+        console.frame();
+        assert_eq!(console.on_screen().0.last(), Some(&49));
     }
 }
 
 #[test]
-fn search_from_an_evicted_message_starts_at_the_newest() {
-    let mut desk = Desk::new(1_000);
-    desk.arrive(100);
-    desk.filter("ten");
-    desk.frame();
-    desk.reader.seek(Toward::Older);
-    desk.frame();
-    assert_eq!(desk.reader.selected(), Some(100));
-    desk.engine.handle_command(PageCommand::Clear, Instant::EPOCH);
-    desk.arrive(50);
-    desk.frame();
+fn seek_from_an_evicted_message_starts_at_the_newest() {
+    let mut console = Console::new(1_000);
+    console.arrive(100);
+    console.filter("ten");
+    console.frame();
+    console.model.seek(SeekDirection::Older);
+    console.frame();
+    assert_eq!(console.model.selected(), Some(100));
+    console.engine.handle_command(PageCommand::Clear, Instant::EPOCH);
+    console.arrive(50);
+    console.frame();
     for expected in [150, 140] {
-        desk.reader.seek(Toward::Older);
-        desk.frame();
-        assert_eq!(desk.reader.selected(), Some(expected));
+        console.model.seek(SeekDirection::Older);
+        console.frame();
+        assert_eq!(console.model.selected(), Some(expected));
     }
 }
 
@@ -540,7 +544,7 @@ fn any_move() -> impl Strategy<Value = Move> {
 
 proptest! {
     #[test]
-    fn always_within_bounds(moves in proptest::collection::vec(any_move(), 0..60)) {
+    fn scroll_position_is_always_within_bounds(moves in proptest::collection::vec(any_move(), 0..60)) {
         let mut scroll = list(0);
         let mut total = 0;
         for step in moves {
@@ -552,11 +556,11 @@ proptest! {
                 Move::Find(more) => { total += more; scroll.grow(total, -i64::try_from(more).expect("few")); }
                 Move::Reveal(part) => scroll.reveal((part * total as f64) as u64),
                 Move::Resize(px) => scroll.resize(px),
-                Move::Hold => scroll.hold(),
+                Move::Hold => scroll.stop_following(),
             }
-            let rows = scroll.on_screen();
+            let rows = scroll.visible_range();
             prop_assert!(rows.end <= total && rows.start <= rows.end, "{rows:?} of {total}");
-            prop_assert!(scroll.unseen() <= total);
+            prop_assert!(scroll.unread() <= total);
             prop_assert!(scroll.scroll_px() >= 0.0 && scroll.scroll_px() <= scroll.spacer_px());
             if let Window::At { first, rows: fetched } = scroll.window(0) {
                 let first = u64::try_from(first).expect("a list that begins at 0");
@@ -576,7 +580,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
     const WAY_US: u64 = 500;
     let came = |at_us: u64| at_us * per_s / 1_000_000;
     let micros = |us| Instant::from_micros(1_000_000_000 + us);
-    let (mut pace, mut drawings, mut ages_us) = (RefreshThrottle::default(), 0, Vec::new());
+    let (mut throttle, mut drawings, mut ages_us) = (RefreshThrottle::default(), 0, Vec::new());
     // The page's data, and the time of the next update.
     let (mut shown, mut asked_us) = (0, 0);
     loop {
@@ -589,12 +593,12 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
         }
         let received = came(answer_us);
         ages_us.extend((shown + 1..=received).map(|number| began_us - number * 1_000_000 / per_s));
-        let flow = if received - shown > 10 { RowChurn::Flood } else { RowChurn::Readable };
+        let churn = if received - shown > 10 { RowChurn::Flood } else { RowChurn::Readable };
         shown = received;
         drawings += 1;
-        let wait_ms = pace.drawn(flow, received, micros(began_us));
+        let wait_ms = throttle.record_draw(churn, received, micros(began_us));
         asked_us = began_us + frame_us.max(u64::from(wait_ms) * 1_000);
-        while let Some(wait_ms) = pace.rested(micros(asked_us)) {
+        while let Some(wait_ms) = throttle.extra_wait_ms(micros(asked_us)) {
             asked_us += u64::from(wait_ms) * 1_000;
         }
     }
@@ -603,7 +607,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
 }
 
 #[test]
-fn rows_are_drawn_less_often_under_load() {
+fn rows_are_drawn_each_frame_except_in_a_flood_or_on_a_slow_machine() {
     let check =
         |(per_s, frame_us), per_second: std::ops::RangeInclusive<u64>, age_ms: std::ops::RangeInclusive<u64>| {
             let found = watch(per_s, frame_us);
@@ -620,15 +624,15 @@ fn rows_are_drawn_less_often_under_load() {
 }
 
 #[test]
-fn a_flood_replaces_every_row_at_the_tail() {
-    let mut desk = Desk::new(1_000);
+fn flood_is_detected_when_every_row_is_replaced() {
+    let mut console = Console::new(1_000);
     let mut check = |step: Option<ScrollStep>, count, expected| {
         if let Some(step) = step {
-            desk.reader.step(step);
-            desk.frame();
+            console.model.step(step);
+            console.frame();
         }
-        desk.arrive(count);
-        assert_eq!(desk.frame(), Some(expected), "{count} after {step:?}");
+        console.arrive(count);
+        assert_eq!(console.frame(), Some(expected), "{count} after {step:?}");
     };
     check(None, 100, RowChurn::Readable);
     check(None, 10, RowChurn::Readable);

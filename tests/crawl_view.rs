@@ -9,7 +9,8 @@ use mqtt_crawl::crawl::layout::BLOCKS_MAX;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::quotes;
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::web::page::crawl::{CrawlHandle, CrawlView};
+use mqtt_crawl::web::page::crawl::handle::CrawlHandle;
+use mqtt_crawl::web::page::crawl::view::CrawlView;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -66,7 +67,7 @@ fn open(opening: Opening) -> Pane<impl Mountable> {
     let given = handle.clone();
     let mounted = mount_to(pane.clone(), move || {
         let opening = Signal::derive(move || opening.clone());
-        view! { <CrawlView handle=given opening=opening on_plea=|_| () /> }
+        view! { <CrawlView handle=given opening=opening on_event=|_| () /> }
     });
     Pane { pane, handle, _mounted: mounted }
 }

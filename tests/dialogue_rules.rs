@@ -189,7 +189,7 @@ fn typed_rules() {
     check_typed(
         &fields(Source::Nobody, "", Source::Sentence, "the {1} reports {value}"),
         &[("line", "a/+"), ("speaker", ""), ("words", "the {1} reports {value}")],
-        "speaker: none; text: the {1} reports {value}",
+        "no speaker; text: the {1} reports {value}",
     );
     let hidden = Fields { topics: "a/+".to_owned(), is_hidden: true, ..Fields::default() };
     check_typed(&hidden, &[("hide", "a/+")], "hidden from the crawl");

@@ -7,7 +7,7 @@ use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
 use mqtt_crawl::ui::broker_capabilities::{
     Capability, CapabilityRow, capabilities, unavailable_publish_reason, unavailable_reason,
 };
-use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
+use mqtt_crawl::ui::forms::message::{MessageFields, PayloadInput};
 use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, PublishHistory};
 
 /// Returns a broker that forbids everything that can be forbidden.
@@ -61,7 +61,7 @@ fn connected(version: Version, server: ServerCapabilities) -> BrokerStatus {
 
 /// Returns a message as it is typed.
 fn message(payload: &str) -> MessageFields {
-    let payload = Bytes { text: payload.to_owned(), ..Bytes::default() };
+    let payload = PayloadInput { text: payload.to_owned(), ..PayloadInput::default() };
     MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
 }
 
@@ -75,7 +75,7 @@ const WISHES: [Capability; 6] = [
 ];
 
 #[test]
-fn unavailable_options_have_a_reason() {
+fn missing_capabilities_have_a_reason() {
     for (standing, expected) in [
         (BrokerStatus::default(), [None; 6]),
         (connected(Version::V5, lenient()), [None; 6]),
@@ -84,13 +84,16 @@ fn unavailable_options_have_a_reason() {
             [
                 None,
                 Some("maximum QoS is 0"),
-                Some("doesn't support retained"),
+                Some("support retained messages"),
                 None,
-                Some("doesn't support subscription identifiers"),
+                Some("support subscription identifiers"),
                 Some("60 s (set by the broker)"),
             ],
         ),
-        (connected(Version::V311, lenient()), [None, None, None, Some("MQTT 3.1.1"), Some("MQTT 3.1.1"), None]),
+        (
+            connected(Version::V311, lenient()),
+            [None, None, None, Some("Requires MQTT 5.0"), Some("Requires MQTT 5.0"), None],
+        ),
     ] {
         for (wish, expected) in WISHES.into_iter().zip(expected) {
             let words = unavailable_reason(&standing, wish);
@@ -104,7 +107,7 @@ fn unavailable_options_have_a_reason() {
 }
 
 #[test]
-fn one_can_send_whenever_there_is_or_will_be_a_connection() {
+fn publishing_is_possible_while_connected_or_connecting() {
     for (state, may) in [
         (ConnectionState::Idle, false),
         (ConnectionState::Connecting, true),
@@ -117,7 +120,7 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 }
 
 #[test]
-fn capabilities_list_all_connack_properties() {
+fn capabilities_list_everything_the_broker_reported() {
     let listed = |standing: &BrokerStatus| {
         capabilities(standing)
             .into_iter()
@@ -131,20 +134,20 @@ fn capabilities_list_all_connack_properties() {
             "Protocol: MQTT 5.0",
             "Client ID: c",
             "Keep alive: 60 s",
-            "Session kept after disconnect: no",
+            "Session expiry: no",
             "Maximum QoS: 0",
             "Retained messages: no",
             "Wildcard subscriptions: no",
             "Shared subscriptions: no",
             "Subscription identifiers: no",
             "Maximum packet size: 20,000 bytes",
-            "Receive Maximum: 10",
+            "Receive maximum: 10",
             "Topic aliases: no",
         ]
     );
     let all = listed(&connected(Version::V5, lenient()));
     for line in [
-        "Session kept after disconnect: unlimited",
+        "Session expiry: unlimited",
         "Maximum packet size: unlimited",
         "Topic aliases: up to 2,000",
         "Response information: answers/",
@@ -157,7 +160,7 @@ fn capabilities_list_all_connack_properties() {
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
         let standing = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
-        let line = format!("Session kept after disconnect: {words}");
+        let line = format!("Session expiry: {words}");
         assert!(listed(&standing).contains(&line), "no {line}");
     }
     // 3.1.1 states none of that.
@@ -169,7 +172,7 @@ fn end(history: &mut PublishHistory, number: u64, outcome: PublishOutcome) {
 }
 
 #[test]
-fn each_message_is_listed_with_its_outcome_newest_first() {
+fn messages_are_listed_newest_first_with_outcomes() {
     let mut history = PublishHistory::default();
     assert_eq!(history.words(), "No messages sent yet.");
     let numbers: Vec<_> = (0..4).map(|n| history.push(&message(&n.to_string()))).collect();
@@ -186,14 +189,14 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
     ];
     assert_eq!(outcomes, expected);
     assert_eq!(history.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
-    assert_eq!(history.words(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed");
+    assert_eq!(history.words(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed.");
     // A repeated outcome changes nothing.
     end(&mut history, 2, PublishOutcome::Done);
     assert_eq!(history.counts().done, 1);
 }
 
 #[test]
-fn the_list_is_bounded_and_the_counts_are_not() {
+fn list_is_bounded_but_counts_are_not() {
     let mut history = PublishHistory::default();
     for n in 0..1_000 {
         history.push(&message(&n.to_string()));
@@ -202,7 +205,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
     assert_eq!(history.entries().next().map(|entry| entry.number), Some(1_000));
     // One that is no longer listed still counts.
     end(&mut history, 1, PublishOutcome::Done);
-    assert_eq!(history.words(), "1,000 sent, 999 waiting, 1 delivered");
+    assert_eq!(history.words(), "1,000 sent, 999 waiting, 1 delivered.");
     history.abandon("the worker died");
     assert_eq!(history.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
     assert!(
@@ -214,7 +217,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
 }
 
 #[test]
-fn long_or_binary_payloads_are_abbreviated() {
+fn long_payloads_are_previewed() {
     for (payload, preview) in [
         (String::new(), String::new()),
         ("two\r\nlines".to_owned(), "two  lines".to_owned()),
@@ -239,12 +242,12 @@ fn queued_messages_are_reported_while_offline() {
     ] {
         let words = history.waiting_words(state);
         assert_eq!(words.is_some(), says, "{state:?}");
-        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 queued")));
+        assert!(words.is_none_or(|words| words.contains("maximum 10,000") && words.contains("queued: 1 ")));
     }
 }
 
 #[test]
-fn small_sent_messages_can_be_edited_again() {
+fn sent_messages_can_be_edited_again_unless_large() {
     let mut history = PublishHistory::default();
     let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
     history.push(&small);

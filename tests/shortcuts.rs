@@ -2,27 +2,27 @@
 
 use std::collections::HashSet;
 
-use mqtt_crawl::ui::console::view_model::ScrollStep;
+use mqtt_crawl::ui::console::scroll::ScrollStep;
 use mqtt_crawl::ui::shortcuts;
 use mqtt_crawl::ui::shortcuts::ShortcutSection;
 
 fn keys(place: ShortcutSection) -> impl Iterator<Item = &'static str> {
-    shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).flat_map(|shortcut| shortcut.keys).copied()
+    shortcuts::ALL.iter().filter(move |shortcut| shortcut.section == place).flat_map(|shortcut| shortcut.keys).copied()
 }
 
 #[test]
-fn each_key_has_one_meaning_in_a_place() {
+fn each_key_is_listed_once_per_section() {
     for place in ShortcutSection::ALL {
         let mut seen = HashSet::new();
         assert!(keys(place).all(|key| seen.insert(key)), "{place:?} has a key twice");
         assert!(!seen.is_empty(), "{place:?} has no keys");
     }
-    let places: HashSet<_> = shortcuts::ALL.iter().map(|shortcut| shortcut.place).collect();
+    let places: HashSet<_> = shortcuts::ALL.iter().map(|shortcut| shortcut.section).collect();
     assert_eq!(places.len(), ShortcutSection::ALL.len(), "a place is missing from the list");
 }
 
 #[test]
-fn list_keys_match_the_shortcuts() {
+fn listed_scroll_keys_are_handled() {
     let moves = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
     for place in [ShortcutSection::Console, ShortcutSection::Rows, ShortcutSection::Topics] {
         for key in moves {

@@ -24,7 +24,7 @@ fn subscription_form_round_trips() {
 }
 
 #[test]
-fn every_fault_is_found() {
+fn subscription_errors_are_reported() {
     for (fields, at) in [
         (fields("", false, ""), vec![Field::Filter]),
         (fields("a/#/b", false, "0"), vec![Field::Filter, Field::Identifier]),

@@ -55,7 +55,7 @@ fn script_view_shows_skipped_rows_in_place() {
 }
 
 #[test]
-fn a_script_in_words() {
+fn script_is_summarised() {
     let check = |name: &str, file: &str, words: &str| {
         let said = sheet(name, file, 100).words();
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
@@ -78,7 +78,7 @@ fn a_script_in_words() {
 }
 
 #[test]
-fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
+fn plan_matches_the_producer_and_is_sliced() {
     let plan = PlanFields::default().parse().expect("a plan");
     let manner = plan.manner(3);
     assert_eq!((manner.interval_us, manner.first, manner.repeat), (1_000_000, 3, Repeat::ONCE));
@@ -102,7 +102,7 @@ fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
 }
 
 #[test]
-fn transmission_errors_name_their_field() {
+fn plan_errors_are_reported_by_field() {
     let check = |topic: &str, interval: &str, expected: &[(Field, &str)]| {
         let fields = PlanFields { topic: topic.to_owned(), interval: interval.to_owned(), ..PlanFields::default() };
         let faults = fields.parse().err().unwrap_or_default();
@@ -114,12 +114,12 @@ fn transmission_errors_name_their_field() {
     check("a/{speaker}", " 0s ", &[]);
     check("", "1s", &[(Field::Topic, "Enter a topic.")]);
     check("a/#", "1", &[(Field::Topic, "can't contain + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
-    check("a", "soon", &[(Field::Interval, "Enter a number and ms, s, m or h, e.g. 500ms or 1.5s.")]);
+    check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
     check("a", "25h", &[(Field::Interval, "Maximum 24h.")]);
 }
 
 #[test]
-fn a_message_is_repeated_as_it_is_typed() {
+fn repeat_form_is_parsed() {
     let message = || PublishRequest {
         topic: "t".to_owned(),
         payload: b"x".to_vec(),
@@ -136,7 +136,7 @@ fn a_message_is_repeated_as_it_is_typed() {
     assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
     assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
     for (interval, times, words) in
-        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Enter a number")]
+        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Write a number")]
     {
         let faults = parse(interval, times).expect_err(words);
         assert!(faults[0].words.contains(words), "{faults:?}");
@@ -144,7 +144,7 @@ fn a_message_is_repeated_as_it_is_typed() {
 }
 
 #[test]
-fn how_far_it_is_in_words() {
+fn progress_is_described() {
     let plan = PlanFields { interval: "1.5s".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
         assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
@@ -162,7 +162,7 @@ fn how_far_it_is_in_words() {
     check(&failed, Repeat::ONCE, &format!("Finished · {counts}, 2 failed"));
     assert_eq!(
         repeat_words(&failed),
-        format!("Repeat finished: {counts}, 2 failed. Reason: the broker refused it: x.")
+        format!("Repeat finished: {counts}, 2 failed. Last failure: rejected by the broker: x.")
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));

@@ -220,7 +220,7 @@ impl LinkSettings {
         let client_id = self.client_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(tab_client_id);
         let user_name = self.user_name.as_deref().filter(|name| !name.is_empty());
         for (field, name, text) in [
-            (Field::ClientId, "client identifier", client_id),
+            (Field::ClientId, "client ID", client_id),
             (Field::UserName, "user name", user_name.unwrap_or_default()),
             (Field::Password, "password", password),
         ] {

@@ -22,87 +22,87 @@ pub struct Preset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressHint {
     /// On the page's own server, at this path.
-    Here(&'static str),
+    SameServer(&'static str),
     /// At this address.
     At(&'static str),
     /// Any address that the person enters.
-    Own,
+    Custom,
 }
 
 /// All presets, in the order of the list. The first is the default, the last is the person's own
 /// broker.
 pub const PRESETS: &[Preset] = &[
     Preset {
-        name: "This station",
-        address: AddressHint::Here("/mqtt"),
+        name: "Built-in broker",
+        address: AddressHint::SameServer("/mqtt"),
         version: None,
         qos: None,
-        hint: "The broker built into the server this page came from.",
+        hint: "The broker running on the server that hosts this page.",
     },
     Preset {
-        name: "This station, as Diffusion",
-        address: AddressHint::Here("/diffusion"),
+        name: "Built-in broker (Diffusion mode)",
+        address: AddressHint::SameServer("/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
-        hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
-               and password if the station has a list of users.",
+        hint: "The built-in broker emulating Diffusion: MQTT 5.0 only, subscriptions at QoS 0, user name and \
+               password if the server has a list of users.",
     },
     Preset {
         name: "Diffusion",
         address: AddressHint::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
-        hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
-               permission to read a topic it stays silent.",
+        hint: "MQTT 5.0 only, subscriptions at QoS 0. Use the name and password of a Diffusion principal. Topics you \
+               aren't allowed to read deliver nothing, without an error.",
     },
     Preset {
         name: "Mosquitto test server",
         address: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
         qos: None,
-        hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
+        hint: "Public, unencrypted. Anyone can read what you publish. Not available from https pages.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
         address: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
         qos: None,
-        hint: "Public: everybody sees what is published there.",
+        hint: "Public. Anyone can read what you publish.",
     },
     Preset {
         name: "EMQX public broker",
         address: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
         qos: None,
-        hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
+        hint: "Public. Anyone can read what you publish. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
         address: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
         qos: None,
-        hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
+        hint: "Public. Anyone can read what you publish. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
         address: AddressHint::At("ws://localhost:8080/mqtt"),
         version: None,
         qos: None,
-        hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
+        hint: "Path /mqtt. A user name is required even when the password is a JWT.",
     },
     Preset {
         name: "RabbitMQ",
         address: AddressHint::At("ws://localhost:15675/ws"),
         version: None,
         qos: None,
-        hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
+        hint: "Requires the rabbitmq_web_mqtt plugin; port 15675, path /ws.",
     },
     Preset {
-        name: "My own broker",
-        address: AddressHint::Own,
+        name: "Custom",
+        address: AddressHint::Custom,
         version: None,
         qos: None,
-        hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
+        hint: "Any broker with a WebSocket listener. Enter the full WebSocket URL, including the path.",
     },
 ];
 
@@ -111,9 +111,9 @@ impl Preset {
     /// person's own.
     pub fn broker(&self, page_base: &str) -> Option<String> {
         match self.address {
-            AddressHint::Here(path) => Some(link::broker_at(page_base, path)),
+            AddressHint::SameServer(path) => Some(link::broker_at(page_base, path)),
             AddressHint::At(url) => Some(url.to_owned()),
-            AddressHint::Own => None,
+            AddressHint::Custom => None,
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     use crate::mqtt::broker_url::BrokerUrl;
 
     #[test]
-    fn every_address_can_be_opened_and_is_found_again() {
+    fn every_preset_parses_and_is_found_by_its_address() {
         for (index, preset) in PRESETS.iter().enumerate() {
             let Some(broker) = preset.broker("http://station.example:8080") else {
                 assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn other_passwords_are_no_tokens() {
+    fn other_passwords_are_not_recognised() {
         let good = token(r#"{"alg":"HS256"}"#, "{}");
         assert!(Jwt::recognise(&format!("  {good}\n")).is_some(), "pasted with a line's end");
         for password in [

@@ -46,7 +46,7 @@ impl Violation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A string or binary field exceeds its 16-bit length.
-    #[error("{field} has {bytes} bytes; MQTT allows 65,535 at most. Shorten it.")]
+    #[error("{field} is too long: {bytes} bytes (maximum 65,535).")]
     TooLong {
         /// The field.
         field: &'static str,
@@ -192,7 +192,7 @@ fn in_brackets(f: &mut fmt::Formatter<'_>, reason: ReasonCode) -> fmt::Result {
 fn describe_server(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Option<&str>) -> fmt::Result {
     f.write_str(".")?;
     if let Some(reason) = reason {
-        write!(f, " The broker says: “{reason}”.")?;
+        write!(f, " Broker's reason: “{reason}”.")?;
     }
     if let Some(reference) = reference {
         write!(f, " It refers to another server: {reference}.")?;

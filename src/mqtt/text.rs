@@ -6,5 +6,5 @@ pub(crate) fn string_fault(name: &str, text: &str) -> Option<String> {
         return Some(format!("The {name} contains U+0000, which MQTT doesn't allow. Remove it."));
     }
     (text.len() > usize::from(u16::MAX))
-        .then(|| format!("The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.", text.len()))
+        .then(|| format!("The {name} is too long: {} bytes (maximum 65,535).", text.len()))
 }

@@ -3,7 +3,6 @@
 //!
 //! All of it applies while connected. If nothing is known, nothing is disabled: the next connection
 //! may be to another broker.
-//! forbidden: the next connection may be to another broker.
 
 use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
@@ -30,13 +29,13 @@ pub enum Capability {
 }
 
 /// Returns why the broker doesn't support it, as text; `None` if it does, or if nothing is known.
-pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<String> {
-    let words = match wish {
-        Capability::Properties => return only_in_5(standing),
-        Capability::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
+pub fn unavailable_reason(status: &BrokerStatus, capability: Capability) -> Option<String> {
+    let words = match capability {
+        Capability::Properties => return only_in_5(status),
+        Capability::SubscriptionIdentifiers if status.version == Some(Version::V311) => return only_in_5(status),
         _ => {
-            let server = standing.server.as_ref()?;
-            match wish {
+            let server = status.server.as_ref()?;
+            match capability {
                 Capability::QoS(qos) if qos > server.qos_maximum => {
                     format!("This broker's maximum QoS is {}.", server.qos_maximum)
                 }
@@ -56,15 +55,15 @@ pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<S
     Some(words)
 }
 
-fn only_in_5(standing: &BrokerStatus) -> Option<String> {
-    (standing.version == Some(Version::V311)).then(|| "Requires MQTT 5.0; this connection uses MQTT 3.1.1.".to_owned())
+fn only_in_5(status: &BrokerStatus) -> Option<String> {
+    (status.version == Some(Version::V311)).then(|| "Requires MQTT 5.0.".to_owned())
 }
 
 /// Returns why nothing can be published now; `None` if it can, even if only into the queue.
 pub const fn unavailable_publish_reason(state: ConnectionState) -> Option<&'static str> {
     match state {
         ConnectionState::Idle => Some("Not connected. Connect to send messages."),
-        ConnectionState::Stopped => Some("Disconnected. Fix the problem shown, then press Connect."),
+        ConnectionState::Stopped => Some("Disconnected. Fix the connection problem, then press Connect."),
         ConnectionState::Connecting | ConnectionState::Connected | ConnectionState::Reconnecting => None,
     }
 }
@@ -79,8 +78,8 @@ pub struct CapabilityRow {
 }
 
 /// Returns what this broker allows, line by line; empty while nothing is known.
-pub fn capabilities(standing: &BrokerStatus) -> Vec<CapabilityRow> {
-    let (Some(version), Some(server)) = (standing.version, &standing.server) else {
+pub fn capabilities(status: &BrokerStatus) -> Vec<CapabilityRow> {
+    let (Some(version), Some(server)) = (status.version, &status.server) else {
         return Vec::new();
     };
     let row = |name, value: String| CapabilityRow { name, value };
@@ -91,21 +90,21 @@ pub fn capabilities(standing: &BrokerStatus) -> Vec<CapabilityRow> {
     };
     rows.push(row("Keep alive", keep_alive));
     if version == Version::V311 {
-        let words = "not reported by MQTT 3.1.1".to_owned();
+        let words = "Not reported by MQTT 3.1.1".to_owned();
         rows.push(row("Everything else", words));
         return rows;
     }
     let ServerCapabilities { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     rows.extend([
-        row("Session kept after disconnect", session_span(server.session_expiry_s)),
+        row("Session expiry", session_span(server.session_expiry_s)),
         row("Maximum QoS", qos_maximum.to_string()),
         row("Retained messages", yes_or_no(*retain_available)),
         row("Wildcard subscriptions", yes_or_no(*wildcard_available)),
         row("Shared subscriptions", yes_or_no(server.shared_available)),
         row("Subscription identifiers", yes_or_no(server.subscription_identifiers_available)),
         row("Maximum packet size", packet_size(*packet_bytes)),
-        row("Receive Maximum", grouped(server.receive_maximum.into())),
+        row("Receive maximum", grouped(server.receive_maximum.into())),
         row(
             "Topic aliases",
             match server.topic_alias_maximum {

@@ -121,7 +121,7 @@ impl PublishHistory {
             .filter(|(count, _)| *count > 0)
             .map(|(count, kind)| format!("{} {kind}", grouped(count)))
             .collect();
-        format!("{} sent, {}", grouped(sent), parts.join(", "))
+        format!("{} sent, {}.", grouped(sent), parts.join(", "))
     }
 
     /// Without a connection: says that messages wait, and how many.
@@ -129,9 +129,9 @@ impl PublishHistory {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::options::Options::default().queue_messages as u64;
         Some(format!(
-            "Offline. Up to {} messages are queued and sent on reconnect; {} queued.",
-            grouped(limit),
+            "Offline. Messages queued: {} (maximum {}). They will be sent on reconnect.",
             grouped(self.counts.waiting),
+            grouped(limit),
         ))
     }
 

@@ -49,13 +49,13 @@ impl ShortcutSection {
             Self::Page => "Global",
             Self::Crawl => "Crawl",
             Self::Filter => "Filter",
-            Self::Console => "Console",
+            Self::Console => "Console rows",
             Self::Column => "Column border",
             Self::Dialog => "Any panel",
             Self::Send => "Send a message",
             Self::Topics => "Topics",
-            Self::Rows => "Rows in a panel",
-            Self::Bytes => "Bytes of a message",
+            Self::Rows => "Panel rows",
+            Self::Bytes => "Message bytes",
         }
     }
 }
@@ -64,61 +64,61 @@ impl ShortcutSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortcut {
     /// Where it acts.
-    pub place: ShortcutSection,
+    pub section: ShortcutSection,
     /// The keys, each sufficient alone.
     pub keys: &'static [&'static str],
     /// What it does.
-    pub words: &'static str,
+    pub action: &'static str,
 }
 
-const fn shortcut(place: ShortcutSection, keys: &'static [&'static str], words: &'static str) -> Shortcut {
-    Shortcut { place, keys, words }
+const fn shortcut(section: ShortcutSection, keys: &'static [&'static str], action: &'static str) -> Shortcut {
+    Shortcut { section, keys, action }
 }
 
 /// Every key that does something beyond what browsers do themselves.
 pub const ALL: &[Shortcut] = &[
     shortcut(ShortcutSection::Page, &["?"], "Show shortcuts"),
     shortcut(ShortcutSection::Page, &["End"], "Jump to latest"),
-    shortcut(ShortcutSection::Crawl, &[" "], "Pause / resume"),
-    shortcut(ShortcutSection::Crawl, &["ArrowUp", "ArrowDown"], "Faster / slower"),
-    shortcut(ShortcutSection::Crawl, &["ArrowLeft", "ArrowRight"], "Previous / next line, also in the console"),
-    shortcut(ShortcutSection::Crawl, &["PageUp", "PageDown"], "Scroll back / forward (or wheel, drag)"),
+    shortcut(ShortcutSection::Crawl, &[" "], "Pause or resume"),
+    shortcut(ShortcutSection::Crawl, &["ArrowUp", "ArrowDown"], "Faster, slower"),
+    shortcut(ShortcutSection::Crawl, &["ArrowLeft", "ArrowRight"], "Previous or next line, also in the console"),
+    shortcut(ShortcutSection::Crawl, &["PageUp", "PageDown"], "Scroll back, forward (or wheel, drag)"),
     shortcut(ShortcutSection::Crawl, &["Home"], "Jump to live"),
-    shortcut(ShortcutSection::Crawl, &["T"], "Transcript on / off"),
-    shortcut(ShortcutSection::Crawl, &["M"], "Ambient sound on / off"),
+    shortcut(ShortcutSection::Crawl, &["T"], "Transcript on or off"),
+    shortcut(ShortcutSection::Crawl, &["M"], "Ambient sound on or off"),
     shortcut(ShortcutSection::Crawl, &["F"], "Full screen (controls hide when idle)"),
     shortcut(ShortcutSection::Crawl, &["Escape", "Enter"], "Skip the opening"),
     shortcut(ShortcutSection::Filter, &["ArrowDown", "ArrowUp"], "Browse suggestions"),
-    shortcut(ShortcutSection::Filter, &["Tab"], "Accept suggestion, like Enter"),
-    shortcut(ShortcutSection::Filter, &["Escape"], "Close suggestions"),
+    shortcut(ShortcutSection::Filter, &["Tab"], "Accept suggestion, as Enter does"),
+    shortcut(ShortcutSection::Filter, &["Escape"], "Close the suggestions"),
     shortcut(ShortcutSection::Filter, &["Enter", "Shift+F3"], "Previous match"),
     shortcut(ShortcutSection::Filter, &["Shift+Enter", "F3", "Control+g"], "Next match"),
-    shortcut(ShortcutSection::Console, &["ArrowUp", "ArrowDown"], "Select previous / next row"),
-    shortcut(ShortcutSection::Console, &["PageUp", "PageDown"], "Page up / down"),
+    shortcut(ShortcutSection::Console, &["ArrowUp", "ArrowDown"], "Select previous or next row"),
+    shortcut(ShortcutSection::Console, &["PageUp", "PageDown"], "Page up, page down"),
     shortcut(ShortcutSection::Console, &["Home"], "Oldest message"),
     shortcut(ShortcutSection::Console, &["End"], "Jump to latest"),
     shortcut(ShortcutSection::Console, &["n", "F3", "Control+g"], "Next match"),
     shortcut(ShortcutSection::Console, &["N", "Shift+F3", "Control+Shift+g"], "Previous match"),
     shortcut(ShortcutSection::Console, &["Enter"], "Open message"),
-    shortcut(ShortcutSection::Console, &["s"], "Show in crawl"),
+    shortcut(ShortcutSection::Console, &["s"], "Show in the crawl"),
     shortcut(ShortcutSection::Console, &["c"], "Copy as NDJSON"),
     shortcut(ShortcutSection::Console, &["C"], "Copy payload"),
     shortcut(ShortcutSection::Console, &["p"], "Copy as mosquitto_pub command"),
     shortcut(ShortcutSection::Console, &["Escape"], "Clear selection"),
     shortcut(ShortcutSection::Column, &["ArrowLeft", "ArrowRight"], "Resize"),
     shortcut(ShortcutSection::Column, &["Enter"], "Auto-fit"),
-    shortcut(ShortcutSection::Topics, &["ArrowUp", "ArrowDown"], "Previous / next topic"),
-    shortcut(ShortcutSection::Topics, &["ArrowRight"], "Expand, or go to the first child"),
-    shortcut(ShortcutSection::Topics, &["ArrowLeft"], "Collapse, or go to the parent"),
-    shortcut(ShortcutSection::Topics, &["PageUp", "PageDown"], "Page up / down"),
-    shortcut(ShortcutSection::Topics, &["Home", "End"], "First / last topic"),
-    shortcut(ShortcutSection::Topics, &["Enter"], "Show only this topic in the console"),
+    shortcut(ShortcutSection::Topics, &["ArrowUp", "ArrowDown"], "Previous or next topic"),
+    shortcut(ShortcutSection::Topics, &["ArrowRight"], "Expand, or one level down"),
+    shortcut(ShortcutSection::Topics, &["ArrowLeft"], "Collapse, or one level up"),
+    shortcut(ShortcutSection::Topics, &["PageUp", "PageDown"], "Page up, page down"),
+    shortcut(ShortcutSection::Topics, &["Home", "End"], "First or last topic"),
+    shortcut(ShortcutSection::Topics, &["Enter"], "Filter the console by this topic"),
     shortcut(ShortcutSection::Send, &["Control+Enter"], "Send"),
-    shortcut(ShortcutSection::Rows, &["ArrowUp", "ArrowDown"], "Previous / next row"),
-    shortcut(ShortcutSection::Rows, &["PageUp", "PageDown"], "Page up / down"),
-    shortcut(ShortcutSection::Rows, &["Home", "End"], "First / last row"),
-    shortcut(ShortcutSection::Bytes, &["ArrowLeft", "ArrowRight"], "Previous / next byte"),
-    shortcut(ShortcutSection::Bytes, &["ArrowUp", "ArrowDown"], "Byte above / below"),
+    shortcut(ShortcutSection::Rows, &["ArrowUp", "ArrowDown"], "Previous or next row"),
+    shortcut(ShortcutSection::Rows, &["PageUp", "PageDown"], "Page up, page down"),
+    shortcut(ShortcutSection::Rows, &["Home", "End"], "First or last row"),
+    shortcut(ShortcutSection::Bytes, &["ArrowLeft", "ArrowRight"], "Previous or next byte, and its meaning"),
+    shortcut(ShortcutSection::Bytes, &["ArrowUp", "ArrowDown"], "Byte above or below"),
     shortcut(ShortcutSection::Dialog, &["Escape"], "Close"),
 ];
 

@@ -23,7 +23,7 @@ pub enum FromWorker {
     /// It can't continue; this is its last message.
     Panicked {
         /// For the console and a report.
-        words: String,
+        message: String,
     },
 }
 
@@ -32,19 +32,19 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A message in an unknown format: the files are of different builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("page and worker don't understand each other; reload the page")]
-pub struct WireError;
+#[error("page and worker come from different builds; reload the page")]
+pub struct ChannelError;
 
 /// Encodes a message to be posted.
-pub fn encode(message: &impl Serialize) -> Result<Uint8Array, WireError> {
-    let bytes = postcard::to_allocvec(message).map_err(|_| WireError)?;
+pub fn encode(message: &impl Serialize) -> Result<Uint8Array, ChannelError> {
+    let bytes = postcard::to_allocvec(message).map_err(|_| ChannelError)?;
     Ok(Uint8Array::from(bytes.as_slice()))
 }
 
 /// Decodes a message that arrived.
-pub fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, WireError> {
-    let array = data.dyn_ref::<Uint8Array>().ok_or(WireError)?;
-    postcard::from_bytes(&array.to_vec()).map_err(|_| WireError)
+pub fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, ChannelError> {
+    let array = data.dyn_ref::<Uint8Array>().ok_or(ChannelError)?;
+    postcard::from_bytes(&array.to_vec()).map_err(|_| ChannelError)
 }
 
 /// Returns the list of buffers that are transferred instead of copied.

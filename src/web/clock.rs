@@ -4,6 +4,12 @@ use web_sys::Performance;
 
 use crate::time::Instant;
 
+/// Returns the wall clock's time, to the millisecond. It may jump; [`Clock`] doesn't.
+pub fn wall_time() -> Instant {
+    // Whole milliseconds of this century.
+    Instant::from_millis(js_sys::Date::now() as u64)
+}
+
 /// A clock that was set once from the wall clock and runs steadily from then on.
 #[derive(Clone, Debug)]
 pub struct Clock {

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Event, EventTarget};
 
 /// The attribute that names a button's action.
-const DEED: &str = "data-do";
+const ACTION: &str = "data-action";
 
 /// A part of the page and its content.
 #[derive(Clone)]
@@ -29,11 +29,11 @@ impl DomScope {
     }
 
     /// Sets the text there, if it differs.
-    pub fn set_text(&self, selector: &str, words: &str) {
+    pub fn set_text(&self, selector: &str, text: &str) {
         if let Some(node) = self.find(selector)
-            && node.text_content().as_deref() != Some(words)
+            && node.text_content().as_deref() != Some(text)
         {
-            node.set_text_content(Some(words));
+            node.set_text_content(Some(text));
         }
     }
 
@@ -75,17 +75,17 @@ pub fn follow(react: impl FnMut() + 'static) {
 }
 
 /// A listener for events of a target, until it is dropped.
-pub struct ClickListener {
+pub struct EventListener {
     target: EventTarget,
     names: &'static [&'static str],
     on_event: Closure<dyn Fn(Event)>,
 }
 
-impl ClickListener {
+impl EventListener {
     /// Listens for events of these names anywhere below the target. One may come while another is
     /// being handled.
-    pub fn new(target: EventTarget, names: &'static [&'static str], hear: impl Fn(Event) + 'static) -> Self {
-        let on_event = Closure::<dyn Fn(Event)>::new(hear);
+    pub fn new(target: EventTarget, names: &'static [&'static str], on_event: impl Fn(Event) + 'static) -> Self {
+        let on_event = Closure::<dyn Fn(Event)>::new(on_event);
         for name in names {
             // Doesn't fail for our own target and listener.
             let _ = target.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
@@ -94,7 +94,7 @@ impl ClickListener {
     }
 }
 
-impl Drop for ClickListener {
+impl Drop for EventListener {
     fn drop(&mut self) {
         for name in self.names {
             let _ = self.target.remove_event_listener_with_callback(name, self.on_event.as_ref().unchecked_ref());
@@ -102,18 +102,18 @@ impl Drop for ClickListener {
     }
 }
 
-/// Returns the action of a pressed button: the `data-do` of the button around the event's target.
+/// Returns the action of a pressed button: the `data-action` of the button around the event's target.
 pub fn action_of(event: &Event) -> Option<(String, Element)> {
     let target = event.target()?.dyn_into::<Element>().ok()?;
-    let button = target.closest("[data-do]").ok().flatten()?;
-    Some((button.get_attribute(DEED)?, button))
+    let button = target.closest("[data-action]").ok().flatten()?;
+    Some((button.get_attribute(ACTION)?, button))
 }
 
 /// Adds a node with this text at the end of another.
-pub fn add(parent: &Element, name: &str, words: &str) -> Option<Element> {
+pub fn add(parent: &Element, name: &str, text: &str) -> Option<Element> {
     let document: Document = parent.owner_document()?;
     let node = document.create_element(name).ok()?;
-    node.set_text_content(Some(words));
+    node.set_text_content(Some(text));
     parent.append_child(&node).ok()?;
     Some(node)
 }

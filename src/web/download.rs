@@ -7,6 +7,8 @@ use leptos::prelude::document;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Blob, HtmlAnchorElement, Url};
 
+use crate::web::clock;
+
 /// How long the URL of a download stays valid: the browser reads the blob a moment after the click.
 const URL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -27,7 +29,8 @@ pub fn download(blob: &Blob, name: &str) -> Result<(), JsValue> {
 
 /// Returns a file name with the present time: `mqtt-crawl-2026-11-21T10-00-00.csv`.
 pub fn file_name(extension: &str) -> String {
-    let time = String::from(js_sys::Date::new_0().to_iso_string());
+    let now_ms = clock::wall_time().as_micros() as f64 / 1_000.0;
+    let time = String::from(js_sys::Date::new(&now_ms.into()).to_iso_string());
     let second = time.get(..19).unwrap_or(&time).replace(':', "-");
     format!("mqtt-crawl-{second}.{extension}")
 }

@@ -2,6 +2,7 @@
 
 use crate::message_log::query::LocalTime;
 use crate::time::Instant;
+use crate::web::clock;
 
 /// Formats the time of day to the millisecond, in this browser's time zone.
 pub fn time_of_day(time: Instant) -> String {
@@ -21,14 +22,18 @@ pub fn date_and_time(time: Instant) -> String {
     String::from(shifted.to_iso_string()).replace('T', " ").replace('Z', "")
 }
 
+/// Returns the minutes that the local time is ahead of UTC at this time.
+pub fn ahead_of_utc_min_at(time: Instant) -> i32 {
+    // Whole minutes, at most a day.
+    -(js_sys::Date::new(&(time.as_micros() as f64 / 1_000.0).into()).get_timezone_offset() as i32)
+}
+
 /// Returns the minutes that the local time is ahead of UTC now.
 pub fn ahead_of_utc_min() -> i32 {
-    // Whole minutes, at most a day.
-    -(js_sys::Date::new_0().get_timezone_offset() as i32)
+    ahead_of_utc_min_at(clock::wall_time())
 }
 
 /// Returns the time now and how far it is ahead of UTC.
 pub fn now() -> LocalTime {
-    // Whole milliseconds of this century.
-    LocalTime { now: Instant::from_millis(js_sys::Date::now() as u64), ahead_of_utc_min: ahead_of_utc_min() }
+    LocalTime { now: clock::wall_time(), ahead_of_utc_min: ahead_of_utc_min() }
 }

@@ -133,7 +133,10 @@ mod tests {
     fn a_function_counts_for_its_crate_and_ours_for_its_module() {
         let check = |function, part| assert_eq!(part_of(function), part, "{function}");
         check("mqtt_crawl::mqtt::codec::decode::h0123456789abcdef", "mqtt_crawl::mqtt");
-        check("<mqtt_crawl::web::page::PageController as core::ops::drop::Drop>::drop", "mqtt_crawl::web::page");
+        check(
+            "<mqtt_crawl::web::page::controller::PageController as core::ops::drop::Drop>::drop",
+            "mqtt_crawl::web::page",
+        );
         check("mqtt_crawl::ui::console::view_model::ConsoleModel::take", "mqtt_crawl::ui");
         check("<&mut [leptos::view::View<T>] as core::fmt::Debug>::fmt", "leptos");
         check("js_sys::<impl wasm_bindgen::cast::JsCast for js_sys::Uint8Array>::instanceof", "js_sys");

@@ -1,3 +1,6 @@
-//! The console: which rows are on screen, the reader's place, and how often it is drawn.
+//! The console without its nodes.
 
+pub mod refresh_rate;
+pub mod scroll;
+pub mod time_column;
 pub mod view_model;

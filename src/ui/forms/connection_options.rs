@@ -5,7 +5,7 @@ use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
 use crate::named_enum::named_enum;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::publish::PublishRequest;
-use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
+use crate::ui::forms::field::{FieldError, NumberError, number, typed_number, whole_number};
 use crate::ui::forms::message;
 use crate::ui::forms::message::{MessageFields, user_properties};
 use crate::ui::forms::subscription::OptionFields;
@@ -151,11 +151,11 @@ impl Fields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<ConnectionOptions, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<ConnectionOptions, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         let mut take = |field, result: Result<u32, NumberError>| {
             result.unwrap_or_else(|error| {
-                faults.push(Fault::new(field, error));
+                faults.push(FieldError::new(field, error));
                 0
             })
         };
@@ -171,11 +171,11 @@ impl Fields {
         };
         let receive_maximum = take(Field::ReceiveMaximum, whole_number(&self.receive_maximum, 1..=u32::from(u16::MAX)));
         let subscription_identifier = self.subscriptions.parse_identifier().unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::SubscriptionIdentifier, error));
+            faults.push(FieldError::new(Field::SubscriptionIdentifier, error));
             None
         });
         let user_properties = user_properties(&self.user_properties, |row, words| {
-            faults.push(Fault::new(Field::UserProperty(row), words));
+            faults.push(FieldError::new(Field::UserProperty(row), words));
         });
         let will = self.has_will.then(|| self.will(&mut faults)).flatten();
         if !faults.is_empty() {
@@ -199,17 +199,17 @@ impl Fields {
         })
     }
 
-    fn will(&self, faults: &mut Vec<Fault<Field>>) -> Option<Will> {
+    fn will(&self, faults: &mut Vec<FieldError<Field>>) -> Option<Will> {
         let delay_s = number(&self.will_delay_s, 0..=u32::MAX).unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::WillDelay, error));
+            faults.push(FieldError::new(Field::WillDelay, error));
             None
         });
         match self.will.parse() {
             // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
             Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
                 let bytes = message.payload.len();
-                let words = format!("The will is too long ({bytes} bytes, maximum 65,535).");
-                faults.push(Fault::new(Field::Will(message::Field::Payload), words));
+                let words = format!("The last will is too long: {bytes} bytes (maximum 65,535).");
+                faults.push(FieldError::new(Field::Will(message::Field::Payload), words));
                 None
             }
             Ok(PublishRequest { topic, payload, qos, retain, properties }) => {
@@ -217,7 +217,9 @@ impl Fields {
             }
             Err(errors) => {
                 faults.extend(
-                    errors.into_iter().map(|Fault { field, words }| Fault { field: Field::Will(field), words }),
+                    errors
+                        .into_iter()
+                        .map(|FieldError { field, words }| FieldError { field: Field::Will(field), words }),
                 );
                 None
             }

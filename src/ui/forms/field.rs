@@ -4,14 +4,14 @@ use std::fmt;
 
 /// An error that a person has to correct, and its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault<F> {
+pub struct FieldError<F> {
     /// The field with the error.
     pub field: F,
     /// What is wrong and what to do.
     pub words: String,
 }
 
-impl<F> Fault<F> {
+impl<F> FieldError<F> {
     pub(crate) fn new(field: F, words: impl fmt::Display) -> Self {
         Self { field, words: words.to_string() }
     }

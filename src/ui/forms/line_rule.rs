@@ -7,7 +7,7 @@ use crate::mqtt::topic::TopicFilter;
 use crate::named_enum::named_enum;
 use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 
 named_enum! {
     /// The source of a speaker or of a line's text.
@@ -55,10 +55,10 @@ impl Source {
             (Self::Nobody, _) => String::new(),
             (Self::Payload, _) => "{payload}".to_owned(),
             (Self::Field, "") => {
-                return Err("Enter a field, e.g. device, or sensor.name for a nested field.".to_owned());
+                return Err("Enter a field name, e.g. device, or sensor.name for a nested field.".to_owned());
             }
             (Self::Field, path) if path.contains(['{', '}']) => {
-                return Err("Enter the field without braces, e.g. sensor.name.".to_owned());
+                return Err("Enter the field name without braces, e.g. sensor.name".to_owned());
             }
             // After a dot any name is a field's.
             (Self::Field, path) => format!("{{.{path}}}"),
@@ -120,15 +120,15 @@ impl Fields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<Rule, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<Rule, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         let topics = TopicFilter::parse(self.topics.as_str());
         if let Err(error) = &topics {
-            faults.push(Fault::new(Field::Topics, error));
+            faults.push(FieldError::new(Field::Topics, error));
         }
         let mut part = |field, source: Source, typed: &str| {
             source.template(typed).unwrap_or_else(|words| {
-                faults.push(Fault::new(field, words));
+                faults.push(FieldError::new(field, words));
                 None
             })
         };
@@ -151,7 +151,7 @@ pub fn summary(rule: &Rule) -> String {
         (Source::Field, path) => format!("{name}: field {path}"),
         (Source::Level, level) => format!("{name}: topic level {level}"),
         (Source::Payload, _) => format!("{name}: full payload"),
-        (Source::Nobody, _) => format!("{name}: none"),
+        (Source::Nobody, _) => format!("no {name}"),
         (Source::Sentence, text) => format!("{name}: {text}"),
     };
     format!("{}; {}", part("speaker", speaker), part("text", words))

@@ -4,7 +4,7 @@ use crate::config::settings::LOG_MIB;
 use crate::config::settings::MESSAGES;
 use crate::config::settings::MIB;
 use crate::message_log::Limits;
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 use crate::ui::forms::field::whole_number;
 
 /// A limit of the log, as a field of a form.
@@ -38,14 +38,14 @@ impl LimitFields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<Limits, Vec<Fault<LimitField>>> {
+    pub fn parse(&self) -> Result<Limits, Vec<FieldError<LimitField>>> {
         let messages = whole_number(&self.messages, MESSAGES);
         let mib = whole_number(&self.mib, LOG_MIB);
         match (messages, mib) {
             (Ok(messages), Ok(mib)) => Ok(Limits { messages: messages.into(), bytes: u64::from(mib) * MIB }),
             (messages, mib) => Err([
-                messages.err().map(|error| Fault::new(LimitField::Messages, error)),
-                mib.err().map(|error| Fault::new(LimitField::Mib, error)),
+                messages.err().map(|error| FieldError::new(LimitField::Messages, error)),
+                mib.err().map(|error| FieldError::new(LimitField::Mib, error)),
             ]
             .into_iter()
             .flatten()

@@ -2,7 +2,7 @@
 //! properties, or errors by field.
 
 use crate::named_enum::named_enum;
-use crate::ui::forms::field::{Fault, number, typed_number};
+use crate::ui::forms::field::{FieldError, number, typed_number};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ named_enum! {
 
 /// Bytes as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bytes {
+pub struct PayloadInput {
     /// The typed text.
     pub text: String,
     /// The notation of the text.
@@ -40,17 +40,17 @@ pub struct Bytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
     /// A character other than a hex digit or white space.
-    #[error("Invalid hex digit “{0}”. Use 0–9 and a–f, two digits per byte, e.g. de ad be ef.")]
+    #[error("Invalid hex digit “{0}”. Use 0–9 and a–f, two digits per byte: de ad be ef.")]
     HexDigit(char),
     /// A digit is missing.
-    #[error("Odd number of hex digits ({0}). Each byte has two.")]
+    #[error("Odd number of hex digits ({0}). Each byte needs two.")]
     HexOdd(usize),
     /// It can't be decoded.
     #[error("Invalid Base64. Use A–Z, a–z, 0–9, + and /, padded with = to groups of four.")]
     Base64,
 }
 
-impl Bytes {
+impl PayloadInput {
     /// Returns these bytes in the notation that shows them best.
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
@@ -113,7 +113,7 @@ pub struct MessageFields {
     /// Topic name.
     pub topic: String,
     /// Payload.
-    pub payload: Bytes,
+    pub payload: PayloadInput,
     /// Quality of service.
     pub qos: QoS,
     /// Whether the broker retains it.
@@ -123,7 +123,7 @@ pub struct MessageFields {
     /// Response topic; empty for none.
     pub response_topic: String,
     /// Correlation data; empty for none.
-    pub correlation_data: Bytes,
+    pub correlation_data: PayloadInput,
     /// Lifetime in seconds; empty for none.
     pub message_expiry_s: String,
     /// Whether receivers are informed that the payload is UTF-8 text.
@@ -138,12 +138,12 @@ impl From<&PublishRequest> for MessageFields {
         let PublishRequest { topic, payload, qos, retain, properties } = message;
         Self {
             topic: topic.clone(),
-            payload: Bytes::of(payload),
+            payload: PayloadInput::of(payload),
             qos: *qos,
             retain: *retain,
             content_type: properties.content_type.clone().unwrap_or_default(),
             response_topic: properties.response_topic.clone().unwrap_or_default(),
-            correlation_data: properties.correlation_data.as_deref().map(Bytes::of).unwrap_or_default(),
+            correlation_data: properties.correlation_data.as_deref().map(PayloadInput::of).unwrap_or_default(),
             message_expiry_s: typed_number(properties.message_expiry_s),
             payload_is_utf8: properties.payload_is_utf8 == Some(true),
             user_properties: properties.user_properties.clone(),
@@ -157,22 +157,22 @@ impl MessageFields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<PublishRequest, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<PublishRequest, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
                 TopicError::Empty => "Enter a topic.",
                 error => error.message(),
             };
-            faults.push(Fault::new(Field::Topic, words));
+            faults.push(FieldError::new(Field::Topic, words));
         }
         let payload = self.payload.parse().unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::Payload, error));
+            faults.push(FieldError::new(Field::Payload, error));
             Vec::new()
         });
         if self.payload_is_utf8 && std::str::from_utf8(&payload).is_err() {
-            let words = "The payload isn't valid UTF-8. Untick “Payload is UTF-8 text”.";
-            faults.push(Fault::new(Field::Payload, words));
+            let words = "The payload isn't valid UTF-8. Fix it, or clear “Payload is UTF-8 text”.";
+            faults.push(FieldError::new(Field::Payload, words));
         }
         let properties = self.properties(&mut faults);
         if !faults.is_empty() {
@@ -181,34 +181,34 @@ impl MessageFields {
         Ok(PublishRequest { topic: self.topic.clone(), payload, qos: self.qos, retain: self.retain, properties })
     }
 
-    fn properties(&self, faults: &mut Vec<Fault<Field>>) -> PublishProperties {
+    fn properties(&self, faults: &mut Vec<FieldError<Field>>) -> PublishProperties {
         let content_type = text_of("content type", &self.content_type).unwrap_or_else(|words| {
-            faults.push(Fault::new(Field::ContentType, words));
+            faults.push(FieldError::new(Field::ContentType, words));
             None
         });
         // A topic name and no filter, because the answer goes to one topic [MQTT-3.3.2-14].
         let response_topic = Some(&self.response_topic).filter(|topic| !topic.is_empty());
         if let Some(Err(error)) = response_topic.map(|topic| TopicName::parse(topic)) {
-            faults.push(Fault::new(Field::ResponseTopic, error));
+            faults.push(FieldError::new(Field::ResponseTopic, error));
         }
         let correlation_data = match self.correlation_data.parse() {
             Ok(data) if data.len() > usize::from(u16::MAX) => {
-                let words = format!("Too long ({} bytes, maximum 65,535).", data.len());
-                faults.push(Fault::new(Field::CorrelationData, words));
+                let words = format!("Too long: {} bytes (maximum 65,535).", data.len());
+                faults.push(FieldError::new(Field::CorrelationData, words));
                 None
             }
             Ok(data) => Some(data).filter(|data| !data.is_empty()),
             Err(error) => {
-                faults.push(Fault::new(Field::CorrelationData, error));
+                faults.push(FieldError::new(Field::CorrelationData, error));
                 None
             }
         };
         let message_expiry_s = number(&self.message_expiry_s, 0..=u32::MAX).unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::MessageExpiry, error));
+            faults.push(FieldError::new(Field::MessageExpiry, error));
             None
         });
         let user_properties = user_properties(&self.user_properties, |row, words| {
-            faults.push(Fault::new(Field::UserProperty(row), words));
+            faults.push(FieldError::new(Field::UserProperty(row), words));
         });
         PublishProperties {
             payload_is_utf8: self.payload_is_utf8.then_some(true),

@@ -3,7 +3,7 @@
 use crate::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::subscription::SubscribeRequest;
-use crate::ui::forms::field::{Fault, NumberError, number, typed_number};
+use crate::ui::forms::field::{FieldError, NumberError, number, typed_number};
 
 /// Highest subscription identifier (section 3.8.2.1.2): the largest variable byte integer.
 const IDENTIFIER_MAX: u32 = 268_435_455;
@@ -77,19 +77,19 @@ impl Fields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<SubscribeRequest, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<SubscribeRequest, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         match TopicFilter::parse(self.filter.as_str()) {
-            Err(error) => faults.push(Fault::new(Field::Filter, error)),
+            Err(error) => faults.push(FieldError::new(Field::Filter, error)),
             // [MQTT-3.8.3-4]
             Ok(filter) if filter.share_name().is_some() && self.options.no_local => {
-                let words = "MQTT doesn't allow No local for shared subscriptions.";
-                faults.push(Fault::new(Field::Options, words));
+                let words = "MQTT doesn't allow “No local” for shared subscriptions.";
+                faults.push(FieldError::new(Field::Options, words));
             }
             Ok(_) => {}
         }
         let identifier = self.options.parse_identifier().unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::Identifier, error));
+            faults.push(FieldError::new(Field::Identifier, error));
             None
         });
         if !faults.is_empty() {

@@ -13,7 +13,7 @@ use crate::protocol::transmission::{TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, parse_interval, topic_of};
 use crate::transmit::playlist::Repeat;
 use crate::transmit::script_view::Sheet;
-use crate::ui::forms::field::{Fault, number};
+use crate::ui::forms::field::{FieldError, number};
 
 /// The number of lines that go to the worker at once, so that its other work never waits for long …
 const SLICE_LINES: usize = 1_000;
@@ -85,14 +85,14 @@ impl PlanFields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self) -> Result<Plan, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<Plan, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
                 TopicError::Empty => "Enter a topic.",
                 error => error.message(),
             };
-            faults.push(Fault::new(Field::Topic, words));
+            faults.push(FieldError::new(Field::Topic, words));
         }
         let interval = interval_of(&self.interval, Duration::ZERO, &mut faults);
         if !faults.is_empty() {
@@ -115,10 +115,10 @@ impl PlanFields {
     }
 }
 
-fn interval_of(text: &str, least: Duration, faults: &mut Vec<Fault<Field>>) -> Duration {
+fn interval_of(text: &str, least: Duration, faults: &mut Vec<FieldError<Field>>) -> Duration {
     match parse_interval(text.trim()) {
         Ok(interval) if interval < least => {
-            faults.push(Fault::new(Field::Interval, format!("Minimum {} ms.", least.as_millis())));
+            faults.push(FieldError::new(Field::Interval, format!("Minimum {} ms.", least.as_millis())));
         }
         Ok(interval) => return interval,
         Err(words) => {
@@ -127,7 +127,7 @@ fn interval_of(text: &str, least: Duration, faults: &mut Vec<Fault<Field>>) -> D
                 first.make_ascii_uppercase();
             }
             let end = if words.ends_with('?') { "" } else { "." };
-            faults.push(Fault::new(Field::Interval, words + end));
+            faults.push(FieldError::new(Field::Interval, words + end));
         }
     }
     Duration::ZERO
@@ -196,11 +196,14 @@ impl RepeatFields {
     /// # Errors
     ///
     /// Returns every error, in the order of the form.
-    pub fn parse(&self, message: PublishRequest) -> Result<(TransmissionSettings, OutgoingMessage), Vec<Fault<Field>>> {
+    pub fn parse(
+        &self,
+        message: PublishRequest,
+    ) -> Result<(TransmissionSettings, OutgoingMessage), Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         let interval = interval_of(&self.interval, REPEAT_MIN, &mut faults);
         let times = number(&self.times, 1..=1_000_000).unwrap_or_else(|error| {
-            faults.push(Fault::new(Field::Times, error));
+            faults.push(FieldError::new(Field::Times, error));
             None
         });
         if !faults.is_empty() {
@@ -241,8 +244,8 @@ pub fn place_words(view: &TransmissionView, lines: usize) -> String {
 pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>, repeat: Repeat) -> String {
     let mut words = format!("{} · {}", place_words(view, lines), outcome_words(view));
     if let Some(plan) = plan.filter(|_| is_active(view) && repeat == Repeat::ONCE) {
-        let told = usize::try_from(view.line).unwrap_or(usize::MAX);
-        words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(told)))));
+        let line = usize::try_from(view.line).unwrap_or(usize::MAX);
+        words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(line)))));
     }
     words
 }
@@ -256,7 +259,7 @@ pub fn repeat_words(view: &TransmissionView) -> String {
     };
     let mut words = format!("{state}: {}.", outcome_words(view));
     if let Some(PublishOutcome::Failed(why) | PublishOutcome::Unknown(why)) = view.failures.last() {
-        words.push_str(&format!(" Reason: {why}."));
+        words.push_str(&format!(" Last failure: {why}."));
     }
     words
 }

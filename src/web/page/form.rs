@@ -1,4 +1,4 @@
-//! The connection form: its fields, their faults next to them, and the conversion from and to a
+//! The connection form: its fields, their errors next to them, and the conversion from and to a
 //! link. [`crate::config::link`] decides what is valid.
 
 use leptos::prelude::*;
@@ -31,10 +31,10 @@ pub struct Form {
     password: RwSignal<String>,
     /// Chosen in the Director panel.
     pub opening: RwSignal<Opening>,
-    /// Chosen in the Lines panel.
-    pub mapping: RwSignal<LineRules>,
+    /// Chosen in the panel for line rules.
+    pub line_rules: RwSignal<LineRules>,
     preset: RwSignal<usize>,
-    faults: RwSignal<Vec<LinkError>>,
+    errors: RwSignal<Vec<LinkError>>,
     page: StoredValue<PageInfo>,
     /// Whether the client identifier goes into the link even if it is the random one.
     links_client_id: StoredValue<bool>,
@@ -69,9 +69,9 @@ impl Form {
             user_name: RwSignal::default(),
             password: RwSignal::default(),
             opening: RwSignal::default(),
-            mapping: RwSignal::default(),
+            line_rules: RwSignal::default(),
             preset: RwSignal::new(0),
-            faults: RwSignal::default(),
+            errors: RwSignal::default(),
             page: StoredValue::new(page),
             links_client_id: StoredValue::new(false),
         };
@@ -93,7 +93,7 @@ impl Form {
         self.client_id.set(settings.client_id.clone().unwrap_or(page.client_id));
         self.user_name.set(settings.user_name.clone().unwrap_or_default());
         self.opening.set(settings.opening.clone());
-        self.faults.set(Vec::new());
+        self.errors.set(Vec::new());
     }
 
     /// Returns the settings as typed.
@@ -114,7 +114,7 @@ impl Form {
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: self.opening.get_untracked(),
-            line_rules: self.mapping.get_untracked(),
+            line_rules: self.line_rules.get_untracked(),
         }
     }
 
@@ -142,19 +142,19 @@ impl Form {
         let password = self.password.get_untracked();
         match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.base)) {
             Ok(request) => {
-                self.faults.set(Vec::new());
+                self.errors.set(Vec::new());
                 Some(request)
             }
-            Err(faults) => {
-                self.faults.set(faults);
+            Err(errors) => {
+                self.errors.set(errors);
                 None
             }
         }
     }
 
     /// Shows the errors of a link.
-    pub fn set_errors(&self, faults: Vec<LinkError>) {
-        self.faults.set(faults);
+    pub fn set_errors(&self, errors: Vec<LinkError>) {
+        self.errors.set(errors);
     }
 
     /// Puts the client identifier into the link, even if it is this page's random one. Returns
@@ -237,17 +237,17 @@ impl Form {
 
     /// Clears the error of a field that is being changed; it is checked again later.
     fn clear_error(&self, field: Field) {
-        if self.faults.with_untracked(|faults| faults.iter().any(|fault| fault.field == field)) {
-            self.faults.update(|faults| faults.retain(|fault| fault.field != field));
+        if self.errors.with_untracked(|errors| errors.iter().any(|error| error.field == field)) {
+            self.errors.update(|errors| errors.retain(|error| error.field != field));
         }
     }
 
     /// Returns the error of a field; empty if there is none.
-    fn fault(&self, field: Field) -> String {
-        self.faults.with(|faults| {
-            let words: Vec<_> =
-                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
-            words.join(" ")
+    fn error(&self, field: Field) -> String {
+        self.errors.with(|errors| {
+            let messages: Vec<_> =
+                errors.iter().filter(|error| error.field == field).map(|error| error.words.as_str()).collect();
+            messages.join(" ")
         })
     }
 }
@@ -298,9 +298,9 @@ impl Form {
                 self.clear_error(Field::Protocol);
             }
             _ => {
-                let Some((place, topic)) = self.topic_of(&target) else { return };
+                let Some((index, topic)) = self.topic_of(&target) else { return };
                 topic.text.set(value);
-                self.clear_error(Field::Topic(place));
+                self.clear_error(Field::Topic(index));
             }
         }
     }
@@ -308,7 +308,7 @@ impl Form {
     /// Removes the topic of this button.
     pub fn remove_topic(self, button: &Element) {
         let Some((_, topic)) = self.topic_of(button) else { return };
-        self.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
+        self.errors.update(|errors| errors.retain(|error| !matches!(error.field, Field::Topic(_))));
         self.topics.update(|topics| topics.retain(|other| other.key != topic.key));
     }
 
@@ -323,9 +323,9 @@ impl Form {
     /// Keeps the form's nodes in step with the form.
     pub fn follow(self, part: &DomScope) {
         if let Some(list) = part.find("#preset") {
-            for (place, preset) in PRESETS.iter().enumerate() {
+            for (index, preset) in PRESETS.iter().enumerate() {
                 if let Some(option) = add(&list, "option", preset.name) {
-                    let _ = option.set_attribute("value", &place.to_string());
+                    let _ = option.set_attribute("value", &index.to_string());
                 }
             }
         }
@@ -344,30 +344,30 @@ impl Form {
         let to_list = part.clone();
         follow(move || {
             self.topics.with(|topics| show_topics(&to_list, topics));
-            // Faults of the topics are shown next to them.
-            self.show_faults(&to_list);
+            // Errors of the topics are shown next to them.
+            self.show_errors(&to_list);
         });
     }
 
-    fn show_faults(self, part: &DomScope) {
-        let blame = |id: &str, field: Field| {
-            let fault = self.fault(field);
-            part.set_attribute(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
-            let warning = if field == Field::Broker && fault.is_empty() { self.warning() } else { String::new() };
-            part.set_text(&format!("#{id}-fault"), &(fault + &warning));
+    fn show_errors(self, part: &DomScope) {
+        let show_error = |id: &str, field: Field| {
+            let error = self.error(field);
+            part.set_attribute(&format!("#{id}"), "aria-invalid", &(!error.is_empty()).to_string());
+            let warning = if field == Field::Broker && error.is_empty() { self.warning() } else { String::new() };
+            part.set_text(&format!("#{id}-fault"), &(error + &warning));
         };
         for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
-            blame(id, field);
+            show_error(id, field);
         }
         self.topics.with(|topics| {
-            for (place, topic) in topics.iter().enumerate() {
-                blame(&format!("topic-{}", topic.key), Field::Topic(place));
+            for (index, topic) in topics.iter().enumerate() {
+                show_error(&format!("topic-{}", topic.key), Field::Topic(index));
             }
         });
-        let summary = self.faults.with(|faults| match faults.len() {
+        let summary = self.errors.with(|errors| match errors.len() {
             0 => String::new(),
-            1 => "Nothing was connected: one field needs your attention.".to_owned(),
-            count => format!("Nothing was connected: {count} fields need your attention."),
+            1 => "Not connected. Please fix the highlighted field.".to_owned(),
+            count => format!("Not connected. Please fix the {count} highlighted fields."),
         });
         part.set_text(".summary", &summary);
     }
@@ -392,24 +392,24 @@ fn choose(part: &DomScope, selector: &str, value: &str) {
 fn show_topics(part: &DomScope, topics: &[TopicField]) {
     let Some(list) = part.find(".topics") else { return };
     let rows = list.query_selector_all("[data-key]");
-    for place in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
-        let Some(row) = rows.as_ref().ok().and_then(|rows| rows.item(place)) else { continue };
+    for index in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
+        let Some(row) = rows.as_ref().ok().and_then(|rows| rows.item(index)) else { continue };
         let row: Element = row.unchecked_into();
         let key = row.get_attribute("data-key").and_then(|key| key.parse().ok());
         if !topics.iter().any(|topic| Some(topic.key) == key) {
             row.remove();
         }
     }
-    for (place, topic) in topics.iter().enumerate() {
+    for (index, topic) in topics.iter().enumerate() {
         let id = format!("topic-{}", topic.key);
         if part.find(&format!("#{id}")).is_none() {
             add_topic_row(&list, topic.key, &id);
         }
-        let name = if place == 0 { "Topic".to_owned() } else { format!("Topic {}", place + 1) };
+        let name = if index == 0 { "Topic".to_owned() } else { format!("Topic {}", index + 1) };
         part.set_text(&format!("[for={id}]"), &name);
         let button = format!("#{id} + button");
         part.toggle_attribute(&button, "hidden", topics.len() == 1);
-        part.set_attribute(&button, "aria-label", &format!("Remove topic {}", place + 1));
+        part.set_attribute(&button, "aria-label", &format!("Remove topic {}", index + 1));
         topic.text.with(|text| write(part, &id, text));
     }
 }
@@ -425,7 +425,7 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
     part.set_attribute("input", "id", id);
     part.set_attribute(".fault", "id", &format!("{id}-fault"));
     // The button that adds a topic stays after the boxes.
-    if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
+    if let Ok(Some(button)) = list.query_selector("[data-action=add-topic]") {
         let _ = list.insert_before(&row, Some(&button));
     }
 }
@@ -439,7 +439,7 @@ pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
             let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
             part.set_attribute(".token", "data-expired", &has_expired.to_string());
             part.set_text(".token p", words);
-            part.toggle_attribute("[data-do=renew]", "hidden", !can_renew);
+            part.toggle_attribute("[data-action=replace-password]", "hidden", !can_renew);
         });
     });
 }

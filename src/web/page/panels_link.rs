@@ -27,14 +27,14 @@ enum Stage {
 #[derive(Default)]
 pub struct PanelsLink {
     stage: Cell<Stage>,
-    /// The panel to open as soon as they run.
-    wanted: Cell<Option<PanelAction>>,
+    /// What they do as soon as they run.
+    pending: Cell<Option<PanelAction>>,
     /// The app's settings for the panels, as the window bus carries them.
     settings: RefCell<JsValue>,
     /// The crawl's opening and line rules for the panels, in the same form.
     crawl: RefCell<JsValue>,
     /// The connection options as an encoded command, for every connection from now on.
-    refined: RefCell<Option<Uint8Array>>,
+    connection_options: RefCell<Option<Uint8Array>>,
 }
 
 /// What the panels ask of the page.
@@ -43,76 +43,75 @@ pub enum PanelsEvent {
     /// Connect again with the values of the form.
     Connect,
     /// Show the line of this message in the crawl.
-    Show(u64),
+    ShowInCrawl(u64),
     /// Put this text into the filter box.
     Filter(String),
     /// Apply these settings of the app, in their text form.
     Settings(String),
     /// Add this topic filter to the form: it is subscribed to.
-    Topic(String),
+    Subscribed(String),
     /// Remove this topic filter from the form.
-    NoTopic(String),
+    Unsubscribed(String),
     /// Use this opening and these line rules for the crawl, as a link holds them.
     Crawl(String),
     /// Play the opening.
-    Play,
+    PlayOpening,
     /// Show this notice: the panels can't run.
     Notice(&'static str),
 }
 
-/// Makes the event from a message's text.
-type Meaning = fn(String) -> PanelsEvent;
+/// Makes the event of a message with a text.
+type ToEvent = fn(String) -> PanelsEvent;
 
 impl PanelsLink {
-    /// Opens a panel, now or as soon as the panels run.
-    pub fn open(&self, panel: PanelAction, document: &Document) {
+    /// Has the panels do something, now or as soon as they run.
+    pub fn run(&self, action: PanelAction, document: &Document) {
         if self.stage.get() == Stage::Running {
-            return window_bus::send(window_bus::PANELS, &panel.message());
+            return window_bus::send(window_bus::PANELS, &action.message());
         }
-        self.prepare(document);
-        self.wanted.set(Some(panel));
+        self.load(document);
+        self.pending.set(Some(action));
     }
 
-    /// Loads the panels if they aren't loaded yet: they can say more about what a person is about
-    /// to do.
-    pub fn prepare(&self, document: &Document) {
+    /// Loads the panels if they aren't loaded yet.
+    pub fn load(&self, document: &Document) {
         if self.stage.get() == Stage::Absent {
             self.stage.set(Stage::Loading);
-            load(document);
+            add_script(document);
         }
     }
 
     /// Handles a message from the panels.
-    pub fn handle_message(&self, said: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
-        if let Some(command) = said.dyn_ref::<Uint8Array>() {
-            *self.refined.borrow_mut() = Some(command.clone());
+    pub fn handle_message(&self, message: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
+        if let Some(command) = message.dyn_ref::<Uint8Array>() {
+            *self.connection_options.borrow_mut() = Some(command.clone());
             return None;
         }
-        let said = said.as_string()?;
-        if let Some(seq) = said.strip_prefix(window_bus::SHOW_IN_CRAWL) {
-            return seq.parse().ok().map(PanelsEvent::Show);
+        let text = message.as_string()?;
+        if let Some(seq) = text.strip_prefix(window_bus::SHOW_IN_CRAWL) {
+            return seq.parse().ok().map(PanelsEvent::ShowInCrawl);
         }
-        let texts: [(&str, Meaning); 5] = [
+        let texts: [(&str, ToEvent); 5] = [
             (window_bus::FILTER, PanelsEvent::Filter),
             (window_bus::SETTINGS, PanelsEvent::Settings),
             (window_bus::CRAWL, PanelsEvent::Crawl),
-            (window_bus::SUBSCRIBED, PanelsEvent::Topic),
-            (window_bus::UNSUBSCRIBED, PanelsEvent::NoTopic),
+            (window_bus::SUBSCRIBED, PanelsEvent::Subscribed),
+            (window_bus::UNSUBSCRIBED, PanelsEvent::Unsubscribed),
         ];
-        for (prefix, wanted) in texts {
-            if let Some(text) = said.strip_prefix(prefix) {
-                return Some(wanted(text.to_owned()));
+        for (prefix, event) in texts {
+            if let Some(text) = text.strip_prefix(prefix) {
+                return Some(event(text.to_owned()));
             }
         }
-        match said.as_str() {
-            window_bus::PLAY_OPENING => Some(PanelsEvent::Play),
+        match text.as_str() {
+            window_bus::PLAY_OPENING => Some(PanelsEvent::PlayOpening),
             window_bus::CONNECT => Some(PanelsEvent::Connect),
             window_bus::FAILED => {
                 self.stage.set(Stage::Absent);
                 // A failure matters only if a panel was to be opened.
-                self.wanted.take().map(|_| {
+                self.pending.take().map(|_| {
                     PanelsEvent::Notice(
-                        "This part of the app couldn't be loaded. Is the network there? Reload the page.",
+                        "Couldn't load this panel. Check your network connection, then reload the page.",
                     )
                 })
             }
@@ -123,32 +122,32 @@ impl PanelsLink {
                 let (settings, crawl) = (self.settings.borrow().clone(), self.crawl.borrow().clone());
                 window_bus::send(window_bus::PANELS, &settings);
                 window_bus::send(window_bus::PANELS, &crawl);
-                if let Some(panel) = self.wanted.take() {
-                    window_bus::send(window_bus::PANELS, &panel.message());
+                if let Some(action) = self.pending.take() {
+                    window_bus::send(window_bus::PANELS, &action.message());
                 }
                 None
             }
             _ => Some(PanelsEvent::Notice(
-                "The page and its panels come from different versions of this app, probably because one of them was \
+                "The page and its panels are from different versions of the app, probably because one of them was \
                  cached. Reload the page without the cache (Ctrl+Shift+R).",
             )),
         }
     }
 
     /// Sends the app's current settings to the panels.
-    pub fn apply_theme(&self, settings: &str) {
-        tell(&self.settings, window_bus::SETTINGS, settings);
+    pub fn send_settings(&self, settings: &str) {
+        send_and_keep(&self.settings, window_bus::SETTINGS, settings);
     }
 
     /// Sends the crawl's current opening and line rules to the panels, as a link holds them.
-    pub fn set_crawl(&self, crawl: &str) {
-        tell(&self.crawl, window_bus::CRAWL, crawl);
+    pub fn send_crawl(&self, crawl: &str) {
+        send_and_keep(&self.crawl, window_bus::CRAWL, crawl);
     }
 
     /// Tells the panels that the person connects: a sample that plays, or is about to, ends.
     pub fn note_connecting(&self) {
-        if self.wanted.get() == Some(PanelAction::PlaySample) {
-            self.wanted.set(None);
+        if self.pending.get() == Some(PanelAction::PlaySample) {
+            self.pending.set(None);
         }
         window_bus::send(window_bus::PANELS, &window_bus::CONNECTING.into());
     }
@@ -170,9 +169,9 @@ impl PanelsLink {
     /// Sends the connection options to the worker, if any were chosen. The page sends them, ahead
     /// of each command to connect, because a new worker has none and messages on two channels have
     /// no common order.
-    pub fn refine(&self, worker: &WorkerLink) {
-        let refined = self.refined.borrow().clone();
-        if let Some(command) = refined {
+    pub fn send_connection_options(&self, worker: &WorkerLink) {
+        let command = self.connection_options.borrow().clone();
+        if let Some(command) = command {
             // A copy: a posted buffer is transferred away.
             worker.send_encoded(command.slice(0, command.length()));
         }
@@ -180,14 +179,14 @@ impl PanelsLink {
 }
 
 /// Sends this to the panels now, and again as soon as they are loaded.
-fn tell(place: &RefCell<JsValue>, what: &str, words: &str) {
-    let said = JsValue::from(format!("{what}{words}"));
+fn send_and_keep(kept: &RefCell<JsValue>, prefix: &str, text: &str) {
+    let message = JsValue::from(format!("{prefix}{text}"));
     // Panels that don't run yet receive nothing.
-    window_bus::send(window_bus::PANELS, &said);
-    *place.borrow_mut() = said;
+    window_bus::send(window_bus::PANELS, &message);
+    *kept.borrow_mut() = message;
 }
 
-fn load(document: &Document) {
+fn add_script(document: &Document) {
     let script = document.create_element("script").map(JsCast::unchecked_into::<HtmlScriptElement>);
     let (Ok(script), Some(head)) = (script, document.head()) else { return };
     script.set_type("module");

@@ -86,8 +86,8 @@ pub fn last_failure(browser: &Window) -> Option<String> {
     }
     failures.store(&storage)?;
     Some(format!(
-        "The page failed (at {place}) and was started again. The messages that it had are gone. \
-         Please report it if it happens again."
+        "The page crashed (at {place}) and was reloaded. Stored messages were lost. Please report it if it happens \
+         again."
     ))
 }
 
@@ -116,11 +116,11 @@ fn count(browser: &Window, place: &str) -> Option<usize> {
 
 fn give_up(browser: &Window, place: &str) -> Option<()> {
     let document = browser.document()?;
-    let words = document.create_element("p").ok()?;
-    words.set_text_content(Some(&format!(
-        "The page failed (at {place}) and can't go on. Reload it to try again. Please report it if it happens again."
+    let notice = document.create_element("p").ok()?;
+    notice.set_text_content(Some(&format!(
+        "The page crashed (at {place}). Reload it to try again. Please report it if it happens again."
     )));
-    words.set_attribute("role", "alert").ok()?;
-    words.set_class_name("page-failed");
-    document.body()?.prepend_with_node_1(&words).ok()
+    notice.set_attribute("role", "alert").ok()?;
+    notice.set_class_name("page-failed");
+    document.body()?.prepend_with_node_1(&notice).ok()
 }

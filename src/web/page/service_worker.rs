@@ -14,8 +14,7 @@ use web_sys::{ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerSt
 const SCRIPT: &str = "service-worker.js";
 
 /// The notice that there is a newer version.
-pub const NEWER: &str =
-    "There is a newer version of this app. Loading it ends the connection and forgets the messages.";
+pub const NEWER: &str = "A new version is available. Updating disconnects and clears all messages.";
 
 /// The copy of this app that the browser keeps.
 pub struct Offline {

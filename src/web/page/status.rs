@@ -27,23 +27,23 @@ pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection
         let due = connection.with(|connection| connection.retry_at);
         to_count.toggle_attribute(".retry", "hidden", due.is_none());
         let Some(due) = due else { return };
-        let words = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
-            0 => "Trying again now.".to_owned(),
-            left_s => format!("Trying again in {left_s} s."),
+        let text = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
+            0 => "Retrying…".to_owned(),
+            left_s => format!("Retrying in {left_s} s…"),
         };
-        to_count.set_text(".retry p", &words);
+        to_count.set_text(".retry p", &text);
     });
 }
 
 fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     let is_away = matches!(new.state, ConnectionState::Idle | ConnectionState::Stopped);
     part.toggle_attribute(".primary", "disabled", !is_away);
-    part.toggle_attribute("[data-do=disconnect]", "disabled", is_away);
+    part.toggle_attribute("[data-action=disconnect]", "disabled", is_away);
     part.set_attribute(".lamp", "data-value", new.state.name());
     part.set_attribute(".lamp", "title", &format!("State: {}", new.state.name()));
-    let words = if new.words.is_empty() { "Not connected." } else { &new.words };
-    part.set_text(".status", words);
-    part.toggle_attribute("[data-do=take-over]", "hidden", !new.can_take_over);
+    let text = if new.words.is_empty() { "Not connected." } else { &new.words };
+    part.set_text(".status", text);
+    part.toggle_attribute("[data-action=take-over]", "hidden", !new.can_take_over);
     part.toggle_attribute(".session-question", "hidden", new.question.is_none());
     part.set_text(".session-question p", new.question.as_deref().unwrap_or_default());
 
@@ -83,21 +83,21 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     {
         for subscription in &new.subscriptions {
             let Some(entry) = add(&list, "li", "") else { continue };
-            let (kind, words) = granted_words(&subscription.granted);
+            let (kind, text) = granted_text(&subscription.granted);
             entry.set_class_name(kind);
             let _ = entry.set_attribute("data-subscription", &subscription.colour.to_string());
             add(&entry, "bdi", &visible_topic(&subscription.filter));
-            add(&entry, "span", &words);
+            add(&entry, "span", &text);
         }
     }
 }
 
-fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
+fn granted_text(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
-        SubscriptionStatus::Asked => ("asked", "asked for".to_owned()),
+        SubscriptionStatus::Asked => ("asked", "subscribing…".to_owned()),
         SubscriptionStatus::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
-        SubscriptionStatus::Refused(words) => ("refused", format!("refused: {words}")),
-        SubscriptionStatus::Ending => ("asked", "ending".to_owned()),
+        SubscriptionStatus::Refused(reason) => ("refused", format!("refused: {reason}")),
+        SubscriptionStatus::Ending => ("asked", "unsubscribing…".to_owned()),
     }
 }
 

@@ -48,12 +48,12 @@ pub enum WorkerEvent {
     /// It died and a new one is starting, which has no state yet.
     Replaced {
         /// The message of the dead one.
-        words: String,
+        error: String,
     },
     /// It died once too often, or is of another build than the page.
     Lost {
         /// What is wrong and what to do.
-        words: String,
+        message: String,
     },
 }
 
@@ -66,7 +66,7 @@ struct Inner {
     script: &'static str,
     program: Array,
     clock: Clock,
-    hear: Rc<dyn Fn(WorkerEvent)>,
+    on_event: Rc<dyn Fn(WorkerEvent)>,
     running: Option<Running>,
     deaths: VecDeque<Instant>,
 }
@@ -89,16 +89,16 @@ impl Drop for Running {
 }
 
 impl WorkerLink {
-    /// Starts the worker of this script and hands it its [`program`]. `hear` is called for
+    /// Starts the worker of this script and hands it its [`program`]. `on_event` is called for
     /// everything it sends and for its death, never from within a call to the link.
-    pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(WorkerEvent) + 'static) -> Self {
+    pub fn start(script: &'static str, program: Array, clock: Clock, on_event: impl Fn(WorkerEvent) + 'static) -> Self {
         let link = Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
                 script,
                 program,
                 clock,
-                hear: Rc::new(hear),
+                on_event: Rc::new(on_event),
                 running: None,
                 deaths: VecDeque::new(),
             })
@@ -168,9 +168,9 @@ impl Inner {
         match Worker::new_with_options(self.script, &options) {
             Ok(worker) => self.running = Some(self.listen_to(worker)),
             Err(_) => {
-                let words = "This browser lets the page start no worker, and without one it can't run. \
-                             Open it over http or https instead of from a file.";
-                self.notify_soon(WorkerEvent::Lost { words: words.to_owned() });
+                let message = "This page needs web workers, which the browser blocked. Open it over http or https, \
+                               not from a file.";
+                self.notify_soon(WorkerEvent::Lost { message: message.to_owned() });
             }
         }
     }
@@ -178,17 +178,17 @@ impl Inner {
     fn listen_to(&self, worker: Worker) -> Running {
         let this = self.this.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let heard = this.upgrade().and_then(|inner| inner.borrow_mut().message(&event.data()));
-            notify(&this, heard);
+            let report = this.upgrade().and_then(|inner| inner.borrow_mut().handle_message(&event.data()));
+            notify(&this, report);
         });
         let this = self.this.clone();
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
-            let words = match event.dyn_ref::<ErrorEvent>() {
+            let error = match event.dyn_ref::<ErrorEvent>() {
                 Some(error) => error.message(),
-                None => "its script can't be loaded".to_owned(),
+                None => "its script couldn't be loaded".to_owned(),
             };
-            let heard = this.upgrade().and_then(|inner| inner.borrow_mut().died(words));
-            notify(&this, heard);
+            let report = this.upgrade().and_then(|inner| inner.borrow_mut().handle_death(error));
+            notify(&this, report);
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -199,21 +199,21 @@ impl Inner {
         Running { worker, waiting: Some(Vec::new()), _slow: slow, _on_message: on_message, _on_error: on_error }
     }
 
-    fn message(&mut self, data: &JsValue) -> Option<WorkerEvent> {
+    fn handle_message(&mut self, data: &JsValue) -> Option<WorkerEvent> {
         match channel::decode(data) {
             Ok(FromWorker::Update(update)) => Some(WorkerEvent::Update(update)),
-            Ok(FromWorker::Ready { version }) if version == channel::VERSION => self.ready(),
-            Ok(FromWorker::Panicked { words }) => self.died(words),
-            Ok(FromWorker::Ready { .. }) | Err(channel::WireError) => {
+            Ok(FromWorker::Ready { version }) if version == channel::VERSION => self.handle_ready(),
+            Ok(FromWorker::Panicked { message }) => self.handle_death(message),
+            Ok(FromWorker::Ready { .. }) | Err(channel::ChannelError) => {
                 self.running = None;
-                let words = "The page and its worker come from different versions of this app, probably because one \
-                             of them was cached. Reload the page without the cache (Ctrl+Shift+R).";
-                Some(WorkerEvent::Lost { words: words.to_owned() })
+                let message = "The page and its worker are from different versions of the app, probably because one \
+                               of them was cached. Reload the page without the cache (Ctrl+Shift+R).";
+                Some(WorkerEvent::Lost { message: message.to_owned() })
             }
         }
     }
 
-    fn ready(&mut self) -> Option<WorkerEvent> {
+    fn handle_ready(&mut self) -> Option<WorkerEvent> {
         let running = self.running.as_mut()?;
         for message in running.waiting.take().unwrap_or_default() {
             post(&running.worker, &message);
@@ -222,7 +222,7 @@ impl Inner {
         Some(WorkerEvent::Ready)
     }
 
-    fn died(&mut self, words: String) -> Option<WorkerEvent> {
+    fn handle_death(&mut self, error: String) -> Option<WorkerEvent> {
         // Its last message and the browser's error event report the same death.
         self.running.take()?;
         let now = self.clock.now();
@@ -232,28 +232,26 @@ impl Inner {
         }
         if self.deaths.len() > DEATHS_MAX {
             return Some(WorkerEvent::Lost {
-                words: format!(
-                    "The part of this app that speaks MQTT keeps failing ({words}). Reload the page to try again."
-                ),
+                message: format!("The MQTT worker keeps crashing ({error}). Reload the page to try again."),
             });
         }
         self.start();
-        Some(WorkerEvent::Replaced { words })
+        Some(WorkerEvent::Replaced { error })
     }
 
-    fn notify_soon(&self, heard: WorkerEvent) {
+    fn notify_soon(&self, event: WorkerEvent) {
         let this = self.this.clone();
-        Timeout::new(0, move || notify(&this, Some(heard))).forget();
+        Timeout::new(0, move || notify(&this, Some(event))).forget();
     }
 }
 
 /// Called outside of any borrow, since the listener may send at once.
-fn notify(link: &Weak<RefCell<Inner>>, heard: Option<WorkerEvent>) {
-    let (Some(link), Some(heard)) = (link.upgrade(), heard) else {
+fn notify(link: &Weak<RefCell<Inner>>, event: Option<WorkerEvent>) {
+    let (Some(link), Some(event)) = (link.upgrade(), event) else {
         return;
     };
-    let hear = Rc::clone(&link.borrow().hear);
-    hear(heard);
+    let on_event = Rc::clone(&link.borrow().on_event);
+    on_event(event);
 }
 
 fn post(worker: &Worker, message: &Uint8Array) {

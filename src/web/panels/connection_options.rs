@@ -7,7 +7,7 @@ use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
 use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::web::panels::fields::{
@@ -46,8 +46,8 @@ impl Forms {
             Ok(more) => (Some(more), Vec::new()),
             Err(faults) => (None, faults),
         };
-        let of_will = |fault: &Fault<Field>| match fault.field {
-            Field::Will(field) => Some(Fault { field, words: fault.words.clone() }),
+        let of_will = |fault: &FieldError<Field>| match fault.field {
+            Field::Will(field) => Some(FieldError { field, words: fault.words.clone() }),
             _ => None,
         };
         self.will.set_errors(faults.iter().filter_map(of_will).collect());

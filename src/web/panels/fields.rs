@@ -8,15 +8,15 @@ use super::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::BrokerStatus;
 use crate::ui::broker_capabilities::{Capability, unavailable_reason};
-use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::FieldError;
 use crate::ui::forms::message;
-use crate::ui::forms::message::{Bytes, MessageFields, PayloadNotation};
+use crate::ui::forms::message::{MessageFields, PayloadInput, PayloadNotation};
 use crate::ui::forms::subscription::OptionFields;
 
 /// A form: the typed values and what is wrong with them.
 pub(super) struct Form<F: 'static, K: 'static> {
     fields: RwSignal<F>,
-    faults: RwSignal<Vec<Fault<K>>>,
+    faults: RwSignal<Vec<FieldError<K>>>,
     rows: RwSignal<Vec<Row>>,
     row_key: StoredValue<usize>,
 }
@@ -72,7 +72,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         (self.fields.get_untracked(), rows)
     }
 
-    pub(super) fn set_errors(self, faults: Vec<Fault<K>>) {
+    pub(super) fn set_errors(self, faults: Vec<FieldError<K>>) {
         self.faults.set(faults);
     }
 
@@ -214,7 +214,7 @@ where
 pub(super) fn BytesBox<F, K>(
     form: Form<F, K>,
     field: K,
-    of: fn(&mut F) -> &mut Bytes,
+    of: fn(&mut F) -> &mut PayloadInput,
     #[prop(into)] id: String,
     #[prop(into)] label: String,
     #[prop(default = 3)] rows: u32,

@@ -9,7 +9,7 @@ use crate::ui::shortcuts::{Shortcut, ShortcutSection};
 #[component]
 pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
     let section = |place: ShortcutSection| {
-        let rows = shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).map(row).collect_view();
+        let rows = shortcuts::ALL.iter().filter(move |shortcut| shortcut.section == place).map(row).collect_view();
         view! {
             <section class="keys">
                 <h3>{place.title()}</h3>
@@ -35,7 +35,7 @@ fn row(shortcut: &Shortcut) -> impl IntoView {
     view! {
         <div>
             <dt>{shortcut.keys.iter().map(|name| key(name)).collect_view()}</dt>
-            <dd>{shortcut.words}</dd>
+            <dd>{shortcut.action}</dd>
         </div>
     }
 }

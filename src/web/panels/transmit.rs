@@ -21,7 +21,7 @@ use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionV
 use crate::transmit::encoding::{PayloadFormat, topic_of};
 use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
-use crate::ui::console::view_model::ScrollStep;
+use crate::ui::console::scroll::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
 use crate::web::panels::logs::{ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
 

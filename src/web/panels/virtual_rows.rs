@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, KeyboardEvent, ResizeObserver};
 
-use crate::ui::console::view_model::{Scroll, ScrollStep};
+use crate::ui::console::scroll::{Scroll, ScrollStep};
 
 /// Height of a row; the style sheet takes it from here.
 const ROW_PX: f64 = 20.0;
@@ -67,7 +67,7 @@ impl VirtualRows {
 
     /// Returns the rows that are on screen.
     pub(super) fn on_screen(self) -> std::ops::Range<u64> {
-        self.scroll.with(Scroll::on_screen)
+        self.scroll.with(Scroll::visible_range)
     }
 
     /// Moves by a key.
@@ -86,7 +86,7 @@ impl VirtualRows {
     pub(super) fn reveal(self, row: usize) {
         let row = row as u64;
         let (first, end) = self.scroll.with_untracked(|scroll| {
-            let on_screen = scroll.on_screen();
+            let on_screen = scroll.visible_range();
             // The last row may be cut off by the edge.
             (scroll.top_rows().ceil() as u64, on_screen.end.saturating_sub(1).max(1))
         });
@@ -172,11 +172,11 @@ pub(super) fn VirtualList(
         watch.set_value(Some(Watch { observer, _on_resize: on_resize }));
     });
     on_cleanup(move || watch.set_value(None));
-    let on_screen = Memo::new(move |_| rows.scroll.with(Scroll::on_screen));
+    let on_screen = Memo::new(move |_| rows.scroll.with(Scroll::visible_range));
     let spacer_px = Memo::new(move |_| rows.scroll.with(|scroll| scroll.spacer_px().round() as u64));
     let offset_px = move || {
         rows.scroll.with(|scroll| {
-            let first = scroll.on_screen().start as f64;
+            let first = scroll.visible_range().start as f64;
             ((first - scroll.top_rows()) * ROW_PX).round() as i64
         })
     };

@@ -50,8 +50,8 @@ pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let scope = js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>();
-        let words = info.to_string();
-        post(&scope, &FromWorker::Panicked { words });
+        let message = info.to_string();
+        post(&scope, &FromWorker::Panicked { message });
     }));
     let Some(performance) = scope.performance() else {
         panic!("this browser's workers have no clock (performance)");

@@ -5,8 +5,9 @@ use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 
 use crate::crawl::ROW_EM;
 use crate::crawl::layout::Toward;
+use crate::web::page::crawl::fullscreen;
+use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::stage::Stage;
-use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput, kiosk};
 use crate::web::window_bus::PanelAction;
 
 /// A finger that moved less than this, in CSS pixels, has clicked.
@@ -23,8 +24,8 @@ pub struct DragState {
 
 impl CrawlHandle {
     /// Handles the wheel: moves back and forward through the lines shown so far.
-    pub(super) fn wheel(&self, event: &WheelEvent) {
-        // With Ctrl it zooms the page; in plain text it scrolls.
+    pub(super) fn handle_wheel(&self, event: &WheelEvent) {
+        // With Ctrl it zooms the page; in the transcript it scrolls.
         if event.ctrl_key() || self.is_plain() {
             return;
         }
@@ -34,30 +35,30 @@ impl CrawlHandle {
             WheelEvent::DOM_DELTA_LINE => ROW_EM,
             _ => self.measure(Stage::page_em),
         };
-        self.wish(CrawlInput::Travel(event.delta_y() * em));
+        self.handle_input(CrawlInput::Scroll(event.delta_y() * em));
     }
 
     /// Handles a press on the plane.
-    pub(super) fn grip(&self, event: &PointerEvent) -> Option<DragState> {
-        let grips = event.is_primary() && event.button() == 0 && !self.is_plain();
-        grips.then(|| DragState { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
+    pub(super) fn begin_drag(&self, event: &PointerEvent) -> Option<DragState> {
+        let is_drag = event.is_primary() && event.button() == 0 && !self.is_plain();
+        is_drag.then(|| DragState { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
     }
 
     /// Makes the plane follow the pointer. Returns whether the pointer has moved far enough.
-    pub(super) fn drag(&self, event: &PointerEvent, grip: &mut DragState, section: &Element) -> bool {
-        if grip.pointer != event.pointer_id() {
+    pub(super) fn drag(&self, event: &PointerEvent, drag: &mut DragState, section: &Element) -> bool {
+        if drag.pointer != event.pointer_id() {
             return false;
         }
         let at_em = self.measure(|stage| stage.along_em(f64::from(event.client_y())));
-        if let Some(held_em) = grip.held_em {
-            self.wish(CrawlInput::Travel(at_em - held_em));
-        } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
+        if let Some(held_em) = drag.held_em {
+            self.handle_input(CrawlInput::Scroll(at_em - held_em));
+        } else if (event.client_y() - drag.begun_px).abs() < DRAG_FROM_PX {
             return false;
         } else {
             // Fails only if the pointer is gone.
-            let _ = section.set_pointer_capture(grip.pointer);
+            let _ = section.set_pointer_capture(drag.pointer);
         }
-        grip.held_em = Some(at_em);
+        drag.held_em = Some(at_em);
         true
     }
 
@@ -66,7 +67,7 @@ impl CrawlHandle {
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        self.0.crawl.borrow().teller.is_plain()
+        self.0.crawl.borrow().controller.is_plain()
     }
 }
 
@@ -92,34 +93,34 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
     let on_control = target
         .as_ref()
         .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
-    let wish = match event.key().as_str() {
-        " " if !on_control => CrawlInput::Pause,
+    let input = match event.key().as_str() {
+        " " if !on_control => CrawlInput::TogglePause,
         // In full screen the browser handles Escape.
-        "Enter" if !on_control => CrawlInput::Skip,
-        "t" | "T" => CrawlInput::Plain,
+        "Enter" if !on_control => CrawlInput::SkipOpening,
+        "t" | "T" => CrawlInput::ToggleTranscript,
         "f" | "F" => {
-            kiosk::toggle_full_screen(section);
+            fullscreen::toggle_full_screen(section);
             return None;
         }
-        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(PanelAction::ToggleSound)),
-        // The browser's own keys scroll plain text.
-        "Escape" => CrawlInput::Skip,
+        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Panel(PanelAction::ToggleSound)),
+        // The browser's own keys scroll the transcript.
+        "Escape" => CrawlInput::SkipOpening,
         _ if handle.is_plain() => return None,
-        "ArrowUp" => CrawlInput::Hurry,
+        "ArrowUp" => CrawlInput::SpeedUp,
         "ArrowDown" => CrawlInput::SlowDown,
         "ArrowLeft" => CrawlInput::Step(Toward::Older),
         "ArrowRight" => CrawlInput::Step(Toward::Newer),
-        "PageUp" => CrawlInput::Page(-1.0),
-        "PageDown" => CrawlInput::Page(1.0),
+        "PageUp" => CrawlInput::ScrollPages(-1.0),
+        "PageDown" => CrawlInput::ScrollPages(1.0),
         "Home" => CrawlInput::GoLive,
         _ => return None,
     };
-    let toggles = matches!(wish, CrawlInput::Pause | CrawlInput::Plain);
+    let toggles = matches!(input, CrawlInput::TogglePause | CrawlInput::ToggleTranscript);
     if toggles && event.repeat() {
         return None;
     }
-    if wish != CrawlInput::Skip {
+    if input != CrawlInput::SkipOpening {
         event.prevent_default();
     }
-    handle.wish(wish)
+    handle.handle_input(input)
 }

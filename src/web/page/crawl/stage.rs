@@ -25,9 +25,9 @@ use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;
 use crate::web::dom::DomScope;
+use crate::web::page::crawl::starfield;
 use crate::web::page::crawl::text_measure::{BODY_FONT, TITLE_FONT, TextMeasurer};
 use crate::web::page::crawl::transcript::Transcript;
-use crate::web::page::crawl::{Controls, starfield};
 
 /// The animation's travel. Rebasing keeps the plane at the very beginning, so the animation can't
 /// end even if no tick runs for a quarter of an hour at the highest speed.
@@ -55,6 +55,19 @@ const MARK: &str = "aria-current";
 
 /// The longest wait for the fonts; after that the system's fonts are used.
 const FONTS_MAX: Duration = Duration::from_secs(3);
+
+/// What the controls show.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Controls {
+    pub scene: Scene,
+    pub is_paused: bool,
+    pub is_plain: bool,
+    /// Nobody has moved for a while.
+    pub is_idle: bool,
+    pub speed_percent: u32,
+    /// The number of lines the crawl is behind, if it is behind.
+    pub lag: Option<u64>,
+}
 
 /// The elements that the view has created.
 pub struct Elements {
@@ -204,13 +217,12 @@ impl Stage {
     /// Shows the parts of the opening that aren't on the plane.
     pub fn show_opening(&self, opening: &Opening) {
         let Elements { section, card, logo, .. } = &self.elements;
-        let words = |flag: bool| if flag { "true" } else { "false" };
         // Our own names are always accepted.
-        let _ = section.set_attribute("data-stars", words(opening.has_stars));
-        let _ = logo.set_attribute("data-drawn", words(opening.logo == LOGO));
+        let _ = section.set_attribute("data-stars", flag_name(opening.has_stars));
+        let _ = logo.set_attribute("data-drawn", flag_name(opening.logo == LOGO));
         card.set_text_content(Some(&opening.card));
-        if let Some(words) = logo.first_element_child() {
-            words.set_text_content(Some(&opening.logo));
+        if let Some(text) = logo.first_element_child() {
+            text.set_text_content(Some(&opening.logo));
         }
     }
 
@@ -220,23 +232,21 @@ impl Stage {
             return;
         }
         let section = DomScope::new(self.elements.section.clone().into());
-        let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
-        let words = |flag: bool| if flag { "true" } else { "false" };
+        let Controls { scene, is_paused, is_plain, is_idle, speed_percent, lag } = controls;
         section.set_root_flag("data-scene", scene.name());
-        section.set_root_flag("data-plain", words(is_plain));
-        section.set_root_flag("data-idle", words(is_idle));
-        section.set_attribute(".card", "aria-hidden", words(scene != Scene::Card));
+        section.set_root_flag("data-plain", flag_name(is_plain));
+        section.set_root_flag("data-idle", flag_name(is_idle));
+        section.set_attribute(".card", "aria-hidden", flag_name(scene != Scene::Card));
         // Its text says what a press does, so it isn't a toggle button.
-        section.set_root_flag("data-held", words(is_held));
-        section.set_text(".pause", if is_held { "Resume" } else { "Pause" });
-        section.set_attribute(".plain", "aria-pressed", words(is_plain));
+        section.set_root_flag("data-paused", flag_name(is_paused));
+        section.set_text(".pause", if is_paused { "Resume" } else { "Pause" });
+        section.set_attribute(".plain", "aria-pressed", flag_name(is_plain));
         section.set_text(".speed", &format!("{speed_percent} %"));
         section.toggle_attribute(".live", "hidden", lag.is_none());
         let behind = match lag {
             None => return,
-            Some(0) => "To the newest line".to_owned(),
-            Some(1) => "1 line behind".to_owned(),
-            Some(lines) => format!("{} lines behind", grouped(lines)),
+            Some(0) => "Jump to live".to_owned(),
+            Some(lines) => format!("Jump to live ({} behind)", grouped(lines)),
         };
         section.set_text(".live", &behind);
     }
@@ -471,6 +481,10 @@ fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     Animation::new_with_effect(Some(&effect))
 }
 
+const fn flag_name(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
+}
+
 fn mark(line: &HtmlElement) {
     // Our own name is always accepted.
     let _ = line.set_attribute(MARK, "true");
@@ -502,10 +516,10 @@ fn write(document: &Document, entry: &BlockContent, typeset: &TypesetBlock) -> R
         TypesetBlock::Rows(setting) => write_rows(document, &node, setting)?,
         TypesetBlock::Title(title) => {
             let style = format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW));
-            for words in &title.rows {
+            for text in &title.rows {
                 let row = element(document, "span", "row")?;
                 row.set_attribute("style", &style)?;
-                row.set_text_content(Some(words));
+                row.set_text_content(Some(text));
                 node.append_child(&row)?;
             }
         }

@@ -117,13 +117,13 @@ fn paragraph(document: &Document, entry: &BlockContent) -> Option<Element> {
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
             paragraph.set_text_content(Some(&typeset::skip_notice(*count)));
         }
-        BlockContent::Episode(words) | BlockContent::Title(words) | BlockContent::Intro(words) => {
+        BlockContent::Episode(text) | BlockContent::Title(text) | BlockContent::Intro(text) => {
             paragraph.set_class_name(match entry {
                 BlockContent::Episode(_) => "episode",
                 BlockContent::Title(_) => "title",
                 _ => "intro",
             });
-            paragraph.set_text_content(Some(&truncate::shorten(words)));
+            paragraph.set_text_content(Some(&truncate::shorten(text)));
         }
     }
     Some(paragraph)

@@ -61,7 +61,7 @@ async fn views_have_no_axe_violations() -> Result<()> {
         check_rules(page, "at first").await?;
         page.fill("Broker URL", "nonsense").await?;
         page.press("Connect").await?;
-        page.wait_for_words("Did you mean|doesn't say").await?;
+        page.wait_for_words("Did you mean|has no scheme").await?;
         check_rules(page, "a fault in the form").await?;
 
         page.expect_errors("WebSocket connection to");
@@ -79,7 +79,7 @@ async fn views_have_no_axe_violations() -> Result<()> {
                 check_rules(page, &format!("{view}, {theme}")).await?;
             }
         }
-        page.press("Plain text").await?;
+        page.press("Transcript").await?;
         check_rules(page, "plain text").await
     })
     .await
@@ -188,7 +188,7 @@ async fn everything_is_reachable_by_keyboard_with_visible_focus() -> Result<()> 
             page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
             check_tabs(page, &format!("Director, {theme}")).await?;
             page.press("Close").await?;
-            page.press("Plain text").await?;
+            page.press("Transcript").await?;
             check_tabs(page, &format!("plain text, {theme}")).await?;
         }
         Ok(())
@@ -213,8 +213,8 @@ async fn panels_have_no_axe_violations() -> Result<()> {
                 "Export",
                 "Logs",
                 "Preferences",
-                "Keyboard",
-                "Change subscriptions",
+                "Keyboard shortcuts",
+                "Edit subscriptions",
             ] {
                 page.press(panel).await?;
                 page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;

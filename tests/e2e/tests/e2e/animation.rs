@@ -148,7 +148,7 @@ async fn every_row_is_painted_after_interruptions() -> Result<()> {
         check_painted(page, port, lines, "a lost connection").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was started again").await?;
+        page.wait_for_words("was restarted").await?;
         page.wait_for_stat("received", 0, PATIENCE).await?;
         page.wait_for_state("connected").await?;
         check_painted(page, port, lines, "another worker").await

@@ -158,7 +158,7 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
         wait_for_selected(page, 290).await?;
         wait_for_place(page, "29 of 30").await?;
 
-        page.press("Show all").await?;
+        page.press("Show non-matching").await?;
         page.wait_for("the others", "rows().some((row) => row.seq === 289)", PATIENCE).await?;
         check_equal("matching", page.stat("matching").await?, 30)?;
         wait_for_selected(page, 290).await?;
@@ -203,8 +203,8 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         let broker = open_with_lines(page, &station, 100).await?;
         page.wait_for_row("ten 100").await?;
         let before = on_screen(page).await?;
-        page.press("Hold").await?;
-        page.wait_for("held", "button('Hold').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        page.press("Freeze").await?;
+        page.wait_for("held", "button('Freeze').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
         page.wait_for_stat("received", 140, PATIENCE).await?;
         page.wait_for(
@@ -214,13 +214,13 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         )
         .await?;
         check_equal("rows", on_screen(page).await?, before)?;
-        page.press("Hold").await?;
+        page.press("Freeze").await?;
         page.wait_for("the newest", "rows().at(-1).seq === 140", PATIENCE).await?;
         page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", PATIENCE).await?;
         // Also if there is room below the rows.
         page.fill("Filter", "\"ten 40\"").await?;
         page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
-        page.press("Hold").await?;
+        page.press("Freeze").await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
         page.wait_for_stat("matching", 3, PATIENCE).await?;
         page.wait_for(
@@ -230,7 +230,7 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         )
         .await?;
         check_equal("rows", page.rows().await?.len(), 2)?;
-        page.press("1 new. Press End").await?;
+        page.press("1 new ↓").await?;
         page.wait_for("three rows", "rows().length === 3", PATIENCE).await
     })
     .await
@@ -249,7 +249,7 @@ async fn column_and_time_choices_apply_and_persist() -> Result<()> {
         .await?;
         check_equal("numbers", cells(page, "seq").await?.len(), 0)?;
         choose_settings(page, "time=relative&columns=time+seq+topic+payload").await?;
-        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Since start'", PATIENCE)
+        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Elapsed'", PATIENCE)
             .await?;
         ensure!(
             cells(page, "time").await?.iter().all(|time| time.starts_with("+0.")),
@@ -260,8 +260,7 @@ async fn column_and_time_choices_apply_and_persist() -> Result<()> {
         check_equal("sizes", cells(page, "size").await?.len(), 0)?;
         check_equal("qos", cells(page, "qos").await?.len(), 0)?;
         choose_settings(page, "time=since-previous&columns=time+topic+payload").await?;
-        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Since last'", PATIENCE)
-            .await?;
+        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Delta'", PATIENCE).await?;
         ensure!(cells(page, "time").await?.iter().all(|time| time.starts_with('+')));
         broker.publish(Version::V5, "deck", "later").await?;
         page.wait_for_row("later").await?;
@@ -520,7 +519,7 @@ async fn suggestions_do_not_cover_the_filter_or_its_message() -> Result<()> {
             open_with_suggestions(page, &station).await?;
             page.press_keys("qos:").await?;
             wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
-            page.wait_for_words("After qos: comes 0, 1 or 2").await?;
+            page.wait_for_words("qos: expects 0, 1 or 2").await?;
             let is_clear = "(() => {
                 const list = document.getElementById('suggestions').getBoundingClientRect();
                 const others = [field('Filter'), document.getElementById('filter-error')];
@@ -550,7 +549,7 @@ async fn filter_works_without_suggestions() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 30).await?;
         let words = page.words().await?;
-        ensure!(!words.contains("loaded"), "nobody asked for a panel: {words}");
+        ensure!(!words.contains("load this panel"), "nobody asked for a panel: {words}");
         Ok(())
     })
     .await

@@ -109,7 +109,7 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         for number in 0..9 {
             broker.publish(Version::V5, "StarWars", &format!("RADIO: number {number}")).await?;
         }
-        page.wait_for("how far it is behind", "button('9 lines behind') !== undefined", PATIENCE).await?;
+        page.wait_for("how far it is behind", "button('Jump to live (9 behind)') !== undefined", PATIENCE).await?;
         page.screenshot("crawl-behind").await?;
 
         // Home: to the newest, and on.
@@ -223,7 +223,7 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
         page.wait_for_stat("received", 3, PATIENCE).await?;
         page.run("console_().querySelector('[data-seq=\"2\"]').click();").await?;
         page.press_keys("s").await?;
-        page.wait_for_words("no line of that message at hand, and tells it now").await?;
+        page.wait_for_words("Showing that message in the crawl now").await?;
         page.wait_for_line(DIALOGUE[1].1).await?;
         let marked = "crawl().querySelector('.plane .line[aria-current]')?.dataset.seq === '2'";
         page.wait_for("its mark", marked, PATIENCE).await?;
@@ -246,10 +246,10 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
         page.press_keys("s").await?;
         page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await?;
         // Where End goes to the end of the text, and not to the console's.
-        page.press("Hold").await?;
+        page.press("Freeze").await?;
         page.run("crawl().querySelector('.transcript').focus();").await?;
         page.press_keys(&END.to_string()).await?;
-        let is_held = "button('Hold').getAttribute('aria-pressed') === 'true'";
+        let is_held = "button('Freeze').getAttribute('aria-pressed') === 'true'";
         ensure!(page.evaluate::<bool>(is_held).await?, "the console is at its end");
         Ok(())
     })

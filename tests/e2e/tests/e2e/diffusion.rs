@@ -36,7 +36,7 @@ async fn page_stays_within_the_diffusion_manual() -> Result<()> {
         // A failed update is shown with its reason, and the connection stays.
         page.press("Send a message").await?;
         page.choose("Message QoS", "1").await?;
-        for (topic, words) in [(TOPIC, "1 sent, 1 delivered"), (FORBIDDEN, "Not authorized"), ("a//b", "Topic Name")] {
+        for (topic, words) in [(TOPIC, "1 sent, 1 delivered."), (FORBIDDEN, "Not authorized"), ("a//b", "Topic Name")] {
             page.fill("Message topic", topic).await?;
             page.fill("Message payload", "aye").await?;
             page.press("Send").await?;

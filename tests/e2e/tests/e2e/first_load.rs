@@ -72,9 +72,9 @@ async fn unsupported_browser_gets_a_message_and_no_program() -> Result<()> {
             // The page's own icon isn't read any more.
             page.expect_errors("favicon.ico");
             page.browser().goto(&station.page_url()).await?;
-            page.wait_for_text("needs a newer browser").await?;
+            page.wait_for_text("requires a newer browser").await?;
             let words: String = page.evaluate("document.body.innerText.trim()").await?;
-            ensure!(words.starts_with("mqtt-crawl needs") && words.ends_with("any later version."), "{words}");
+            ensure!(words.starts_with("mqtt-crawl requires") && words.ends_with("or later."), "{words}");
             // Preloaded files are never run.
             let is_started = "document.querySelector('.page, [data-stat]') !== null";
             ensure!(!page.evaluate::<bool>(is_started).await?, "{lack} the program runs");

@@ -19,7 +19,7 @@ const KEPT: &str =
     window.__kept === 'yes'";
 
 /// The page's message about a newer version.
-const NEWER: &str = "newer version";
+const NEWER: &str = "new version";
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
@@ -109,7 +109,7 @@ async fn newer_version_is_loaded_on_request() -> Result<()> {
         page.screenshot("newer-version").await?;
         // It hasn't been requested yet.
         check_equal("the title", page.evaluate::<String>("document.title").await?, "mqtt-crawl".to_owned())?;
-        page.press("Load it").await?;
+        page.press("Update now").await?;
         page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", PATIENCE).await?;
         let kept = "caches.keys().then((names) => names.filter((name) => !name.endsWith(' two')).length)";
         check_equal("older versions kept", page.evaluate::<u64>(kept).await?, 0)

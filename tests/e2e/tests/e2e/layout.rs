@@ -130,7 +130,7 @@ async fn crawl_controls_are_in_one_row_and_do_not_move() -> Result<()> {
                 const withSkip = places();
                 crawl().dataset.scene = scene;
                 live.hidden = false;
-                live.textContent = '7 lines behind';
+                live.textContent = 'Jump to live (7 behind)';
                 const withLive = places();
                 live.hidden = true;
                 live.textContent = words;
@@ -180,7 +180,7 @@ async fn nothing_covers_the_transcript() -> Result<()> {
         open(page, &station).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..4]).await?;
         page.press("Pause").await?;
-        page.press("Plain text").await?;
+        page.press("Transcript").await?;
         let paragraphs = "[...crawl().querySelectorAll('.transcript p')]";
         page.wait_for("words", &format!("{paragraphs}.filter(isVisible).length >= 4"), PATIENCE).await?;
         for (name, size) in SIZES {

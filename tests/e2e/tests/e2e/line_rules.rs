@@ -245,7 +245,7 @@ async fn restarted_worker_has_the_rules() -> Result<()> {
         publisher.publish(Version::V5, "cellar/temperature", READING).await?;
         page.wait_for_line("the cellar reports 21.40 °C").await?;
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was started again").await?;
+        page.wait_for_words("was restarted").await?;
         // Its log is gone, so this isn't the earlier connection.
         page.wait_for_stat("received", 0, PATIENCE).await?;
         page.wait_for_state("connected").await?;

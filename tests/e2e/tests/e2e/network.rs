@@ -1,4 +1,4 @@
-//! The network states of the browser and the person: "Try now", offline and online.
+//! The network states of the browser and the person: "Retry now", offline and online.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ const QUIET: PeerMode = PeerMode::Quiet { keep_alive_s: 30, pings_answered: usiz
 const LONG_S: u64 = 12;
 
 /// The countdown on the page, in seconds.
-const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
+const COUNTDOWN: &str = r"Number(/Retrying in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
 
 /// Makes attempts fail until the page waits long for the next one.
 async fn wait_long(page: &Page) -> Result<()> {
@@ -49,7 +49,7 @@ async fn retry_now_dials_immediately() -> Result<()> {
         wait_long(page).await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
-        page.press("Try now").await?;
+        page.press("Retry now").await?;
         check_comes_at_once(page, since).await
     })
     .await

@@ -50,7 +50,7 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent, 3 delivered").await?;
+        wait_for_tally(page, "3 sent, 3 delivered.").await?;
 
         // In hex, retained, by keyboard.
         page.choose("Message payload: format", "Hex").await?;
@@ -68,10 +68,10 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
         page.fill("Message payload", "c3 a").await?;
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
-        page.wait_for_words(r"hex digit is missing").await?;
+        page.wait_for_words(r"Odd number of hex digits").await?;
         page.wait_for_words(r"can't contain \+ or #").await?;
         page.wait_for_words("fix the 2 highlighted fields").await?;
-        wait_for_tally(page, "4 sent, 4 delivered").await?;
+        wait_for_tally(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
         check_equal("how many are listed", listed.len(), 4)?;
@@ -101,7 +101,7 @@ async fn message_properties_are_published() -> Result<()> {
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent, 1 delivered").await?;
+        wait_for_tally(page, "1 sent, 1 delivered.").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
         let export = page.export().await?;
@@ -135,11 +135,11 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent, 3 waiting").await?;
-        page.wait_for_words("Up to 10,000 messages wait here .*; 3 wait").await?;
+        wait_for_tally(page, "3 sent, 3 waiting.").await?;
+        page.wait_for_words("Messages queued: 3 .maximum 10,000.").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent, 3 delivered").await?;
+        wait_for_tally(page, "3 sent, 3 delivered.").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -172,7 +172,7 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
         };
 
         open(page, "Send a message").await?;
-        page.wait_for("words about QoS", &format!("/up to QoS 0/.test({})", why("Message QoS")), PATIENCE).await?;
+        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), PATIENCE).await?;
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
         check_equal("which levels are off", disabled, vec![false, true, true])?;
@@ -184,7 +184,7 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
         page.press("Close").await?;
 
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         for (name, reason) in [
             ("Keep alive (s)", "42 s (set by the broker)"),
             ("Subscription identifier", "doesn't support subscription identifiers"),
@@ -220,12 +220,12 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.wait_for_state("connected").await?;
         peer.connects();
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
 
         page.fill("Keep alive (s)", "70000").await?;
         page.press("Apply").await?;
         page.wait_for_words("from 0 to 65535").await?;
-        page.wait_for_words("Nothing was applied").await?;
+        page.wait_for_words("Not applied").await?;
 
         page.fill("Keep alive (s)", "77").await?;
         page.fill("Receive Maximum", "5").await?;
@@ -272,7 +272,7 @@ async fn panel_returns_the_focus() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panel-focus", async |page| {
         page.open(&station.page_url()).await?;
-        for (name, first) in [("Send a message", "Message topic"), ("More settings", "Keep alive (s)")] {
+        for (name, first) in [("Send a message", "Message topic"), ("Advanced settings", "Keep alive (s)")] {
             open(page, name).await?;
             let dialog = page.element(&format!("named('dialog[open]', '{name}')")).await?;
             let (role, found) = page.role_and_name(&dialog).await?;
@@ -301,7 +301,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         let keys = [("broker", mosquitto.ws_url()), ("topic", "deck/#".to_owned())];
         let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
         page.open(&link(&station.page_url(), &keys)).await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.choose("Session", "later").await?;
         page.fill("Keep for", "90").await?;
         page.choose("Unit", "minutes").await?;
@@ -323,7 +323,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent, 1 waiting").await?;
+        wait_for_tally(page, "1 sent, 1 waiting.").await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
@@ -334,7 +334,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
 
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.wait_for("what was chosen", "field('Keep for').value === '90'", PATIENCE).await?;
         for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive (s)", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
@@ -355,7 +355,7 @@ async fn panel_load_failures_are_reported() -> Result<()> {
             page.wait_for_state("connected").await?;
             page.browser().block_file(file).await?;
             page.press("Send a message").await?;
-            page.wait_for_words("couldn't be loaded").await?;
+            page.wait_for_words("Couldn't load this panel").await?;
             // Everything else continues.
             page.press("Disconnect").await?;
             page.wait_for_state("idle").await
@@ -372,7 +372,7 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
     in_browser_with(&[Feature::InitScript], "panels-new-worker", async |page| {
         page.keep_workers().await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
-        open(page, "More settings").await?;
+        open(page, "Advanced settings").await?;
         page.fill("Keep alive (s)", "25").await?;
         page.press("Apply").await?;
         page.wait_for_words("takes effect").await?;
@@ -382,15 +382,15 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent, 1 waiting").await?;
+        wait_for_tally(page, "1 sent, 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was started again").await?;
-        wait_for_tally(page, "1 sent, 1 unconfirmed").await?;
+        page.wait_for_words("was restarted").await?;
+        wait_for_tally(page, "1 sent, 1 unconfirmed.").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed").await?;
+        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
 
         let connects = peer.connects();
         check_equal("how often it connected", connects.len(), 2)?;
@@ -408,8 +408,8 @@ async fn reset_restores_the_defaults() -> Result<()> {
     let station = Station::start().await?;
     in_browser("panels-defaults", async |page| {
         page.open(&station.page_url()).await?;
-        page.press("More settings").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'More settings'))", PATIENCE).await?;
+        page.press("Advanced settings").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", PATIENCE).await?;
         for seconds in ["77", "no number"] {
             page.fill("Keep alive (s)", seconds).await?;
             page.press("Apply").await?;

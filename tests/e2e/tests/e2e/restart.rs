@@ -87,10 +87,10 @@ async fn panicked_page_restarts() -> Result<()> {
                     Ok(is_new.unwrap_or(false).then_some(()))
                 })
                 .await?;
-                page.wait_for_text("was started again").await?;
+                page.wait_for_text("was reloaded").await?;
             }
         }
-        page.wait_for_text("can't go on").await
+        page.wait_for_text("Reload it to try again").await
     })
     .await
 }
@@ -112,7 +112,7 @@ async fn page_does_not_restart_without_storage() -> Result<()> {
         page.wait_for_line("line").await?;
         page.run(BREAK).await?;
         page.press("Clear").await?;
-        page.wait_for_text("can't go on").await?;
+        page.wait_for_text("Reload it to try again").await?;
         let is_same = page.evaluate::<bool>("window.__isBroken === true").await?;
         anyhow::ensure!(is_same, "it was loaded again");
         Ok(())

@@ -194,7 +194,11 @@ async fn shortcut_list_opens_by_key() -> Result<()> {
             ensure!(listed.iter().any(|other| other == key), "{key} isn't among {listed:?}");
         }
         let dialog = page.element("named('dialog', 'Keyboard')").await?;
-        check_equal("role and name", page.role_and_name(&dialog).await?, ("dialog".to_owned(), "Keyboard".to_owned()))?;
+        check_equal(
+            "role and name",
+            page.role_and_name(&dialog).await?,
+            ("dialog".to_owned(), "Keyboard shortcuts".to_owned()),
+        )?;
         // The focus stays in it.
         for _ in 0..5 {
             page.press_keys(&TAB.to_string()).await?;

@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 use serde_json::json;
 
 async fn open_panel(page: &Page) -> Result<()> {
-    page.press("Change subscriptions").await?;
+    page.press("Edit subscriptions").await?;
     page.wait_for("the panel", "Boolean(named('dialog[open]', 'Edit subscriptions'))", PATIENCE).await
 }
 

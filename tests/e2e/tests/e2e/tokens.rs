@@ -46,7 +46,7 @@ async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
         // The connection stays; the next one uses the new token, which this broker doesn't know.
         page.press("Settings").await?;
         page.fill("Password", &unknown).await?;
-        page.press("Use it from the next connection on").await?;
+        page.press("Use for the next connection").await?;
         shows(page, "The new token will be used for the next connection.").await?;
         page.screenshot("token").await?;
         ensure!(page.state().await? == "connected", "thrown out by a new token");

@@ -35,7 +35,7 @@ struct Inner {
     crawl: Element,
     wanted: Cell<bool>,
     /// Whether the browser's answer is pending.
-    is_asking: Cell<bool>,
+    is_pending: Cell<bool>,
     /// The lock that the browser granted; it is released when the page is hidden.
     sentinel: RefCell<Option<Sentinel>>,
     on_granted: Closure<dyn FnMut(JsValue)>,
@@ -66,19 +66,19 @@ impl WakeLockGuard {
                 document,
                 crawl,
                 wanted: Cell::new(false),
-                is_asking: Cell::new(false),
+                is_pending: Cell::new(false),
                 sentinel: RefCell::new(None),
                 on_granted: Closure::new(move |sentinel: JsValue| {
                     if let Some(inner) = inner.upgrade() {
-                        inner.is_asking.set(false);
+                        inner.is_pending.set(false);
                         *inner.sentinel.borrow_mut() = Some(sentinel.unchecked_into());
-                        inner.let_go_if_unwanted();
+                        inner.release_if_unwanted();
                     }
                 }),
                 // For example a low battery: the screen sleeps, as it would without the guard.
                 on_refused: Closure::new(move |_| {
                     if let Some(inner) = to_refuse.upgrade() {
-                        inner.is_asking.set(false);
+                        inner.is_pending.set(false);
                     }
                 }),
             }
@@ -86,23 +86,23 @@ impl WakeLockGuard {
     }
 
     /// Checks whether the crawl fills the screen now, and acts on it.
-    pub fn look(&self) {
+    pub fn update(&self) {
         let inner = &self.0;
         let fills = inner.document.fullscreen_element().is_some()
             || inner.window.match_media(FULL_SCREEN).ok().flatten().is_some_and(|query| query.matches());
         // The style sheet hides what isn't needed while the crawl is watched.
         let _ = inner.crawl.set_attribute("data-fills", if fills { "true" } else { "false" });
         inner.wanted.set(fills && !inner.document.hidden());
-        inner.let_go_if_unwanted();
-        let has_one = inner.is_asking.get() || inner.sentinel.borrow().as_ref().is_some_and(|held| !held.released());
+        inner.release_if_unwanted();
+        let has_one = inner.is_pending.get() || inner.sentinel.borrow().as_ref().is_some_and(|held| !held.released());
         if inner.wanted.get() && !has_one {
-            inner.ask();
+            inner.request_lock();
         }
     }
 }
 
 impl Inner {
-    fn ask(&self) {
+    fn request_lock(&self) {
         // Missing in old browsers, and if the page didn't come over https.
         let lock = Reflect::get(&self.window.navigator(), &"wakeLock".into()).unwrap_or_default();
         if lock.is_undefined() {
@@ -110,12 +110,12 @@ impl Inner {
         }
         let lock: WakeLock = lock.unchecked_into();
         if let Ok(promise) = lock.request("screen") {
-            self.is_asking.set(true);
+            self.is_pending.set(true);
             let _ = promise.then2(&self.on_granted, &self.on_refused);
         }
     }
 
-    fn let_go_if_unwanted(&self) {
+    fn release_if_unwanted(&self) {
         if !self.wanted.get()
             && let Some(sentinel) = self.sentinel.take()
         {
