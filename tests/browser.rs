@@ -400,6 +400,7 @@ fn rows(seqs: std::ops::Range<u64>) -> Rows {
         qos: QoS::AtMostOnce,
         retain: false,
         dup: false,
+        deviation: None,
         preview: Preview::Text(format!("<img src=x onerror=alert({seq})>")),
         payload_bytes: 30,
         colour: Some((seq % 8) as u8),

@@ -289,7 +289,7 @@ fn fault_8_lengths_that_wrap() {
             let mut connect = Connect { client_id: "id", clean_start: true, ..Connect::default() };
             let will = Will { topic: "w".to_owned(), payload: long.clone().into(), ..Will::default() };
             match field {
-                "the client identifier" => connect.client_id = &long,
+                "the client ID" => connect.client_id = &long,
                 "the user name" => connect.user_name = Some(&long),
                 "the will's payload" => connect.will = Some(&will),
                 _ => {
@@ -299,7 +299,7 @@ fn fault_8_lengths_that_wrap() {
             }
             refused(&Outgoing::Connect(&connect), version, u32::MAX)
         };
-        for field in ["the client identifier", "the user name", "the password", "the will's payload"] {
+        for field in ["the client ID", "the user name", "the password", "the will's payload"] {
             assert_eq!(connect(field), too_long(field));
         }
     }

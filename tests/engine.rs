@@ -488,7 +488,7 @@ fn diagnosis_names_ports_blocked_by_browsers() {
     for (origin, broker, first) in [
         ("https://crawl.example", "ws://127.0.0.1:9001/mqtt", "Safari blocks ws:// from https pages"),
         ("https://crawl.example", "ws://crawl.localhost:9001/mqtt", "Safari blocks ws:// from https pages"),
-        ("https://crawl.example", "ws://broker.example:9001/mqtt", "This page came over https"),
+        ("https://crawl.example", "ws://broker.example:9001/mqtt", "This page was loaded over https"),
         ("https://127.0.0.1:8443", "ws://localhost:9001/mqtt", "Safari blocks ws:// from https pages"),
         ("https://crawl.example", "wss://192.168.1.7:9001/mqtt", "Chrome and Edge (version 147 and later) ask"),
         ("http://crawl.example", "ws://192.168.1.7:9001/mqtt", "Chrome and Edge (version 147 and later) block"),

@@ -613,7 +613,7 @@ fn limits_of_the_server_are_respected() {
         })
         .collect();
     assert!(
-        words[0].contains("retained") && words[1].contains("maximum QoS is 1") && words[2].contains("16"),
+        words[0].contains("retained") && words[1].contains("QoS 0 and 1 only") && words[2].contains("16"),
         "{words:?}"
     );
     assert!(bench.actions().is_empty());

@@ -133,7 +133,7 @@ fn every_reason_of_a_connack() {
 fn every_return_code_of_a_3_1_1_connack() {
     for (code, retry, words) in [
         (1, Never, "version"),
-        (2, Never, "client identifier"),
+        (2, Never, "client ID"),
         (3, Soon, "isn't accepting connections right now"),
         (4, Never, "user name or password"),
         (5, Never, "not authorized"),

@@ -68,7 +68,7 @@ fn script_is_summarised() {
     check(
         "rows.csv",
         "a: b\n",
-        "Couldn't read rows.csv. The first row has to name the columns, such as character,text",
+        "Couldn't read rows.csv. No text column found. The first row has to name the columns, such as character,text",
     );
     check("cells.csv", "text\n", "The first row names the columns, such as character,text.");
     check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
@@ -114,7 +114,7 @@ fn plan_errors_are_reported_by_field() {
     check("a/{speaker}", " 0s ", &[]);
     check("", "1s", &[(Field::Topic, "Enter a topic.")]);
     check("a/#", "1", &[(Field::Topic, "can't contain + or #"), (Field::Interval, "Add a unit, e.g. 1s.")]);
-    check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
+    check("a", "soon", &[(Field::Interval, "Enter a number and ms, s, m or h, e.g. 500ms or 1.5s.")]);
     check("a", "25h", &[(Field::Interval, "Maximum 24h.")]);
 }
 
@@ -136,7 +136,7 @@ fn repeat_form_is_parsed() {
     assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
     assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
     for (interval, times, words) in
-        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Write a number")]
+        [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Enter a number")]
     {
         let faults = parse(interval, times).expect_err(words);
         assert!(faults[0].words.contains(words), "{faults:?}");

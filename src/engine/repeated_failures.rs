@@ -21,7 +21,7 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
         _ if *times < ONE_AT_A_TIME => return None,
         Some(Suspect::Subscribe(filters)) => {
             let next = match filters.len() {
-                1 if is_recurrent => "The filter is skipped from now on.",
+                1 if is_recurrent => "The filter is skipped until you connect again.",
                 1 => "Retrying once more.",
                 _ => "Retrying them one by one.",
             };

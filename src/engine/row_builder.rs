@@ -9,6 +9,7 @@ use crate::format::{SPACE, is_control, spaces_at_ends, visible, visible_topic};
 use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::message_log::query::{Matches, Query};
 use crate::message_log::{Message, MessageLog};
+use crate::mqtt::deviation::Deviation;
 use crate::protocol::message::{MessageDetails, MessagePart, MessageRequest};
 use crate::protocol::rows::{HEX_BYTES, PREVIEW_BYTES, as_text, preview};
 use crate::protocol::rows::{Highlights, ListMode, Pull, Row, Rows, SeekResult, SeekTarget, Window};
@@ -138,6 +139,7 @@ fn row(message: &Message<'_>, query: &Query, colour: Option<u8>) -> Row {
         qos: message.qos,
         retain: message.retain,
         dup: message.dup,
+        deviation: Deviation::of_message(message.topic, message.qos, message.dup),
         preview: preview(message.payload),
         payload_bytes: u32::try_from(message.payload.len()).unwrap_or(u32::MAX),
         colour,

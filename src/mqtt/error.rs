@@ -204,7 +204,7 @@ fn describe_refusal(refusal: Refusal) -> &'static str {
     match refusal.reason() {
         ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker rejected the user name or password",
         ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => "The broker doesn't support this version of MQTT",
-        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker rejected this client identifier",
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => "The broker rejected this client ID",
         ReasonCode::BANNED => "The broker has banned this client",
         ReasonCode::BAD_AUTHENTICATION_METHOD => "The broker requires another authentication method",
         ReasonCode::USE_ANOTHER_SERVER => "The broker asks clients to use another server for now",
@@ -216,7 +216,7 @@ fn describe_refusal(refusal: Refusal) -> &'static str {
 
 fn describe_disconnect(reason: ReasonCode) -> &'static str {
     match reason {
-        ReasonCode::SESSION_TAKEN_OVER => "Another client connected with the same client identifier",
+        ReasonCode::SESSION_TAKEN_OVER => "Another client connected with the same client ID",
         ReasonCode::NOT_AUTHORIZED => "The broker closed the connection, which is no longer authorized",
         ReasonCode::ADMINISTRATIVE_ACTION => "An administrator of the broker closed the connection",
         ReasonCode::KEEP_ALIVE_TIMEOUT => "Keep-alive timeout: the broker closed the connection",

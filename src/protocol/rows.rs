@@ -1,12 +1,11 @@
 //! The console's rows: the request for them, and their content.
 
 use crate::crawl::feed::CrawlRoom;
-use crate::format::hex;
-use crate::format::visible;
+use crate::format::{hex, visible};
+use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Maximum payload bytes that one row can show. The row contains the size of the whole payload.
 pub(crate) const PREVIEW_BYTES: usize = 512;
@@ -91,6 +90,8 @@ pub struct Row {
     pub retain: bool,
     /// Whether it may have been sent before.
     pub dup: bool,
+    /// The rule of MQTT that the message violates, although it was kept.
+    pub deviation: Option<Deviation>,
     /// The start of the payload, as text.
     pub preview: Preview,
     /// Size of the whole payload, in bytes.

@@ -65,7 +65,7 @@ impl Refusal {
             Self::WillNotAuthorized => ("this user may not publish to the topic of the will", 0x87, 5),
             Self::NoUserName => ("no user name or password", 0x87, 5),
             Self::BadUserNameOrPassword => ("unknown user or wrong password", 0x86, 4),
-            Self::ForeignSession => ("the client identifier is in use by another user", 0x85, 2),
+            Self::ForeignSession => ("the client ID is in use by another user", 0x85, 2),
             Self::Busy => ("too many passwords are waiting to be checked", 0x89, 3),
             Self::Unavailable(reason) => (reason, 0x88, 3),
         }

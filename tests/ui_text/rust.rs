@@ -413,6 +413,8 @@ fn is_pattern_or_operand(tokens: &[TokenTree], index: usize) -> bool {
 /// Whether brackets after these tokens hold the arguments of a macro or method that shows nothing.
 fn is_hidden_call(before: &[TokenTree]) -> bool {
     match before {
+        // An attribute, such as a doc comment, of an item that a macro defines.
+        [.., TokenTree::Punct(mark)] if mark.as_char() == '#' => true,
         [.., TokenTree::Ident(name), TokenTree::Punct(mark)] if mark.as_char() == '!' => {
             HIDDEN_MACROS.iter().any(|hidden| name == hidden)
         }

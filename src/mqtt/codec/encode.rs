@@ -117,7 +117,7 @@ fn encode_connect(
         if connect.client_id.is_empty() && !connect.clean_start {
             return Err(EncodeError::forbidden(
                 "[MQTT-3.1.3-7] of 3.1.1",
-                "MQTT 3.1.1 requires a client identifier unless the session is clean. Enter one.",
+                "MQTT 3.1.1 requires a client ID unless the session is clean. Enter one.",
             ));
         }
         if connect.password.is_some() && connect.user_name.is_none() {
@@ -144,7 +144,7 @@ fn encode_connect(
     if version == Version::V5 {
         put_section(&mut body, |section| put_connect_properties(&connect.properties, section))?;
     }
-    put_text("the client identifier", connect.client_id, &mut body)?;
+    put_text("the client ID", connect.client_id, &mut body)?;
     if let Some(will) = connect.will {
         put_will(will, version, &mut body)?;
     }

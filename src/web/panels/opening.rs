@@ -115,8 +115,8 @@ fn OpeningFields(panels: Panels) -> impl IntoView {
                 />
             </div>
             <p class="why">
-                "By default, a customized opening always plays to its end, and the built-in one gives way to waiting \
-                 messages."
+                "By default, a customized opening always plays to its end, and the built-in one is shortened when \
+                 messages are waiting."
             </p>
         </fieldset>
     }
@@ -179,7 +179,7 @@ const fn pace_label(pace: Pace) -> &'static str {
 /// Describes what an opening does when messages wait.
 const fn mode_label(mode: OpeningMode) -> &'static str {
     match mode {
-        OpeningMode::Yield => "Gives way to waiting messages",
+        OpeningMode::Yield => "Shortened when messages are waiting",
         OpeningMode::Always => "Always plays to its end",
         OpeningMode::Off => "Off",
     }

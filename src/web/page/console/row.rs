@@ -152,12 +152,27 @@ impl RowView {
         let seq = row.seq.to_string();
         let _ = self.row.set_attribute("data-seq", &seq);
         self.number.show(&seq, &[]);
-        self.flags.show(flags_text(row), &[]);
+        self.show_flags(row);
         if self.is_hex != is_hex {
             self.payload.element.set_class_name(if is_hex { "payload hex" } else { "payload" });
             self.is_hex = is_hex;
         }
         self.size.show(&size(u64::from(row.payload_bytes)), &[]);
+    }
+
+    /// Shows the QoS and the flags, and whether the message violates a rule of MQTT.
+    fn show_flags(&mut self, row: &Row) {
+        let flags = flags_text(row);
+        let _ = match row.deviation {
+            None => {
+                self.flags.show(flags, &[]);
+                self.flags.element.remove_attribute("title")
+            }
+            Some(deviation) => {
+                self.flags.show(&format!("{flags} violation"), &[]);
+                self.flags.element.set_attribute("title", &format!("{} {}", deviation.message(), deviation.rule()))
+            }
+        };
     }
 
     pub(super) fn select(&mut self, is_selected: bool) {

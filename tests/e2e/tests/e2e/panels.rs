@@ -232,7 +232,7 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.choose("Session", "later").await?;
         page.fill("Keep for", "2").await?;
         page.choose("Unit", "hours").await?;
-        page.wait_for_words("client identifier is kept in this page").await?;
+        page.wait_for_words("client ID is kept in this page").await?;
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;

@@ -67,6 +67,9 @@ async fn wildcard_in_a_topic_name_is_tolerated_in_5_0_and_fatal_in_3_1_1() -> Re
     in_browser("slip-wildcard", async |page| {
         connect(page, &station, &broker, "5").await?;
         page.wait_for_row("Odd.").await?;
+        page.wait_for_row("0 violation").await?;
+        let rule = "document.querySelector('.console .rows .qos').title.includes('[MQTT-3.3.2-2]')";
+        page.wait_for("the rule in the row", rule, PATIENCE).await?;
         page.wait_for_text("[MQTT-3.3.2-2]").await?;
         page.wait_for_state("connected").await?;
         connect(page, &station, &broker, "3.1.1").await?;
