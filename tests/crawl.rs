@@ -4,16 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use mqtt_crawl::crawl::action::{Action, Motion};
+use mqtt_crawl::crawl::block::BlockContent;
+use mqtt_crawl::crawl::block::Key;
 use mqtt_crawl::crawl::controller::{CrawlController, TickInput};
 use mqtt_crawl::crawl::feed::CrawlFeed;
 use mqtt_crawl::crawl::item::CrawlItem;
-use mqtt_crawl::crawl::layout::{BLOCKS_MAX, Key, PASSED_MAX, REBASE_AFTER_EM, StageSize, Toward};
+use mqtt_crawl::crawl::layout::{BLOCKS_MAX, PASSED_MAX, REBASE_AFTER_EM, StageSize, Toward};
+use mqtt_crawl::crawl::metrics::ROW_EM;
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
 use mqtt_crawl::crawl::typeset::{self, Column, LineLayout, TypesetBlock, Typesetter};
-use mqtt_crawl::crawl::{Action, BlockContent, Motion, ROW_EM};
 use mqtt_crawl::dialogue::rules::{LineRules, Rule};
-use mqtt_crawl::message_log::{Limits, MessageLog, NewMessage};
+use mqtt_crawl::message_log::message::NewMessage;
+use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mqtt_crawl::message_log::Message;
+use mqtt_crawl::message_log::message::Message;
 use mqtt_crawl::message_log::mosquitto_command::BrokerAccess;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
+use mqtt_crawl::message_log::message::{Message, NewMessage};
+use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

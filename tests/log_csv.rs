@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mqtt_crawl::message_log::Message;
 use mqtt_crawl::message_log::csv::{Dialect, Separator, write_head, write_message};
+use mqtt_crawl::message_log::message::Message;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

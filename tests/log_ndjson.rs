@@ -1,9 +1,10 @@
 //! Export and import: exactly by the contract, and byte for byte.
 
 use mqtt_crawl::dialogue::Line;
+use mqtt_crawl::message_log::message::{Message, NewMessage};
 use mqtt_crawl::message_log::ndjson::{OwnedMessage, read_line, write_message};
 use mqtt_crawl::message_log::replay::LogFileReader;
-use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
+use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use mqtt_crawl::message_log::message::{Message, NewMessage};
 use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
-use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
+use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use mqtt_crawl::message_log::Message;
+use mqtt_crawl::message_log::message::Message;
 use mqtt_crawl::message_log::mosquitto_command::BrokerAccess;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::time::Instant;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use mqtt_crawl::message_log::message::NewMessage;
 use mqtt_crawl::message_log::query::{LocalTime, Query};
-use mqtt_crawl::message_log::{Limits, MessageLog, NewMessage};
+use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::rows::Preview;
 use mqtt_crawl::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};

@@ -6,13 +6,16 @@
 
 use std::collections::VecDeque;
 
+use crate::crawl::action::{Action, Motion};
+use crate::crawl::block::BlockContent;
+use crate::crawl::block::Key;
 use crate::crawl::feed::CrawlRoom;
 use crate::crawl::item::CrawlItem;
-use crate::crawl::layout::{Block, CrawlLayout, Key, StageSize, Toward, Viewport};
+use crate::crawl::layout::{Block, CrawlLayout, StageSize, Toward, Viewport};
+use crate::crawl::metrics::ROW_EM;
 use crate::crawl::opening::{IntroMode, Opening, OpeningSequence, OpeningTrigger, Scene};
 use crate::crawl::pacing::Pace;
 use crate::crawl::typeset::Typesetter;
-use crate::crawl::{Action, BlockContent, Motion, ROW_EM};
 use crate::time::Instant;
 
 /// The number of lines that wait in the page. All others wait in the worker, where the oldest can

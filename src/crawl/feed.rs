@@ -16,7 +16,8 @@ use crate::crawl::truncate;
 use crate::dialogue::Line;
 use crate::dialogue::rules::LineRules;
 use crate::format::grouped;
-use crate::message_log::{Message, MessageLog};
+use crate::message_log::MessageLog;
+use crate::message_log::message::Message;
 
 /// More waiting messages than this are too many, however short they are.
 const WAITING_MAX: usize = 120;

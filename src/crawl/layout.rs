@@ -26,11 +26,16 @@
 
 use std::collections::VecDeque;
 
+use crate::crawl::action::Action;
+use crate::crawl::block::{BlockContent, Key};
 use crate::crawl::item::CrawlItem;
+use crate::crawl::metrics::ROW_EM;
 use crate::crawl::pacing::{Pacing, Waiting};
 use crate::crawl::typeset::{TypesetBlock, Typesetter};
-use crate::crawl::{Action, BlockContent, ROW_EM, ROWS_PER_LINE};
 use crate::time::Instant;
+
+/// The average number of rows in a line of dialogue; used for lines that haven't been measured yet.
+const ROWS_PER_LINE: f64 = 1.8;
 
 /// The most blocks on the plane at once: as many small ones as a phone in portrait can show, and
 /// few enough for every style recalculation.
@@ -72,10 +77,6 @@ const EPISODE_GAP_EM: f64 = 0.25;
 
 /// Space after the title, in em.
 const TITLE_GAP_EM: f64 = 0.9;
-
-/// Identifies a block while it is on the plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u64);
 
 /// The stage's measures that decide where blocks are placed, in em of the crawl's font.
 #[derive(Clone, Copy, Debug, PartialEq)]

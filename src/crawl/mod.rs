@@ -8,6 +8,7 @@
 //! | [`feed`] | which messages are shown and which are skipped; next to the log |
 //! | [`truncate`] | how much of a long message is shown |
 //! | [`controller`] | what the crawl does next: all of it, as one state machine |
+//! | [`action`] | what the view is told to do |
 //! | [`opening`] | what is shown before the first message |
 //! | [`layout`] | where a line is placed and when it is removed; going back and forward |
 //! | [`pacing`] | how fast the plane moves, how close lines are |
@@ -27,11 +28,14 @@
 //! - No clock is read: the time is an argument, and so is the distance that the plane has really
 //!   travelled.
 
+pub mod action;
 pub mod ambient_sound;
+pub mod block;
 pub mod controller;
 pub mod feed;
 pub mod item;
 pub mod layout;
+pub mod metrics;
 pub mod opening;
 pub mod pacing;
 pub mod quotes;
@@ -39,70 +43,3 @@ pub mod stars;
 pub mod truncate;
 pub mod typeset;
 mod unicode;
-
-use crate::crawl::item::CrawlItem;
-use crate::crawl::layout::Key;
-
-/// Distance between two baselines, in em.
-pub const ROW_EM: f64 = 1.3;
-
-/// The average number of rows in a line of dialogue; used for lines that haven't been measured yet.
-pub const ROWS_PER_LINE: f64 = 1.8;
-
-/// One thing that can be on the plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BlockContent {
-    /// A message's line, or a skip notice.
-    Item(CrawlItem),
-    /// The line above the title.
-    Episode(String),
-    /// The title.
-    Title(String),
-    /// The introduction.
-    Intro(String),
-}
-
-/// The actions that the view carries out, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Subtract `shift_em` from every placed block's top and from the offset, in one task: nothing
-    /// on screen moves.
-    Rebase {
-        /// The distance in em; it may be negative.
-        shift_em: f64,
-    },
-    /// Move the plane there: the person goes back or forward.
-    Seek {
-        /// The plane's offset, in em.
-        offset_em: f64,
-    },
-    /// Remove the block: it is out of sight.
-    Remove {
-        /// The block's key.
-        key: Key,
-    },
-    /// Place the block there.
-    Place {
-        /// The block's key; [`controller::CrawlController::block`] returns its content.
-        key: Key,
-        /// Its upper edge on the plane, in em.
-        top_em: f64,
-    },
-    /// Set the animation's playback rate.
-    SetRate(f64),
-    /// Start or stop the plane.
-    SetMotion(Motion),
-    /// Add this to the flat transcript.
-    AddToTranscript(BlockContent),
-}
-
-/// The plane's motion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Motion {
-    /// It travels.
-    Moving,
-    /// It is paused.
-    Paused,
-    /// There is no animation at all.
-    None,
-}

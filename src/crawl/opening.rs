@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use super::BlockContent;
 use super::pacing::{Pace, SPEEDS_PERCENT};
+use crate::crawl::block::BlockContent;
 use crate::named_enum::named_enum;
 use crate::time::Instant;
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ROW_EM;
-use super::typeset::{LineLayout, SPEAKER_SIZE};
+use crate::crawl::metrics::ROW_EM;
+use crate::crawl::typeset::{LineLayout, SPEAKER_SIZE};
 use crate::named_enum::named_enum;
 use crate::time::Instant;
 

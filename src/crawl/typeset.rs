@@ -9,10 +9,12 @@
 //! This module has no fonts: the caller measures. It doesn't shorten either: [`truncate`] alone
 //! decides how much of a message is shown.
 
+use crate::crawl::block::BlockContent;
 use crate::crawl::item::CrawlItem;
+use crate::crawl::metrics::ROW_EM;
 use crate::crawl::unicode;
 pub use crate::crawl::unicode::Direction;
-use crate::crawl::{BlockContent, ROW_EM, quotes, truncate};
+use crate::crawl::{quotes, truncate};
 use crate::format::grouped;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).

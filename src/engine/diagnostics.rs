@@ -14,6 +14,7 @@ use crate::mqtt::packet::{ReasonCode, Refusal, Version};
 use crate::mqtt::session::event::Recurrence;
 use crate::time::Instant;
 
+use crate::engine::advice::advice_text;
 use crate::engine::repeated_failures;
 use crate::format::{self, hex};
 use crate::protocol::connection::{Advice, Evidence};
@@ -378,8 +379,4 @@ fn close_code_in_words(code: u16) -> &'static str {
         1015 => " (TLS failed)",
         _ => "",
     }
-}
-
-pub(super) fn advice_text(words: impl Into<String>) -> Advice {
-    Advice { words: words.into(), link: None }
 }

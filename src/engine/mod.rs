@@ -11,6 +11,7 @@
 //! - An update is made only if the page requested one and something has changed.
 //! - Messages that aren't shown are neither formatted nor parsed here.
 
+mod advice;
 mod connect;
 mod connect_gate;
 mod connection_status;
@@ -21,7 +22,9 @@ mod jwt_passwords;
 mod message_counts;
 mod messages;
 mod page_updates;
+mod panel_state;
 mod panel_updates;
+mod pending_publishes;
 mod persistence;
 mod publishing;
 mod repeated_failures;
@@ -60,11 +63,11 @@ use crate::engine::filter_state::FilterState;
 use crate::engine::jwt_passwords::JwtPasswords;
 use crate::engine::messages::{EngineSink, Messages};
 use crate::engine::page_updates::PageUpdates;
+use crate::engine::panel_state::PanelSources;
 use crate::engine::panel_updates::PanelUpdates;
-use crate::engine::panel_updates::panel_state::PanelSources;
+use crate::engine::pending_publishes::{PendingPublishes, PublishOrigin};
 use crate::engine::persistence::Persistence;
 pub use crate::engine::persistence::StoreWrite;
-use crate::engine::publishing::{PendingPublishes, PublishOrigin};
 use crate::engine::row_builder::RowBuilder;
 use crate::engine::subscriptions::{RowColours, Subscriptions};
 use crate::engine::transmissions::Transmissions;

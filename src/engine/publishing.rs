@@ -1,7 +1,6 @@
 //! Publishing: messages of the panels and lines of transmissions, until they have their outcomes.
 
-use std::collections::VecDeque;
-
+use crate::engine::pending_publishes::PublishOrigin;
 use crate::engine::transmissions::FATAL_LINES_MAX;
 use crate::engine::{Engine, repeated_failures};
 use crate::mqtt::codec::publish;
@@ -20,45 +19,6 @@ const BATCH: usize = 64;
 
 /// Maximum number of payload bytes sent before intake continues.
 const BATCH_BYTES: usize = 256 << 10;
-
-/// The origin of a publish.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum PublishOrigin {
-    /// The panels, with their number for it.
-    Message(u64),
-    /// A line of a transmission, with its position.
-    Line(TransmissionSlot, u64),
-}
-
-/// The publishes without an outcome yet.
-#[derive(Debug, Default)]
-pub(super) struct PendingPublishes {
-    /// In the order of their tokens.
-    origins: VecDeque<(Token, PublishOrigin)>,
-}
-
-impl PendingPublishes {
-    /// Adds a publish; its token is the highest so far.
-    fn push(&mut self, token: Token, origin: PublishOrigin) {
-        self.origins.push_back((token, origin));
-    }
-
-    /// Removes a publish; `None` for one of an earlier page.
-    fn take(&mut self, token: Token) -> Option<PublishOrigin> {
-        let index = self.origins.binary_search_by_key(&token, |&(token, _)| token).ok()?;
-        self.origins.remove(index).map(|(_, origin)| origin)
-    }
-
-    /// Removes all publishes, and returns them.
-    fn take_all(&mut self) -> VecDeque<(Token, PublishOrigin)> {
-        std::mem::take(&mut self.origins)
-    }
-
-    /// Forgets the lines of a transmission, because nobody needs their outcomes any more.
-    fn forget_lines(&mut self, slot: TransmissionSlot) {
-        self.origins.retain(|(_, origin)| !matches!(origin, PublishOrigin::Line(of, _) if *of == slot));
-    }
-}
 
 impl Engine {
     /// Records the number of bytes in the socket's buffer. To be called before [`Engine::handle_timeout`], so that a

@@ -7,7 +7,7 @@ use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
 use crate::mqtt::session::event::{Recurrence, Suspect};
 
-use crate::engine::diagnostics::advice_text;
+use crate::engine::advice::advice_text;
 use crate::protocol::connection::Advice;
 
 /// A payload above this is more likely too large than forbidden: it is the smallest limit configured in practice.

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::byte_ops;
-use crate::message_log::{Message, NewMessage};
+use crate::message_log::message::{Message, NewMessage};
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 

@@ -20,7 +20,7 @@
 use crate::format::begins_formula;
 use serde::{Deserialize, Serialize};
 
-use crate::message_log::Message;
+use crate::message_log::message::Message;
 use crate::message_log::ndjson::{boolean, put_number, put_padded_base64, put_properties};
 use crate::rfc3339::{self, put_time};
 

@@ -16,6 +16,7 @@
 mod chunk;
 pub mod csv;
 pub mod export;
+pub mod message;
 pub mod mosquitto_command;
 pub mod ndjson;
 pub mod query;
@@ -27,8 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::message_log::chunk::hash;
 use crate::message_log::chunk::{Chunk, TopicTable};
-
-use crate::mqtt::packet::{Publish, QoS};
+use crate::message_log::message::{Message, NewMessage};
 use crate::time::Instant;
 
 /// The limits of a log.
@@ -47,63 +47,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { messages: 1_000_000, bytes: 256 << 20 }
     }
-}
-
-/// A message to be kept, borrowed from its current place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewMessage<'a> {
-    /// When it arrived. Kept in whole milliseconds, as exported.
-    pub time: Instant,
-    /// Topic name; the session has already resolved an alias.
-    pub topic: &'a str,
-    /// The quality of service it was received with.
-    pub qos: QoS,
-    /// Whether it is a retained message.
-    pub retain: bool,
-    /// The DUP flag: it may have been sent before.
-    pub dup: bool,
-    /// The property section of 5.0 as received, without its length.
-    pub properties: &'a [u8],
-    /// The payload.
-    pub payload: &'a [u8],
-}
-
-impl<'a> NewMessage<'a> {
-    /// Returns a message that arrived at this time.
-    #[inline(always)]
-    pub fn of(message: &Publish<'a>, time: Instant) -> Self {
-        Self {
-            time,
-            topic: message.topic,
-            qos: message.qos,
-            retain: message.retain,
-            dup: message.dup,
-            properties: message.properties,
-            payload: message.payload,
-        }
-    }
-}
-
-/// A kept message, borrowed from the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message<'a> {
-    /// Sequence number, from 1.
-    pub seq: u64,
-    /// When it arrived, in whole milliseconds.
-    pub time: Instant,
-    /// Topic name.
-    pub topic: &'a str,
-    /// The quality of service it was received with.
-    pub qos: QoS,
-    /// Whether it is a retained message.
-    pub retain: bool,
-    /// The DUP flag: it may have been sent before.
-    pub dup: bool,
-    /// The property section of 5.0 as received, without its length; iterate it with
-    /// [`crate::mqtt::codec::publish::properties`].
-    pub properties: &'a [u8],
-    /// The payload as received.
-    pub payload: &'a [u8],
 }
 
 /// The received messages; the newest are kept.

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::message_log::Message;
+use crate::message_log::message::Message;
 use crate::mqtt::broker_url::BrokerUrl;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::packet::{QoS, Version};

@@ -28,7 +28,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::message_log::{Message, MessageLog, NewMessage};
+use crate::message_log::MessageLog;
+use crate::message_log::message::{Message, NewMessage};
 use crate::mqtt::codec::publish;
 use crate::mqtt::codec::publish::Property;
 use crate::mqtt::error::EncodeError;

@@ -1,6 +1,6 @@
 //! The slices of an export.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::message_log::export;
 use crate::message_log::export::{ExportRequest, Selection};
 use crate::message_log::query::Query;

@@ -1,7 +1,7 @@
 //! The message in the inspector.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::credentials;
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::engine::row_builder;
 use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::mqtt::packet::QoS;

@@ -11,7 +11,6 @@
 
 mod export;
 mod message;
-pub(super) mod panel_state;
 mod samples;
 mod stats;
 mod subscriptions;
@@ -21,7 +20,7 @@ mod trace;
 mod transmissions;
 
 use crate::engine::connection_status::ConnectionStatus;
-use crate::engine::panel_updates::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::command::PanelsRequest;
 use crate::protocol::connection::{BrokerStatus, Connection};
 use crate::protocol::publish::Published;

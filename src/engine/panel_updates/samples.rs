@@ -1,6 +1,6 @@
 //! The newest messages that a filter matches, as samples for the line rules.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::message_log::MessageLog;
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::command::PanelsRequest;

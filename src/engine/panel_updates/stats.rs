@@ -1,6 +1,6 @@
 //! The numbers of the log.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::engine::stats;
 use crate::protocol::command::PanelsRequest;
 use crate::protocol::update::{PanelsUpdate, Stats};

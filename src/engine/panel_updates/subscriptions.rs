@@ -1,6 +1,6 @@
 //! The list of subscriptions, with the message count of each.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::command::PanelsRequest;
 use crate::protocol::subscription::SubscriptionsView;
 use crate::protocol::update::PanelsUpdate;

@@ -1,8 +1,8 @@
 //! Suggestions for the text being typed into the filter: names of all topics, or of the latest speakers.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::dialogue::topic_speaker;
-use crate::message_log::Message;
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::message_log::message::Message;
 use crate::message_log::query::suggest;
 use crate::message_log::query::suggest::{SuggestionData, SuggestionQuery};
 use crate::protocol::update::PanelsUpdate;

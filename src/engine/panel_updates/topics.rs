@@ -1,6 +1,6 @@
 //! The tree of topics.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::command::PanelsRequest;
 use crate::protocol::topics::TopicsRequest;
 use crate::protocol::update::PanelsUpdate;

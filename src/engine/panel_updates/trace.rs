@@ -1,6 +1,6 @@
 //! The packet trace.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::update::PanelsUpdate;
 
 /// The request names the first packet that the panels don't have, so nothing has to be known here.

@@ -1,6 +1,6 @@
 //! The transmissions: a script, and a message that is repeated.
 
-use super::panel_state::{PanelSources, PanelState, PendingRequest};
+use crate::engine::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::transmission::LineRange;
 use crate::protocol::update::PanelsUpdate;
 

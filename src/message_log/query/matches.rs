@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::message_log::MessageLog;
+use crate::message_log::message::Message;
 use crate::message_log::query::Query;
-use crate::message_log::{Message, MessageLog};
 
 /// The kept messages that match a query, found in slices.
 ///

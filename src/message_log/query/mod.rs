@@ -36,7 +36,7 @@ pub use crate::message_log::query::matches::Matches;
 use crate::message_log::query::needle::Needle;
 
 use crate::dialogue::rules::LineRules;
-use crate::message_log::Message;
+use crate::message_log::message::Message;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::topic::{TopicError, TopicFilter};
 use crate::rfc3339::{parse_time, put_time};

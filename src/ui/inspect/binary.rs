@@ -3,7 +3,7 @@
 
 use crate::ui::inspect::byte_reader::Reader;
 use crate::ui::inspect::outline::{DEPTH_MAX, FormatError, Step, Writer};
-use crate::ui::inspect::text::Kind;
+use crate::ui::inspect::row::Kind;
 
 /// Reads an item, or the head of one that contains others.
 pub(super) type ReadItem = fn(&mut Decoder<'_>) -> Result<(), FormatError>;

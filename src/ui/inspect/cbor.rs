@@ -5,7 +5,7 @@
 
 use crate::ui::inspect::binary::{Container, Decoder};
 use crate::ui::inspect::outline::{FormatError, bytes_in_hex, float, quoted};
-use crate::ui::inspect::text::Kind;
+use crate::ui::inspect::row::Kind;
 
 /// Ends a container of unknown length.
 const BREAK: u8 = 0xFF;

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::ui::inspect::Row;
-use crate::ui::inspect::text::{Kind, Piece};
+use crate::ui::inspect::row::Row;
+use crate::ui::inspect::row::{Kind, Piece};
 
 /// Columns of a row of hex in addition to its bytes: the position, and the gaps.
 const FRAME_COLUMNS: usize = 12;

@@ -4,7 +4,7 @@
 use std::str::Utf8Error;
 
 use crate::ui::inspect::outline::{FormatError, Step, Writer};
-use crate::ui::inspect::text::Kind;
+use crate::ui::inspect::row::Kind;
 
 /// How far a JSON text (RFC 8259) is laid out.
 #[derive(Clone, Debug, Default)]

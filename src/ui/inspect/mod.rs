@@ -19,6 +19,7 @@ pub mod message_fetch;
 mod msgpack;
 pub mod outline;
 pub mod publish_bytes;
+pub mod row;
 pub mod text;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::named_enum::named_enum;
 use crate::ui::inspect::outline::{FormatError, Outline, Step, Writer};
-use crate::ui::inspect::text::{Piece, Text};
+use crate::ui::inspect::row::Row;
+use crate::ui::inspect::text::Text;
 
 named_enum! {
     /// A way to look at a message.
@@ -124,35 +126,6 @@ impl Choice {
         self.candidates.pop();
         None
     }
-}
-
-/// One row of a [`Sheet`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// The position at which the row begins, if it is shown.
-    pub lead: String,
-    /// Levels of indentation.
-    pub indent: usize,
-    /// The row continues what didn't fit into the row before.
-    pub continues: bool,
-    /// Set if the row opens something that can be folded.
-    pub fold: Option<Fold>,
-    /// The text of the row.
-    pub pieces: Vec<Piece>,
-}
-
-impl Row {
-    /// The number of levels that are shown; deeper ones aren't indented further.
-    pub const INDENT_MAX: usize = 24;
-}
-
-/// What a row opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fold {
-    /// For [`Sheet::toggle`].
-    pub line: usize,
-    /// Whether the content is hidden.
-    pub is_folded: bool,
 }
 
 /// A payload laid out in one view, as far as it is done. A large one takes a while;
@@ -263,7 +236,7 @@ impl Sheet {
         }
     }
 
-    /// Folds what a row opens, or unfolds it; see [`Fold::line`].
+    /// Folds what a row opens, or unfolds it; see [`Fold::line`](row::Fold::line).
     pub fn toggle(&mut self, line: usize) {
         if let Layout::Outline { writer, .. } = &mut self.layout {
             writer.outline_mut().toggle(line);

@@ -3,7 +3,7 @@
 use crate::ui::inspect::binary::Decoder;
 use crate::ui::inspect::byte_reader::Reader;
 use crate::ui::inspect::outline::{FormatError, bytes_in_hex, float, quoted};
-use crate::ui::inspect::text::Kind;
+use crate::ui::inspect::row::Kind;
 
 /// The type of the one extension that the specification itself defines.
 const TIMESTAMP: i8 = -1;

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
+use crate::ui::inspect::row::{Fold, Row};
+use crate::ui::inspect::row::{Kind, Piece};
 use crate::ui::inspect::text;
-use crate::ui::inspect::text::{Kind, Piece};
-use crate::ui::inspect::{Fold, Row};
 
 /// How deep values may nest. No schema needs this depth, and a payload that goes deeper is made to
 /// break its readers.

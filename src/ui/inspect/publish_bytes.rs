@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::message_log::Message;
+use crate::message_log::message::Message;
 use crate::mqtt::codec::primitives::put_variable_integer;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::packet::{QoS, Version};

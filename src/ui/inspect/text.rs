@@ -3,34 +3,7 @@
 //! Invisible characters are made visible, and what would affect its surroundings is named instead:
 //! control characters, direction marks, bytes that aren't UTF-8.
 
-use crate::ui::inspect::Row;
-
-/// The kind of a part of a row; it only decides the colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Text as it is; brackets.
-    #[default]
-    Plain,
-    /// The name of a value.
-    Name,
-    /// Text as a value.
-    Text,
-    /// A number.
-    Number,
-    /// `true`, `null` and the like; bytes.
-    Literal,
-    /// A replacement for something invisible; not the payload's own text.
-    Odd,
-}
-
-/// A part of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// The shown text.
-    pub text: String,
-    /// Its kind.
-    pub kind: Kind,
-}
+use crate::ui::inspect::row::{Kind, Piece, Row};
 
 /// The largest number of columns that a tab takes.
 const TAB_COLUMNS: usize = 8;

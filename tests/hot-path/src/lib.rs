@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
-use mqtt_crawl::message_log::{MessageLog, NewMessage};
+use mqtt_crawl::message_log::MessageLog;
+use mqtt_crawl::message_log::message::NewMessage;
 use mqtt_crawl::mqtt::packet::{Publish, Version};
 use mqtt_crawl::mqtt::session::Session;
 use mqtt_crawl::mqtt::session::event::MessageSink;

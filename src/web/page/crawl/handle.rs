@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 
-use crate::crawl::Action;
+use crate::crawl::action::Action;
 use crate::crawl::controller::{CrawlController, TickInput};
 use crate::crawl::feed::CrawlRoom;
 use crate::crawl::item::CrawlItem;

@@ -3,8 +3,8 @@
 use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 
-use crate::crawl::ROW_EM;
 use crate::crawl::layout::Toward;
+use crate::crawl::metrics::ROW_EM;
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::stage::Stage;

@@ -13,14 +13,16 @@ use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Animation, Document, Element, FontFaceSet, HtmlElement, KeyframeEffect, Window};
 
+use crate::crawl::action::Motion;
+use crate::crawl::block::BlockContent;
+use crate::crawl::block::Key;
 use crate::crawl::item::CrawlItem;
-use crate::crawl::layout::{Key, Perspective, StageSize};
+use crate::crawl::layout::{Perspective, StageSize};
 use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::typeset::{
     self, Alignment, Column, LineLayout, Row, SPEAKER_SIZE, TITLE_ROW, TypesetBlock, Typesetter,
 };
-use crate::crawl::{BlockContent, Motion};
 use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;

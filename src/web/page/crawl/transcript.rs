@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use web_sys::{Document, Element, HtmlElement};
 
+use crate::crawl::block::BlockContent;
 use crate::crawl::item::CrawlItem;
-use crate::crawl::{BlockContent, truncate, typeset};
+use crate::crawl::{truncate, typeset};
 use crate::time::Instant;
 
 /// The number of lines that are kept; the console keeps all messages.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::message_log::message::Message;
 use crate::message_log::mosquitto_command::BrokerAccess;
-use crate::message_log::{Message, ndjson};
+use crate::message_log::ndjson;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::protocol::message::MessageDetails;
 use crate::ui::inspect::{Choice, Sheet, View};

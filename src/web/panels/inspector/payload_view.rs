@@ -10,7 +10,8 @@ use super::copy_buttons::CopyButtons;
 use super::loaded_message::LoadedMessage;
 use super::pieces::put;
 use super::time_slice::{SLICE_BYTES, for_a_while};
-use crate::ui::inspect::{Fold, Row, Sheet, View};
+use crate::ui::inspect::row::{Fold, Row};
+use crate::ui::inspect::{Sheet, View};
 use crate::web::panels::clipboard::ClipboardWriter;
 use crate::web::panels::virtual_rows::{Start, VirtualList, VirtualRows};
 

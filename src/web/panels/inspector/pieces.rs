@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::ui::inspect::text::{Kind, Piece, pieces};
+use crate::ui::inspect::row::{Kind, Piece};
+use crate::ui::inspect::text::pieces;
 
 /// A text among others, isolated so that its direction doesn't affect them.
 #[component]

@@ -82,14 +82,14 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         // The browser decides: a person may have allowed it. If it doesn't, its message comes first.
         page.wait_for(
             "the likeliest cause",
-            "document.querySelector('.advice li')?.innerText.includes('from https pages')",
+            "document.querySelector('.advice li')?.innerText.includes('was loaded over https')",
             PATIENCE,
         )
         .await?;
         page.press("Disconnect").await?;
 
         // It needs no press of a button, and disappears when the address does.
-        let told = "document.querySelector('#broker-fault').innerText.includes('from https pages') \
+        let told = "document.querySelector('#broker-fault').innerText.includes('was loaded over https') \
                     && field('Broker URL').getAttribute('aria-invalid') === 'false'";
         page.open(&link(&site.page_url(), &[keys[0]])).await?;
         page.wait_for("the link's address to be told of", told, PATIENCE).await?;

@@ -118,7 +118,7 @@ async fn messages_are_shown_unchanged() -> Result<()> {
         page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
         page.wait_for_words(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
-        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+, the number").await?;
+        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements").await?;
 
         for (seq, name, expected) in [
             (2, "Hex", "63 61 66 c3 20 ff 00"),

@@ -185,7 +185,7 @@ async fn files_can_be_dropped_anywhere_and_a_wrong_one_changes_nothing() -> Resu
         drop_files(page, &files).await?;
         page.wait_for_words("picture.png contains no messages. Not an exported NDJSON log").await?;
         page.wait_for_words("table.csv contains no messages. Not an exported NDJSON log. Line 1").await?;
-        page.wait_for_words("empty.ndjson holds no message").await?;
+        page.wait_for_words("empty.ndjson contains no messages").await?;
         page.wait_for_words("Imported 2 messages from other.ndjson").await?;
         page.wait_for_stat("kept", 6, PATIENCE).await?;
         page.screenshot("dropped").await?;

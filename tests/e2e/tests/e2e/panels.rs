@@ -122,7 +122,7 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
         open(page, "Send a message").await?;
-        page.wait_for_words("Nothing is connected").await?;
+        page.wait_for_words("Offline. Messages queued").await?;
         ensure!(page.evaluate::<bool>("button('Send').disabled").await?, "one can send without a connection");
         page.press_keys(ESCAPE).await?;
 
@@ -225,7 +225,7 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.fill("Keep alive (s)", "70000").await?;
         page.press("Apply").await?;
         page.wait_for_words("from 0 to 65535").await?;
-        page.wait_for_words("Not applied").await?;
+        page.wait_for_words("fix the highlighted field").await?;
 
         page.fill("Keep alive (s)", "77").await?;
         page.fill("Receive Maximum", "5").await?;

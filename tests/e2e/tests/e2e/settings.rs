@@ -172,7 +172,7 @@ async fn missing_storage_is_reported_and_tolerated() -> Result<()> {
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "light").await?;
         wait_for_looks(page, "light", true).await?;
-        page.wait_for_text("This browser lets the page store nothing").await
+        page.wait_for_text("Preferences can't be saved in this browser").await
     })
     .await
 }
@@ -187,13 +187,13 @@ async fn shortcut_list_opens_by_key() -> Result<()> {
         check_equal("the filter", page.value("Filter").await?, "?".to_owned())?;
         page.run("document.activeElement.blur()").await?;
         page.press_keys("?").await?;
-        page.wait_for("the list", "Boolean(named('dialog:modal', 'Keyboard'))", PATIENCE).await?;
+        page.wait_for("the list", "Boolean(named('dialog:modal', 'Keyboard shortcuts'))", PATIENCE).await?;
         let listed: Vec<String> =
             page.evaluate("[...document.querySelectorAll('dialog[open] kbd')].map((key) => key.textContent)").await?;
         for key in ["?", "Space", "Enter", "Esc", "↑", "Ctrl"] {
             ensure!(listed.iter().any(|other| other == key), "{key} isn't among {listed:?}");
         }
-        let dialog = page.element("named('dialog', 'Keyboard')").await?;
+        let dialog = page.element("named('dialog', 'Keyboard shortcuts')").await?;
         check_equal(
             "role and name",
             page.role_and_name(&dialog).await?,

@@ -40,7 +40,7 @@ async fn message_that_ends_the_connection_is_dropped() -> Result<()> {
         page.wait_for("the message's outcome", &given_up, PATIENCE).await?;
         page.wait_for_state("connected").await?;
         send(page, "small").await?;
-        page.wait_for("the next one's outcome", &format!("/done/.test({OUTCOMES})"), PATIENCE).await?;
+        page.wait_for("the next one's outcome", &format!("/delivered/.test({OUTCOMES})"), PATIENCE).await?;
         check_equal("connections", broker.connections(), 4)
     })
     .await
@@ -67,7 +67,7 @@ async fn wildcard_in_a_topic_name_is_tolerated_in_5_0_and_fatal_in_3_1_1() -> Re
     in_browser("slip-wildcard", async |page| {
         connect(page, &station, &broker, "5").await?;
         page.wait_for_row("Odd.").await?;
-        page.wait_for_row("0 violation").await?;
+        page.wait_for_row("0 retained violation").await?;
         let rule = "document.querySelector('.console .rows .qos').title.includes('[MQTT-3.3.2-2]')";
         page.wait_for("the rule in the row", rule, PATIENCE).await?;
         page.wait_for_text("[MQTT-3.3.2-2]").await?;
@@ -150,7 +150,7 @@ async fn user_is_asked_in_a_persistent_session() -> Result<()> {
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
         send(page, "small").await?;
-        page.wait_for("the outcomes", &format!("/done/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE).await
+        page.wait_for("the outcomes", &format!("/delivered/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE).await
     })
     .await
 }

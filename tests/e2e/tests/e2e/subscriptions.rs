@@ -61,7 +61,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("its QoS", page.value("Maximum QoS").await?, "2".to_owned())?;
         page.choose("Maximum QoS", "1").await?;
         page.press("Update").await?;
-        page.wait_for_words("The broker grants “second/\\+” with QoS 1").await?;
+        page.wait_for_words("Subscribed to “second/\\+” .QoS 1").await?;
         page.screenshot(name).await?;
 
         page.press("Remove first").await?;

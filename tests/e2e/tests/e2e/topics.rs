@@ -66,7 +66,7 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
         page.press_keys(&format!("{ARROW_RIGHT}{ARROW_DOWN}{ARROW_RIGHT}")).await?;
         wait_for_count(page, "house/kitchen/temperature", 3).await?;
         page.press_keys(&ARROW_RIGHT.to_string()).await?;
-        page.wait_for_text("lie between 20.5 and 22; the newest is 20.5").await?;
+        page.wait_for_text("20.5–22, latest 20.5").await?;
         page.screenshot("topics").await?;
         page.press_keys(&ENTER.to_string()).await?;
         check_filter(page, "topic:house/kitchen/temperature", 3).await?;
@@ -74,9 +74,9 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
         // JSON: the best_field field is plotted, another one can be selected.
         page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
-        page.wait_for_text("lie between 18.5 and 19.0; the newest is 18.5").await?;
+        page.wait_for_text("18.5–19.0, latest 18.5").await?;
         page.choose("Plot", "climate.humidity").await?;
-        page.wait_for_text("lie between 40 and 44; the newest is 44").await?;
+        page.wait_for_text("40–44, latest 44").await?;
 
         // By mouse, with a space in the name; markup is text.
         page.click(&Page::topic("house")).await?;

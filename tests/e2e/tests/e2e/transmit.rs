@@ -95,7 +95,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         check_equal("elements made of a script", made, 0)?;
         page.fill("Interval", "1,5s").await?;
         page.press("Play").await?;
-        page.wait_for_words("Write a number and ms, s, m or h").await?;
+        page.wait_for_words("Enter a number and ms, s, m or h").await?;
 
         let watches = page.open_tab().await?;
         page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
@@ -339,19 +339,19 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
 
         page.run("document.querySelector('.repeat').open = true;").await?;
         page.fill("Repeat every", "1ms").await?;
-        page.press("Repeat").await?;
+        page.press("Start repeating").await?;
         page.wait_for_words("Minimum 10 ms").await?;
         page.fill("Repeat every", "20ms").await?;
         page.fill("Repeat count", "5").await?;
-        page.press("Repeat").await?;
+        page.press("Start repeating").await?;
         page.wait_for_words("Repeat finished: 5 sent, 5 acknowledged.").await?;
         check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
         page.fill("Repeat count", "").await?;
-        page.press("Repeat").await?;
+        page.press("Start repeating").await?;
         eventually("more", async || Ok((got("1 text/x deck/a first") > 12).then_some(()))).await?;
         page.press_keys(ESCAPE).await?;
-        page.wait_for_text("A message repeats").await?;
+        page.wait_for_text("Repeating a message").await?;
         page.press("Stop").await?;
         page.wait_for("no sign", "!button('Stop')", PATIENCE).await
     })
@@ -411,7 +411,7 @@ async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
         page.wait_for_words("The columns are id, foo, bar.").await?;
         check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
         page.choose("Text column", "bar").await?;
-        page.wait_for_words("No column is known to name a speaker.").await?;
+        page.wait_for_words("No speaker column found.").await?;
         page.screenshot("transmit-columns").await?;
         page.choose("Speaker column", "foo").await?;
         page.wait_for_words("story.csv: 2 of 3 rows read, 1 skipped. line 4, column ").await?;

@@ -13,7 +13,7 @@ use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
 
 /// The data that a panel shows, and what the panels have of it.
-pub(in crate::engine) trait PanelState {
+pub(super) trait PanelState {
     /// Handles a new request of the panels, before it is answered.
     fn handle_request(&mut self, _request: &PanelsRequest, _sources: &PanelSources<'_>) {}
 
@@ -26,21 +26,21 @@ pub(in crate::engine) trait PanelState {
 }
 
 /// The parts of the engine that panels show.
-pub(in crate::engine) struct PanelSources<'a> {
-    pub(in crate::engine) messages: &'a Messages,
-    pub(in crate::engine) trace: &'a Trace,
-    pub(in crate::engine) filter: &'a FilterState,
-    pub(in crate::engine) feed: &'a CrawlFeed,
-    pub(in crate::engine) status: &'a ConnectionStatus,
+pub(super) struct PanelSources<'a> {
+    pub(super) messages: &'a Messages,
+    pub(super) trace: &'a Trace,
+    pub(super) filter: &'a FilterState,
+    pub(super) feed: &'a CrawlFeed,
+    pub(super) status: &'a ConnectionStatus,
     /// The last connect request.
-    pub(in crate::engine) request: Option<&'a ConnectRequest>,
-    pub(in crate::engine) subscriptions: &'a Subscriptions,
-    pub(in crate::engine) transmissions: &'a Transmissions,
+    pub(super) request: Option<&'a ConnectRequest>,
+    pub(super) subscriptions: &'a Subscriptions,
+    pub(super) transmissions: &'a Transmissions,
 }
 
 /// A request of the panels that wasn't answered yet.
 #[derive(Debug)]
-pub(in crate::engine) struct PendingRequest {
+pub(super) struct PendingRequest {
     pub(super) shown: PanelsRequest,
     /// When it arrived, in wall-clock time.
     pub(super) at: Instant,
