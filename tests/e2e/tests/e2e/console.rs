@@ -322,7 +322,11 @@ async fn message_is_scrolled_into_view_from_anywhere() -> Result<()> {
         page.fill("Filter", "ten").await?;
         page.wait_for_stat("matching", 200, PATIENCE).await?;
         reveal(1_001).await?;
-        check_equal("all", page.evaluate("button('Show non-matching').getAttribute('aria-pressed')").await?, "true".to_owned())?;
+        check_equal(
+            "all",
+            page.evaluate("button('Show non-matching').getAttribute('aria-pressed')").await?,
+            "true".to_owned(),
+        )?;
         // It stays while messages arrive.
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "deck", lines(100)).await?;
         page.wait_for_stat("received", 2_100, PATIENCE).await?;

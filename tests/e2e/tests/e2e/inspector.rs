@@ -34,11 +34,10 @@ async fn view(page: &Page) -> Result<String> {
 }
 
 async fn choose(page: &Page, view: &str) -> Result<()> {
-    page.run(&format!("field({}).click();", json!(view))).await?;
-    let shown = format!(
-        "field({}).checked && Boolean({INSPECTOR}.querySelector('.sheet-row, .fault:not(:empty)'))",
-        json!(view)
-    );
+    // Other panels have fields of the same name.
+    let choice = format!("[...{INSPECTOR}.querySelectorAll('input')].find((each) => nameOf(each) === {})", json!(view));
+    page.run(&format!("{choice}.click();")).await?;
+    let shown = format!("{choice}.checked && Boolean({INSPECTOR}.querySelector('.sheet-row, .fault:not(:empty)'))");
     page.wait_for(view, &shown, PATIENCE).await
 }
 
@@ -118,7 +117,8 @@ async fn messages_are_shown_unchanged() -> Result<()> {
         page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
         page.wait_for_words(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
-        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements").await?;
+        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements")
+            .await?;
 
         for (seq, name, expected) in [
             (2, "Hex", "63 61 66 c3 20 ff 00"),

@@ -24,7 +24,7 @@ async fn wait_long(page: &Page) -> Result<()> {
     // Each failure doubles the maximum of the wait, up to a minute, and the wait is random. A countdown that has grown
     // is another one; with one attempt too many, the browser itself delays the next one.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
-        page.run(&format!("window.__was = {COUNTDOWN}; button('Try now')?.click();")).await?;
+        page.run(&format!("window.__was = {COUNTDOWN}; button('Retry now')?.click();")).await?;
         page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), PATIENCE * 6).await?;
     }
     Ok(())

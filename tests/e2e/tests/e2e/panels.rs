@@ -243,7 +243,7 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.tick("Retain will").await?;
         page.fill("Will delay (s)", "9").await?;
         page.press("Apply").await?;
-        page.wait_for_words("takes effect with the next connection").await?;
+        page.wait_for_words("Takes effect on the next connection").await?;
         page.press("Reconnect now").await?;
 
         let look = || {
@@ -309,7 +309,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.press("Apply").await?;
-        page.wait_for_words("takes effect").await?;
+        page.wait_for_words("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
@@ -375,7 +375,7 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         open(page, "Advanced settings").await?;
         page.fill("Keep alive (s)", "25").await?;
         page.press("Apply").await?;
-        page.wait_for_words("takes effect").await?;
+        page.wait_for_words("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;

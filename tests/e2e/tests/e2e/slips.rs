@@ -40,7 +40,7 @@ async fn message_that_ends_the_connection_is_dropped() -> Result<()> {
         page.wait_for("the message's outcome", &given_up, PATIENCE).await?;
         page.wait_for_state("connected").await?;
         send(page, "small").await?;
-        page.wait_for("the next one's outcome", &format!("/delivered/.test({OUTCOMES})"), PATIENCE).await?;
+        page.wait_for("the next one's outcome", &format!("/Delivered/.test({OUTCOMES})"), PATIENCE).await?;
         check_equal("connections", broker.connections(), 4)
     })
     .await
@@ -150,7 +150,8 @@ async fn user_is_asked_in_a_persistent_session() -> Result<()> {
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
         send(page, "small").await?;
-        page.wait_for("the outcomes", &format!("/delivered/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE).await
+        page.wait_for("the outcomes", &format!("/Delivered/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE)
+            .await
     })
     .await
 }

@@ -73,7 +73,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("the link", linked(page).await?, vec!["second/+".to_owned()])?;
 
         page.press("Remove second/+").await?;
-        page.wait_for_text("Nothing is subscribed to").await?;
+        page.wait_for_text("No subscriptions.").await?;
         check_equal("the form", typed(page).await?, vec![String::new()])?;
         check_equal("the state", page.state().await?, "connected".to_owned())?;
         let connects: bool = page.evaluate("location.hash.includes('connect=1')").await?;
