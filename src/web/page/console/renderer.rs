@@ -195,8 +195,8 @@ impl Renderer {
         elements.set_text(".matches span", &place);
         elements.set(".newest", "data-shown", !now.is_following);
         let newest = match now.unread {
-            0 => "Jump to latest ↓".to_owned(),
-            count => format!("{} new ↓", grouped(count)),
+            0 => "Jump to latest".to_owned(),
+            count => format!("{} new", grouped(count)),
         };
         elements.set_text(".newest", &newest);
     }

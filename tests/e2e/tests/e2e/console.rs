@@ -230,7 +230,7 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         )
         .await?;
         check_equal("rows", page.rows().await?.len(), 2)?;
-        page.press("1 new ↓").await?;
+        page.press("1 new").await?;
         page.wait_for("three rows", "rows().length === 3", PATIENCE).await
     })
     .await

@@ -122,7 +122,7 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
         open(page, "Send a message").await?;
-        page.wait_for_words("Offline. Messages queued").await?;
+        page.wait_for_words("Connect to send messages").await?;
         ensure!(page.evaluate::<bool>("button('Send').disabled").await?, "one can send without a connection");
         page.press_keys(ESCAPE).await?;
 
