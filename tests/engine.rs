@@ -235,7 +235,7 @@ fn unpolled_page_is_not_queued_for_and_loses_nothing() {
     // The crawl gets the number of missed messages, then the newest.
     assert_eq!(update.lines[0], CrawlItem::Skipped { seq: 980, count: 980 });
     assert!(matches!(&update.lines[1], CrawlItem::Line { seq: 981, .. }));
-    assert_eq!((update.lines.len(), update.stats.untold), (4, 17));
+    assert_eq!((update.lines.len(), update.stats.crawl_pending), (4, 17));
 }
 
 #[test]
@@ -1312,7 +1312,7 @@ fn imported_log_is_stored_unchanged_and_not_in_the_crawl() {
         update.rows.rows.iter().map(|row| (row.seq, row.time)).collect::<Vec<_>>(),
         [(41, Instant::from_millis(7)), (42, Instant::from_millis(7)),]
     );
-    assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
+    assert_eq!((update.stats.received, update.stats.kept, update.stats.crawl_pending), (2, 2, 0));
     assert!(update.lines.is_empty(), "{:?}", update.lines);
     let glance = PanelsRequest {
         topics: Some(TopicsRequest { rows: 9, ..TopicsRequest::default() }),
@@ -1484,10 +1484,10 @@ fn line_rules_apply_to_later_lines() {
     assert_eq!(crawl_lines(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
     // The console keeps messages hidden from the crawl, and nothing is queued for them.
     let update = bench.update();
-    assert_eq!((update.stats.kept, update.stats.untold), (4, 0));
+    assert_eq!((update.stats.kept, update.stats.crawl_pending), (4, 0));
     assert_eq!(update.rows.rows[2].preview, Preview::Text("noise".to_owned()));
     bench.message("debug/x", "more noise");
-    assert_eq!(bench.update().stats.untold, 0);
+    assert_eq!(bench.update().stats.crawl_pending, 0);
     // Once it is shown again, only later messages are.
     bench.command(map(&[]));
     assert!(crawl_lines(&mut bench).is_empty());
@@ -1521,7 +1521,7 @@ fn hidden_messages_are_not_counted_as_skipped() {
     for n in 1..=3_000 {
         bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
-    assert_eq!(bench.update().stats.untold, 10);
+    assert_eq!(bench.update().stats.crawl_pending, 10);
     assert_eq!(crawl_lines(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
     // Too many, among as many.
     for n in 3_001..=3_400 {
@@ -1531,7 +1531,7 @@ fn hidden_messages_are_not_counted_as_skipped() {
     assert_eq!(voices.first().map(String::as_str), Some("3360 passed 180"));
     assert_eq!(voices.len(), 1 + 20, "{voices:?}");
     assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
-    assert_eq!(bench.update().stats.untold, 0);
+    assert_eq!(bench.update().stats.crawl_pending, 0);
 }
 
 #[test]
@@ -1540,15 +1540,15 @@ fn changed_rules_recount_waiting_messages() {
     for n in 1..=1_000 {
         bench.message(if n % 100 == 0 { "voice" } else { "noise" }, &format!("line {n}"));
     }
-    assert_eq!(bench.update().stats.untold, 1_000);
+    assert_eq!(bench.update().stats.crawl_pending, 1_000);
     bench.command(map(&[("hide", "noise")]));
-    assert_eq!(bench.update().stats.untold, 10);
+    assert_eq!(bench.update().stats.crawl_pending, 10);
     bench.command(map(&[("hide", "voice")]));
-    assert_eq!(bench.update().stats.untold, 990);
+    assert_eq!(bench.update().stats.crawl_pending, 990);
     // Twenty were selected; only two of those are shown in the end.
     let update = bench.pull(0, 1).expect("something new");
     assert_eq!(update.lines, [CrawlItem::Skipped { seq: 979, count: 970 }]);
-    assert_eq!(update.stats.untold, 20);
+    assert_eq!(update.stats.crawl_pending, 20);
     bench.command(map(&[("hide", "noise")]));
     assert!(crawl_lines(&mut bench).is_empty());
     bench.message("voice", "again");

@@ -64,14 +64,14 @@ proptest! {
             let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
             if begins_anew {
                 (begin, shown, last) = (update.stats.received, 0, 0);
-                prop_assert!(update.lines.is_empty() && update.stats.untold == 0);
+                prop_assert!(update.lines.is_empty() && update.stats.crawl_pending == 0);
             }
             for line in &update.lines {
                 shown += if let CrawlItem::Skipped { count, .. } = line { *count } else { 1 };
                 prop_assert!(seq_of(line) > last, "{:?}", update.lines);
                 last = seq_of(line);
             }
-            prop_assert_eq!(shown + update.stats.untold, update.stats.received - begin);
+            prop_assert_eq!(shown + update.stats.crawl_pending, update.stats.received - begin);
         }
     }
 }
@@ -614,7 +614,7 @@ impl World {
 
 fn add_up(stats: &Stats) {
     assert_eq!(stats.received, stats.kept + stats.evicted + stats.cleared, "{stats:?}");
-    assert!(stats.untold <= stats.received + 1, "{stats:?}");
+    assert!(stats.crawl_pending <= stats.received + 1, "{stats:?}");
 }
 
 fn seq_of(item: &CrawlItem) -> u64 {

@@ -63,7 +63,7 @@ fn script_is_summarised() {
     check("", "", "");
     check("empty.txt", "\n\n", "No usable lines in empty.txt.");
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
-    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 skipped. line 2, column ");
+    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 skipped. Error in line 2, column ");
     // The name determines the format.
     check(
         "rows.csv",

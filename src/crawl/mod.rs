@@ -8,7 +8,7 @@
 //! | [`feed`] | which messages are shown and which are skipped; next to the log |
 //! | [`truncate`] | how much of a long message is shown |
 //! | [`controller`] | what the crawl does next: all of it, as one state machine |
-//! | [`action`] | what the view is told to do |
+//! | [`action`] | what the view has to do |
 //! | [`opening`] | what is shown before the first message |
 //! | [`layout`] | where a line is placed and when it is removed; going back and forward |
 //! | [`pacing`] | how fast the plane moves, how close lines are |

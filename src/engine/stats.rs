@@ -12,7 +12,7 @@ pub(super) fn of(log: &MessageLog, matching: u64, feed: &CrawlFeed, reconnects: 
         evicted: log.evicted(),
         cleared: log.cleared(),
         matching,
-        untold: feed.pending(),
+        crawl_pending: feed.pending(),
         reconnects,
         kept_bytes: log.kept_bytes(),
     }

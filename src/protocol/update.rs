@@ -92,7 +92,7 @@ pub struct Stats {
     /// Kept messages that match the filter.
     pub matching: u64,
     /// Messages that the crawl has yet to take, without its own queue.
-    pub untold: u64,
+    pub crawl_pending: u64,
     /// Connections made again after one was lost.
     pub reconnects: u64,
     /// Payload and topic bytes in the log now.

@@ -147,7 +147,7 @@ impl Sheet {
             Entry::Line(..) => None,
         });
         if let Some(fault) = first {
-            let which = if self.faults > 1 { " First: " } else { " " };
+            let which = if self.faults > 1 { " First: " } else { " Error in " };
             words.push_str(which);
             words.push_str(&fault.to_string());
         }

@@ -175,17 +175,17 @@ pub struct RulePreview {
 }
 
 /// Applies these rules to a message.
-pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RulePreview {
-    let place = mapping.rules.iter().position(|rule| rule.topics.matches(topic));
-    let wording = place.and_then(|place| mapping.rules[place].wording.as_ref());
+pub fn outcome(rules: &LineRules, Sample { topic, payload }: &Sample) -> RulePreview {
+    let index = rules.rules.iter().position(|rule| rule.topics.matches(topic));
+    let wording = index.and_then(|index| rules.rules[index].wording.as_ref());
     let shown = match crate::protocol::rows::preview(payload) {
         Preview::Text(text) | Preview::Hex(text) => text,
     };
     RulePreview {
         topic: topic.clone(),
         payload: shown,
-        line: mapping.line(topic, payload),
-        rule: place.map(|place| place + 1),
+        line: rules.line(topic, payload),
+        rule: index.map(|index| index + 1),
         lacks: wording.and_then(|wording| wording.missing_placeholder(topic, payload)),
         found: Line::from_payload(topic, payload),
     }

@@ -365,7 +365,7 @@ impl PageController {
         if begins {
             self.crawl.begin();
         }
-        self.crawl.push(update.lines, update.stats.untold);
+        self.crawl.push(update.lines, update.stats.crawl_pending);
         churn
     }
 
@@ -376,7 +376,7 @@ impl PageController {
     }
 
     fn count_behind(&self) {
-        let behind = self.signals.stats.with_untracked(|stats| stats.untold) + self.crawl.waiting();
+        let behind = self.signals.stats.with_untracked(|stats| stats.crawl_pending) + self.crawl.waiting();
         if self.signals.behind.get_untracked() != behind {
             self.signals.behind.set(behind);
         }

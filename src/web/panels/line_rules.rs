@@ -396,14 +396,14 @@ fn preview(outcome: &RulePreview, typed: usize) -> impl IntoView + use<> {
             Some(placeholder) => format!("{rule}; the message has no {{{placeholder}}}, so that part is automatic."),
         }
     });
-    let told = match line {
+    let shown = match line {
         Some(line) => spoken(line).into_any(),
         None => view! { <i>"Hidden from the crawl"</i> }.into_any(),
     };
     view! {
         <li>
             <p class="sample"><bdi>{topic}</bdi>" "<bdi class="payload">{payload}</bdi></p>
-            <p class="told">{told}</p>
+            <p class="shown-line">{shown}</p>
             <p class="why">
                 {by.unwrap_or_else(|| "Automatic.".to_owned())}
                 {alone.map(|found| view! { " Without a rule: " {found} })}

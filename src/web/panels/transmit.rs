@@ -269,9 +269,9 @@ impl Transmit {
 
     /// Index of the line that was sent last, or of the one to begin with.
     fn at(self) -> usize {
-        let told =
+        let line =
             self.with(TransmissionSlot::Script, |view| view.filter(|view| is_active(view)).map(|view| view.line));
-        told.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
+        line.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
     }
 
     fn status(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {

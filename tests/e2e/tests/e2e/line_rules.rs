@@ -48,7 +48,7 @@ async fn open_panel(page: &Page) -> Result<()> {
 async fn wait_for_preview(page: &Page, message: &str, line: &str) -> Result<()> {
     let shown = format!(
         "[...document.querySelectorAll('.previews li')].some((entry) =>
-            entry.querySelector('.sample').textContent === {} && entry.querySelector('.told').textContent === {})",
+            entry.querySelector('.sample').textContent === {} && entry.querySelector('.shown-line').textContent === {})",
         json!(message),
         json!(line)
     );

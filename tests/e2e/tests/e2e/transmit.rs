@@ -414,7 +414,7 @@ async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
         page.wait_for_words("No speaker column found.").await?;
         page.screenshot("transmit-columns").await?;
         page.choose("Speaker column", "foo").await?;
-        page.wait_for_words("story.csv: 2 of 3 rows read, 1 skipped. line 4, column ").await?;
+        page.wait_for_words("story.csv: 2 of 3 rows read, 1 skipped. Error in line 4, column ").await?;
         check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
