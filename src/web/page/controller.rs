@@ -359,7 +359,7 @@ impl PageController {
         }
         let state = signals.connection.with_untracked(|connection| connection.state);
         self.update_console_status(|status| {
-            *status = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error, ..*status }
+            *status = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error }
         });
         let churn = self.console.show(update.rows);
         if begins {

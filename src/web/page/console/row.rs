@@ -8,8 +8,6 @@ use crate::mqtt::packet::QoS;
 use crate::protocol::rows::{Highlights, Preview, Row};
 use crate::ui::console::time_column::TimeFormatter;
 
-/// The number of subscriptions with a colour of their own; see `--subscription-0`.
-
 /// The `id` of the chosen row, while it is on screen.
 pub(super) const SELECTED_ID: &str = "selected-row";
 
