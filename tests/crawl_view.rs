@@ -161,7 +161,7 @@ async fn one_animation_moves_up_and_pauses() {
     let label = || pane.all(".pause").pop().and_then(|button| button.text_content());
     until("the button to say what it does now", || label().as_deref() == Some("Resume")).await;
     assert_eq!(pane.attribute(".pause", "aria-pressed"), None, "it isn't one that is on or off");
-    assert_eq!(pane.attribute(".crawl", "data-held").as_deref(), Some("true"));
+    assert_eq!(pane.attribute(".crawl", "data-paused").as_deref(), Some("true"));
     frame().await;
     let held_px = top_px();
     for _ in 0..10 {
