@@ -12,7 +12,6 @@ use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::script::{
     ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary, Unreadable,
 };
-use mqtt_crawl::transmit::script_view::skipped;
 
 use crate::options::FileError;
 use crate::progress::printable;
@@ -145,7 +144,7 @@ impl SkippedRow {
 impl fmt::Display for SkippedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row { file, error } => write!(f, "{file}, {}", skipped(error)),
+            Self::Row { file, error } => write!(f, "{file}, {error}"),
             Self::Rest { file, reason } => write!(f, "Can't read {file} to its end: {reason}."),
         }
     }

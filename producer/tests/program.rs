@@ -238,7 +238,7 @@ fn standard_input_is_published_as_it_arrives() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 of 5 lines acknowledged\n");
     let reports = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(reports.contains("standard input, line 4, column 1: The row isn't UTF-8, and"), "{reports}");
+    assert!(reports.contains("standard input, line 4, column 1: The row is neither UTF-8 nor"), "{reports}");
     assert!(reports.contains("standard input: 5 of 6 rows read, 1 skipped."), "{reports}");
 }
 
@@ -393,7 +393,7 @@ fn invalid_use_is_reported_before_anything_is_sent() {
     check(&[script, "--broker", "htps://127.0.0.1/?token=hunter2"], "htps");
     check(&[missing], "Can't read");
     check(&[empty], "No usable lines");
-    check(&[script, "--broker", "127.0.0.1:1883"], "how to connect");
+    check(&[script, "--broker", "127.0.0.1:1883"], "has no scheme");
     check(&[script, "--broker", "mqtt://127.0.0.1:0"], "port");
     check(&[script, "--topic", "a/#"], "can't contain + or #");
     check(&[script, "--topic", ""], "topic is empty");
