@@ -49,19 +49,20 @@ const FREEZE: &str = "
         Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
     });
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
-    let top = 0;
-    [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
+    copy.classList.add('copy');
+    plane.after(copy);
     // The opening's words go at a time of their own.
     [...copy.children].forEach((block) => { block.hidden = !block.matches('.line'); });
-    const order = [...plane.children].toSorted((a, b) => a.__top - b.__top);
-    for (const block of order.filter((block) => block.matches('.line'))) {
-        copy.children[[...plane.children].indexOf(block)].style.top = `${top * em}px`;
+    // The app hides the rows that are far below the stage; how many those are depends on the moment.
+    copy.querySelectorAll('.row').forEach((row) => { row.hidden = false; });
+    let top = 0;
+    const blocks = [...copy.querySelectorAll('.line')];
+    for (const block of blocks.toSorted((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))) {
+        block.style.top = `${top * em}px`;
         top += block.offsetHeight / em + 0.55;
     }
     copy.style.transform = `translateY(${0.3 - top}em)`;
-    copy.classList.add('copy');
-    plane.style.display = 'none';
-    plane.after(copy);";
+    plane.style.display = 'none';";
 const THAW: &str = "
     crawl().querySelector('.plane.copy').remove();
     crawl().querySelector('.plane').style.display = '';";
