@@ -7,6 +7,7 @@
 //! | `demo` | builds and starts everything on this machine, prints the link |
 //! | `test` | runs every check; its last line counts them |
 //! | `bench` | measures the speed; `bench soak`: checks for an hour that the crawl stays on screen |
+//! | `picture` | records the README's moving picture |
 //! | `weigh` | prints the size of each part of a first visit |
 
 mod bench;
@@ -14,6 +15,7 @@ mod demo;
 mod dist;
 mod minify;
 mod offline;
+mod picture;
 mod repo;
 mod run;
 mod setup;
@@ -61,6 +63,8 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         minutes: u32,
     },
+    /// Record the README's moving picture, assets/mqtt-crawl.webp, on a machine that does nothing else
+    Picture,
     /// Build the site and print the size of each part of a first visit
     Weigh,
     /// Build the static site into dist/, and a station with the site inside
@@ -90,6 +94,7 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("dist: {} contains the site and needs no other file", dist::embed(&repo)?.display());
         }
         Command::Demo => demo::run_demo(&repo)?,
+        Command::Picture => picture::record(&repo)?,
         Command::Weigh => size_report::print(&repo)?,
         Command::Bench { only, minutes } => bench::measure(&repo, &only, minutes)?,
         Command::Test { mut suites, engine } => {

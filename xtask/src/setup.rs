@@ -142,6 +142,10 @@ const ENGINE_PACKAGES: [DebianPackage; 3] = [
     DebianPackage { package: "xvfb", detection: Detection::Program("Xvfb") },
 ];
 
+/// For `cargo xtask picture` only.
+const PICTURE_PACKAGES: [DebianPackage; 1] =
+    [DebianPackage { package: "webp", detection: Detection::Program("img2webp") }];
+
 const DEBIAN_PACKAGES: [DebianPackage; 11] = [
     DebianPackage { package: "chromium", detection: Detection::Program("chromium") },
     DebianPackage { package: "chromium-driver", detection: Detection::Program("chromedriver") },
@@ -406,6 +410,14 @@ fn is_version(program: &Path, version: &str) -> bool {
 
 fn states_version(answer: &str, version: &str) -> bool {
     answer.split_whitespace().any(|word| word == version)
+}
+
+/// Installs what encodes the README's picture.
+///
+/// # Errors
+/// Fails when it can't be installed.
+pub fn install_picture_packages() -> Result<()> {
+    install_debian_packages(&PICTURE_PACKAGES).map(drop)
 }
 
 fn install_debian_packages(packages: &[DebianPackage]) -> Result<u32> {

@@ -172,7 +172,10 @@ pub fn free_port() -> Result<u16> {
 }
 
 /// Finds a program on PATH or in Debian's folder of daemons.
-pub(crate) fn find_program(name: &str, package: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// Fails when it is missing; the error names the Debian package.
+pub fn find_program(name: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])
