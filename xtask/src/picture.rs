@@ -1,7 +1,5 @@
 //! `cargo xtask picture`: records the README's moving picture.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use crate::repo::{Repo, cargo};
