@@ -11,6 +11,7 @@ use mqtt_crawl::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use mqtt_crawl::protocol::topics::{TopicRow, TopicsView};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::{LEVELS_MAX, SERIES_MAX, Topics, query};
+use mqtt_crawl::ui::sparkline;
 
 struct Bench {
     log: MessageLog,
@@ -260,6 +261,27 @@ fn a_series_is_of_the_newest_messages_that_are_kept() {
     assert_eq!(series(&bench, "large", ""), "", "large payloads aren't searched");
     bench.log.clear();
     assert_eq!(series(&bench, "plain", ""), "");
+}
+
+#[test]
+fn payload_that_only_begins_with_digits_has_no_plot() {
+    for (payload, plotted) in [
+        ("21,5", None),
+        ("10:45", None),
+        ("01/16/2026, 19:33:33", None),
+        ("1,041.5", None),
+        ("1.041,5", None),
+        ("21.5 °C, 40 %", None),
+        ("21.5\n40", None),
+        ("21.5}", None),
+        (r#"21.5 {"t":5}"#, None),
+        ("21.5 °C\r\n", Some(21.5)),
+    ] {
+        let mut bench = Bench::new();
+        bench.message("t", payload);
+        let plot = sparkline::numbers(&bench.row(&[], "t").series);
+        assert_eq!(plot, Vec::from_iter(plotted), "{payload}");
+    }
 }
 
 #[test]

@@ -68,14 +68,16 @@ impl<'a> Reader<'a, '_> {
                 let is_plotted = is_plotted(text);
                 (!is_plotted || (self.see)(&self.path, text)).then_some(())
             }
-            _ => self.word(),
+            _ => self.word(depth),
         }
     }
 
     /// Reads a number, or a word such as `true`.
-    fn word(&mut self) -> Option<()> {
+    fn word(&mut self, depth: usize) -> Option<()> {
         let rest = self.text.get(self.at..)?;
-        let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
+        // Only inside brackets does a comma end it: 21,5 alone isn't 21.
+        let ends = |byte: &u8| depth > 0 && matches!(byte, b',' | b'}' | b']' | b'"');
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
         let word = rest.get(..end)?.trim_ascii_end();
         self.at += end;
         if word.is_empty() {
@@ -143,10 +145,11 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-/// Whether this begins like a number, or is a switch.
+/// Whether this begins like a number, in one line, or is a switch.
 fn is_plotted(word: &[u8]) -> bool {
     let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'));
-    let is_number = digit.is_some_and(u8::is_ascii_digit) && word.len() <= NUMBER_BYTES_MAX;
+    let is_short = word.len() <= NUMBER_BYTES_MAX && !word.contains(&b'\n') && !word.contains(&b'\r');
+    let is_number = digit.is_some_and(u8::is_ascii_digit) && is_short;
     is_number || SWITCHES.iter().any(|switch| switch.as_bytes().eq_ignore_ascii_case(word))
 }
 
@@ -174,6 +177,9 @@ mod tests {
         check(" -3e5\r\n", &[("", "-3e5")]);
         check("21.5 °C", &[("", "21.5 °C")]);
         check("9007199254740993", &[("", "9007199254740993")]);
+        // The whole payload, so that nobody takes its beginning for the number.
+        check("21,5", &[("", "21,5")]);
+        check("21.5\n40", &[]);
         check(
             r#"{"t":127.0,"on":true,"h":{"now":-5,"unit":"%"}}"#,
             &[("t", "127.0"), ("on", "true"), ("h\nnow", "-5")],

@@ -7,21 +7,41 @@ use crate::topics::json_numbers;
 /// Parses the numbers of a series as the worker sends them: one a line, and what isn't a number is
 /// skipped. A unit after a number is ignored. A text that only begins with digits, such as a date,
 /// a time, a decimal comma, a hexadecimal or a telephone number, isn't a number: no plot is better
-/// than a wrong one. On and true are 1, off and false 0.
+/// than a wrong one. On and true are 1, off and false 0. Numbers with another unit than the newest
+/// one are skipped, too.
 pub fn numbers(series: &str) -> Vec<f64> {
-    series.lines().filter_map(number).map(|(number, _)| number).collect()
+    plotted(series).into_iter().map(|(number, _)| number).collect()
 }
 
-/// Returns the number that a text is, and how it is written.
-fn number(text: &str) -> Option<(f64, &str)> {
+/// Returns the numbers of a series with the newest one's unit, and how each is written.
+fn plotted(series: &str) -> Vec<(f64, &str)> {
+    let mut found: Vec<_> = series.lines().filter_map(with_unit).collect();
+    let newest = found.last().map(|(_, _, unit)| *unit).unwrap_or_default();
+    found.retain(|(_, _, unit)| *unit == newest);
+    found.into_iter().map(|(number, digits, _)| (number, digits)).collect()
+}
+
+/// Returns the number that a text is, how it is written, and its unit.
+fn with_unit(text: &str) -> Option<(f64, &str, &str)> {
     let text = text.trim();
     if let Some(switch) = json_numbers::SWITCHES.iter().position(|switch| switch.eq_ignore_ascii_case(text)) {
-        return Some((if switch % 2 == 0 { 1.0 } else { 0.0 }, text));
+        return Some((if switch % 2 == 0 { 1.0 } else { 0.0 }, text, ""));
     }
     let end = text.find(|sign: char| !matches!(sign, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(text.len());
     let digits = text[..end].trim_end_matches(['e', 'E']);
-    let number = digits.parse().ok().filter(|number: &f64| number.is_finite());
-    number.filter(|_| is_unit(&text[digits.len()..])).map(|number| (number, digits))
+    let unit = &text[digits.len()..];
+    let number = digits.parse().ok().filter(|number: &f64| number.is_finite())?;
+    (is_unit(unit) && !is_identifier(digits, unit)).then_some((number, digits, unit.trim()))
+}
+
+/// Whether digits are those of a telephone number, a card or a hexadecimal identifier.
+fn is_identifier(digits: &str, unit: &str) -> bool {
+    let is_long = digits.len() >= IDENTIFIER_DIGITS_MIN && !digits.contains(['.', 'e', 'E']);
+    let is_hex = unit.len() > 1 || digits.contains(['e', 'E']) && !unit.is_empty();
+    // 5dB isn't hexadecimal: that is in one case.
+    let is_one_case = |is_other: fn(&u8) -> bool| unit.bytes().all(|byte| byte.is_ascii_hexdigit() && !is_other(&byte));
+    (is_long && digits.starts_with(['0', '+']))
+        || (is_hex && (is_one_case(u8::is_ascii_uppercase) || is_one_case(u8::is_ascii_lowercase)))
 }
 
 /// Compares two numbers; long integers by their digits, because they don't fit into an `f64`.
@@ -32,8 +52,17 @@ fn order(a: &(f64, &str), b: &(f64, &str)) -> Ordering {
     }
 }
 
+/// With a zero or a plus before so many digits they are an identifier.
+const IDENTIFIER_DIGITS_MIN: usize = 7;
+
+/// A longer text after a number isn't a unit, …
+const UNIT_CHARS_MAX: usize = 20;
+
+/// … and neither are these: they follow times of day and ordinal numbers.
+const NO_UNITS: [&str; 10] = ["am", "pm", "a.m.", "p.m.", "uhr", "o'clock", "st", "nd", "rd", "th"];
+
 /// Whether this may follow a number: nothing, `°C`, ` m/s2`, `%`. Digits in it require a space
-/// before it, otherwise they would belong to an identifier.
+/// before it, otherwise they would belong to an identifier, and none before themselves.
 fn is_unit(text: &str) -> bool {
     let unit = text.trim_start();
     let is_apart = unit.len() < text.len();
@@ -41,7 +70,12 @@ fn is_unit(text: &str) -> bool {
         first.is_alphabetic() || matches!(first, '%' | '‰' | '°' | 'º' | '$' | '€' | '£' | '"' | '\'' | '′' | '″')
     };
     let has_digits = unit.contains(|sign: char| sign.is_ascii_digit());
-    unit.trim_end().is_empty() || (unit.starts_with(begins_well) && (is_apart || !has_digits))
+    let mut words = unit.split_whitespace();
+    let has_number = words.any(|word| word.starts_with(|sign: char| sign.is_ascii_digit()));
+    let is_word = NO_UNITS.iter().any(|known| unit.eq_ignore_ascii_case(known)) || unit.contains([',', ';', ':', '=']);
+    let is_short = unit.chars().count() <= UNIT_CHARS_MAX;
+    unit.trim_end().is_empty()
+        || (unit.starts_with(begins_well) && (is_apart || !has_digits) && is_short && !has_number && !is_word)
 }
 
 /// Returns the points of a line through the numbers, oldest at the left, in a box of this size;
@@ -63,7 +97,7 @@ pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
 
 /// Describes the series in a sentence, with its numbers as they are written.
 pub fn words(series: &str) -> Option<String> {
-    let numbers: Vec<_> = series.lines().filter_map(number).collect();
+    let numbers = plotted(series);
     let (_, low) = numbers.iter().min_by(|a, b| order(a, b))?;
     let (_, high) = numbers.iter().max_by(|a, b| order(a, b))?;
     let (_, last) = numbers.last()?;
@@ -82,7 +116,7 @@ pub fn fields(payload: &str, most: usize) -> Vec<String> {
     json_numbers::each(payload.as_bytes(), &mut |field, text| {
         let [field, text] = [field, text].map(|bytes| str::from_utf8(bytes).unwrap_or_default());
         let is_known = fields.iter().chain(&switches).any(|known| known == field);
-        if !field.is_empty() && !is_known && number(text).is_some() {
+        if !field.is_empty() && !is_known && with_unit(text).is_some() {
             let is_switch = json_numbers::SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(text));
             let list = if is_switch { &mut switches } else { &mut fields };
             list.push(field.to_owned());
@@ -160,9 +194,31 @@ mod tests {
             ("FALSE", Some(0.0)),
             ("only", None),
             ("3\u{0}2\u{0}", None),
+            ("55dB", Some(55.0)),
+            ("5dBA", Some(5.0)),
+            ("12 ab", Some(12.0)),
+            ("12ab", None),
+            ("123456789abc", None),
+            ("5e8f", None),
+            ("+491701234567", None),
+            ("01701234567", None),
+            ("00420017", None),
+            ("0021.50", Some(21.5)),
+            ("+21", Some(21.0)),
+            ("2 pm", None),
+            ("10.45 Uhr", None),
+            ("16 Jan 2026", None),
+            ("16. January 2026", None),
+            ("1st", None),
+            ("5 of 7", None),
+            ("1 min 30 s", None),
+            ("3 more lines follow, they say", None),
+            ("5 °C, 40 %", None),
+            ("5 parts per million", Some(5.0)),
         ] {
-            assert_eq!(number(text).map(|(number, _)| number), found, "{text}");
+            assert_eq!(with_unit(text).map(|(number, ..)| number), found, "{text}");
         }
+        assert_eq!(numbers("900 MB\n1.1 GB\n1.2 GB"), [1.1, 1.2]);
         assert_eq!(numbers("1\nx\n2\n"), [1.0, 2.0]);
     }
 
