@@ -12,26 +12,49 @@ use crate::credentials::jwt::Jwt;
 use crate::time::Instant;
 use crate::{rfc3339, urlencoded};
 
-/// Complete names of credentials; compared without case and punctuation.
-const NAMES: [&str; 8] = ["pw", "key", "sig", "sas", "otp", "psk", "cred", "creds"];
+/// Complete names of credentials; compared without case, punctuation and a number at the end.
+///
+/// `code` is the key of an Azure function.
+const NAMES: [&str; 20] = [
+    "pw",
+    "psw",
+    "pin",
+    "sig",
+    "sign",
+    "sas",
+    "hmac",
+    "otp",
+    "totp",
+    "psk",
+    "cred",
+    "creds",
+    "code",
+    "basic",
+    "ticket",
+    "session",
+    "sess",
+    "sid",
+    "assertion",
+    "senha",
+];
 
 /// Suffixes of credential names.
-const NAME_ENDS: [&str; 3] = ["auth", "pass", "pwd"];
+const NAME_ENDS: [&str; 6] = ["auth", "pass", "pwd", "key", "sessid", "sas"];
+
+/// Names with such a suffix that hold no credential.
+const OTHER_KEYS: [&str; 6] = ["publickey", "partitionkey", "rowkey", "sortkey", "routingkey", "orderingkey"];
 
 /// Substrings of credential names.
-const NAME_PARTS: [&str; 21] = [
-    "authkey",
-    "subscriptionkey",
-    "aiokey",
-    "privatekey",
-    "sharedkey",
-    "accountkey",
-    "passkey",
+const NAME_PARTS: [&str; 20] = [
     "sessionid",
     "password",
+    "passwort",
+    "kennwort",
     "passwd",
     "passphrase",
     "passcode",
+    "motdepasse",
+    "contrase",
     "secret",
     "token",
     "signature",
@@ -39,6 +62,8 @@ const NAME_PARTS: [&str; 21] = [
     "apikey",
     "accesskey",
     "authorization",
+    "authentication",
+    "authz",
     "bearer",
     "jwt",
 ];
@@ -46,8 +71,9 @@ const NAME_PARTS: [&str; 21] = [
 /// Whether a parameter of this name holds a credential, such as `token`, `X-Amz-Signature` or `api_key`.
 pub fn is_credential_name(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    NAMES.contains(&name.as_str())
-        || NAME_ENDS.iter().any(|end| name.ends_with(end))
+    let name = name.trim_end_matches(|char: char| char.is_ascii_digit());
+    NAMES.contains(&name)
+        || NAME_ENDS.iter().any(|end| name.ends_with(end)) && !OTHER_KEYS.iter().any(|other| name.ends_with(other))
         || NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
@@ -64,14 +90,14 @@ pub fn redact_url(url: &str) -> String {
     redact_path(path) + &redact_query(query)
 }
 
-/// Returns the user name with empty values for parameters after a `?` that contain credentials; empty if the whole name
-/// is a signed token (JWT).
+/// Returns the user name with empty values for parameters that contain credentials; empty if the whole name is a signed
+/// token (JWT).
 pub fn redact_user_name(user_name: &str) -> String {
     let (name, query) = split_query(user_name);
     // Azure's signature is meant for the password, but is typed into either field.
     match holds_token(name) || name.trim_start().starts_with("SharedAccessSignature ") {
         true => String::new(),
-        false => name.to_owned() + &redact_query(query),
+        false => redact_query(name) + &redact_query(query),
     }
 }
 
@@ -107,9 +133,14 @@ pub fn url_expires_at(url: &str) -> Option<Instant> {
         Some(signed_at + std::time::Duration::from_secs(seconds.into()))
     });
     // `se` of a shared access signature: seconds, or a date.
-    let named = ["se", "exp", "expires", "expires_at"].into_iter().filter_map(|name| {
+    let names = ["se", "exp", "expires", "expires_at", "expires_on", "expiry", "expiration"];
+    let named = names.into_iter().filter_map(|name| {
         let value = value_of(name)?;
-        unix_time(value).or_else(|| rfc3339::parse_time(value))
+        // A shared access signature may have only a date, or no seconds.
+        let parse = |rest: &str| rfc3339::parse_time(&format!("{}{rest}", value.trim_end_matches('Z')));
+        unix_time(value)
+            .or_else(|| ["Z", ":00Z", "T00:00:00Z"].into_iter().find_map(parse))
+            .or_else(|| rfc3339::parse_time(value))
     });
     let tokens = parameters.iter().filter_map(|(_, value)| Jwt::recognise(value)?.expires_at);
     presigned.chain(named).chain(tokens).min()
@@ -120,15 +151,10 @@ fn split_query(text: &str) -> (&str, &str) {
     text.split_at(text.find(['?', '#']).unwrap_or(text.len()))
 }
 
-/// Returns a path without those levels that are signed tokens.
+/// Returns a path without those levels that are signed tokens, and without credentials in its parameters: a level may
+/// be `name=value`, or have `;name=value` at its end.
 fn redact_path(path: &str) -> String {
-    let redact_level = |level: &str| {
-        // `;name=value` is a parameter of its level.
-        let (name, parameters) = level.split_at(level.find(';').unwrap_or(level.len()));
-        let name = if holds_token(name) { "" } else { name };
-        name.to_owned() + &redact_query(parameters)
-    };
-    path.split('/').map(redact_level).collect::<Vec<_>>().join("/")
+    path.split('/').map(redact_query).collect::<Vec<_>>().join("/")
 }
 
 /// Returns the query, with its `?`, without the values that are credentials.
@@ -138,10 +164,13 @@ fn redact_query(query: &str) -> String {
         let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
         let text = decoded(value);
         let is_switch = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
-        let is_credential = is_credential_name(&decoded(name)) && !is_switch
+        let is_credential = is_credential_name(&decoded(&decoded(name))) && !is_switch
             || holds_token(&text)
-            // The value may be an address itself.
-            || text.contains("://") && redact_url(&text) != text;
+            || is_header(&text)
+            // The value may be an address or a query itself, or JSON.
+            || text.contains("://") && redact_url(&text) != text
+            || text != value && redact_query(&text) != text
+            || text.starts_with('{') && text.split('"').any(is_credential_name);
         match is_credential {
             true => format!("{}{separator}", &parameter[..parameter.len() - value.len()]),
             false => part.to_owned(),
@@ -153,6 +182,11 @@ fn redact_query(query: &str) -> String {
 /// Whether a word of a text is a signed token, alone or after another word such as `Bearer`.
 fn holds_token(text: &str) -> bool {
     text.split_whitespace().any(|word| Jwt::recognise(word).is_some())
+}
+
+/// Whether a text is the value of an `Authorization` header.
+fn is_header(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(scheme, _)| ["Bearer", "Basic"].iter().any(|is| scheme.eq_ignore_ascii_case(is)))
 }
 
 /// The characters between parameters, and before the first one.
@@ -185,10 +219,10 @@ fn compact_time(text: &str) -> Option<Instant> {
     ))
 }
 
-/// Seconds since the epoch; shorter numbers mean something else.
+/// Seconds since the epoch, or milliseconds if there are so many; shorter numbers mean something else.
 fn unix_time(text: &str) -> Option<Instant> {
-    let seconds: u64 = text.parse().ok().filter(|&seconds| seconds > 1_000_000_000)?;
-    Some(Instant::from_millis(seconds.saturating_mul(1_000)))
+    let number: u64 = text.parse().ok().filter(|&number| number > 1_000_000_000)?;
+    Some(Instant::from_millis(if number > 100_000_000_000 { number } else { number * 1_000 }))
 }
 
 #[cfg(test)]
@@ -227,6 +261,12 @@ mod tests {
             ("wss://host/mqtt?token=secret", "wss://host/mqtt?token="),
             ("wss://host/mqtt?a=1&access_token=secret&b=2", "wss://host/mqtt?a=1&access_token=&b=2"),
             ("wss://host/mqtt?a=1;%74oken=secret#jwt=secret", "wss://host/mqtt?a=1;%74oken=#jwt="),
+            ("wss://host/mqtt?%2574oken=secret", "wss://host/mqtt?%2574oken="),
+            ("wss://host/mqtt?token%3Dsecret&a=1", "wss://host/mqtt?&a=1"),
+            ("wss://host/mqtt?back=%2Fx%3Ftoken%3Dsecret&a=b%3Dc", "wss://host/mqtt?back=&a=b%3Dc"),
+            ("wss://host/mqtt?data=%7B%22token%22%3A%22secret%22%7D", "wss://host/mqtt?data="),
+            ("wss://host/mqtt?header=Bearer%20secret", "wss://host/mqtt?header="),
+            ("wss://host/token=secret/mqtt", "wss://host/token=/mqtt"),
             ("wss://host/mqtt?token=&secret=", "wss://host/mqtt?token=&secret="),
             (
                 "wss://x.iot.aws.example/mqtt?X-Amz-Date=20261130T101112Z&X-Amz-Credential=secret&X-Amz-Signature=secret",
@@ -256,6 +296,8 @@ mod tests {
             (TOKEN, ""),
             (&format!("Bearer {TOKEN}"), ""),
             ("SharedAccessSignature sr=h&sig=secret&se=1", ""),
+            ("user=ana&password=secret", "user=ana&password="),
+            ("ana;Token=secret", "ana;Token="),
         ] {
             assert_eq!(redact_user_name(user_name), redacted, "{user_name}");
         }
@@ -281,10 +323,25 @@ mod tests {
             "db_password",
             "basicAuth",
             "pass",
+            "key1",
+            "app_key",
+            "AppKey",
+            "device-key",
+            "Passwort",
+            "contraseña",
+            "PHPSESSID",
+            "sid",
+            "hmac",
+            "sign",
+            "ticket",
+            "authentication",
+            "x-ms-sas",
         ] {
             assert!(is_credential_name(name), "{name}");
         }
-        for name in ["", "room", "user", "client_id", "se", "sr", "partition_key", "keyboard", "author", "design"] {
+        for name in
+            ["", "room", "user", "client_id", "se", "sr", "partition_key", "publicKey", "keyboard", "author", "design"]
+        {
             assert!(!is_credential_name(name), "{name}");
         }
     }
@@ -299,6 +356,9 @@ mod tests {
             ("wss://host/mqtt?sig=a&se=1795258800", Some(1_795_258_800_000)),
             ("wss://host/mqtt?sig=a&se=2026-11-21T11%3A00%3A00Z", Some(1_795_258_800_000)),
             ("wss://host/mqtt?expires=20", None),
+            ("wss://host/mqtt?sig=a&se=2026-11-21T11:00Z", Some(1_795_258_800_000)),
+            ("wss://host/mqtt?sig=a&se=2026-11-21", Some(1_795_219_200_000)),
+            ("wss://host/mqtt?expiry=1795258800000", Some(1_795_258_800_000)),
             (&format!("wss://host/mqtt?t={TOKEN}&exp=1795258801"), Some(1_795_258_800_000)),
         ] {
             assert_eq!(url_expires_at(url), expires_ms.map(Instant::from_millis), "{url}");
