@@ -94,6 +94,15 @@ fn empty_fields_fall_back_to_filled_ones() {
         (r#"{"text":["It ",{"type":"bold","text":"was"}," late","!"]}"#, BY_TOPIC, "It was late!"),
         (r#"{"text":["The tide","is late."],"character":"A"}"#, "A", "The tide is late."),
         (r#"{"text":[1,2,3],"character":"A"}"#, "A", "1, 2, 3"),
+        (r#"{"text":{"content":"Late.","format":"plain"},"character":"A"}"#, "A", "Late."),
+        (r#"{"text":{"en":"Late.","de":"Spät."},"character":"A"}"#, "A", "en Late., de Spät."),
+        // The only item of a list.
+        (r#"[{"character":"A","text":"Late."}]"#, "A", "Late."),
+        (r#"{"ok":true,"result":[{"message":{"from":{"first_name":"Ida"},"text":"Late."}}]}"#, "Ida", "Late."),
+        // Encoded twice.
+        (r#""{\"text\":\"Late.\",\"character\":\"A\"}""#, "A", "Late."),
+        (r#"{"message":"{\"text\":\"Late.\"}","user":"ida"}"#, "ida", "Late."),
+        (r#"{"message":"{late}","user":"ida"}"#, "ida", "{late}"),
         // Nested numbers aren't text.
         (r#"{"battery":{"value":87},"on":true}"#, BY_TOPIC, "battery value 87, on true"),
     ] {
@@ -117,6 +126,7 @@ fn topic_is_the_speaker_if_the_message_names_none() {
         ("meter", r#"{"watts":386,"volts":230}"#, "meter", "watts 386, volts 230"),
         ("meter", "[1,2]", "meter", "1, 2"),
         ("meter", r#"{"value":386}"#, "meter", "386"),
+        ("StarWars", "林：潮水来晚了。", "林", "潮水来晚了。"),
         // A story's topic isn't a speaker.
         ("StarWars", "A broker sat in a cellar.", "", "A broker sat in a cellar."),
         ("StarWars", r#"{"text":"A broker sat in a cellar."}"#, "", "A broker sat in a cellar."),

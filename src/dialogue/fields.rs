@@ -3,18 +3,23 @@
 //! - Empty values count as missing: `null`, an empty text, object or list. Then the next most
 //!   likely field is used.
 //! - An object as a text field has its text in a field of its own; a list of texts is joined to
-//!   one; and if no field has such a name, an inner object may have it.
+//!   one; a text may be JSON again; and if no field has such a name, an inner object may have it,
+//!   also as the only item of a list.
 //! - An object as a speaker field has a name of its own, or is no speaker.
 
 use serde_json::value::RawValue;
 
-use super::{Found, each_field, readable, shown};
+use super::{Found, each_field, json_of, only_item, readable, shown};
 
 /// Returns how likely a field of this name is the speaker, and the text; less is more likely.
 pub(super) type Rank = fn(&str) -> (Option<usize>, Option<usize>);
 
 /// The maximum depth of nested objects.
 const DEPTH_MAX: usize = 4;
+
+/// Fields with the text of an object that is a text field itself, the most likely first, if it has
+/// none with a name of text fields.
+const INNER_WORDS: [&str; 6] = ["content", "plain", "plaintext", "raw", "string", "markdown"];
 
 /// Name fields of an object, the most likely first.
 const NAMES: [&str; 10] = [
@@ -66,7 +71,7 @@ impl<'a> NamedFields<'a> {
         each_field(json, &mut |name, value| match rank(name) {
             (Some(rank), _) => speakers.add(rank, value),
             (None, Some(rank)) => words.add(rank, value),
-            (None, None) if value.get().starts_with('{') => objects.push(value),
+            (None, None) if only_item(value).get().starts_with('{') => objects.push(only_item(value)),
             (None, None) => {}
         })?;
         let named = speakers.all().find_map(|value| Some((value, name_of(value)?)));
@@ -119,12 +124,37 @@ fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<Str
         b'{' if depth == DEPTH_MAX => return None,
         b'{' => {
             let inner = NamedFields::within(value, rank, depth + 1)?;
-            return Some((inner.words?, inner.speaker));
+            let words = match inner.words {
+                Some(words) if words.is_text => words,
+                words => inner_words(value).or(words)?,
+            };
+            return Some((words, inner.speaker));
         }
         b'[' => (joined(value, rank, depth)?, true),
         first => (shown(value), *first == b'"'),
     };
+    if depth < DEPTH_MAX
+        && let Some(json) = json_of(&text).filter(|_| is_text)
+        && let Some(found) = NamedFields::within(json, rank, depth + 1)
+        && let Some(words) = found.words
+    {
+        return Some((words, found.speaker));
+    }
     (!text.is_empty()).then_some((Words { text, is_text }, None))
+}
+
+/// Returns the text in an object that is a text field.
+fn inner_words(object: &RawValue) -> Option<Words> {
+    let mut words = Candidates::default();
+    each_field(object, &mut |name, value| {
+        if let Some(rank) = INNER_WORDS.iter().position(|known| known.eq_ignore_ascii_case(name))
+            && value.get().starts_with('"')
+        {
+            words.add(rank, value);
+        }
+    })?;
+    let text = words.all().map(shown).find(|text| !text.is_empty())?;
+    Some(Words { text, is_text: true })
 }
 
 /// Joins the texts of a list; `None` if it has none.

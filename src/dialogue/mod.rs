@@ -97,6 +97,7 @@ impl ParsedPayload {
     }
 
     fn from_json(json: &RawValue) -> Self {
+        let json = only_item(json);
         let readable = |aside| readable::json(json, aside);
         let as_written = || Self::reading(readable(None).unwrap_or_else(|| on_one_line(json.get())));
         let Some(named) = NamedFields::of(json, rank) else { return as_written() };
@@ -119,6 +120,10 @@ impl ParsedPayload {
     fn from_text(text: &str) -> Self {
         let string = text.starts_with('"').then(|| serde_json::from_str::<String>(text).ok()).flatten();
         let text = string.as_deref().map(str::trim).filter(|string| !string.is_empty()).unwrap_or(text);
+        // JSON that was encoded twice.
+        if let Some(json) = string.as_ref().and_then(|_| json_of(text)) {
+            return Self::from_json(json);
+        }
         let (speaker, words) = match split_name(text) {
             Some((name, words)) => (Some(name.to_owned()), words),
             None => (None, text),
@@ -156,6 +161,16 @@ fn text_of(payload: &[u8]) -> Option<&str> {
 /// Returns the text as JSON, if it is JSON with fields or items.
 fn json_of(text: &str) -> Option<&RawValue> {
     if text.starts_with(['{', '[']) { serde_json::from_str(text).ok() } else { None }
+}
+
+/// Returns the object in a list that has no other item; anything else unchanged.
+fn only_item(json: &RawValue) -> &RawValue {
+    let mut items = Vec::new();
+    let is_list = json.get().starts_with('[') && each_field(json, &mut |_, item| items.push(item)).is_some();
+    match items.as_slice() {
+        [item] if is_list && item.get().starts_with('{') => item,
+        _ => json,
+    }
 }
 
 /// Returns the field at this path: names, or list positions, separated by dots. `None` if it is
@@ -281,16 +296,18 @@ const NAME_CHARS_MAX: usize = 32;
 const NAME_WORDS_MAX: usize = 4;
 
 /// Splits `NAME: words`. The space after the colon distinguishes a name from `http://…`, `12:30`
-/// and `key:value`.
+/// and `key:value`. A wide colon contains its space.
 fn split_name(text: &str) -> Option<(&str, &str)> {
-    let (name, words) = text.split_once(':')?;
+    let colon = text.find([':', '：'])?;
+    let is_wide = text[colon..].starts_with('：');
+    let (name, words) = (&text[..colon], &text[colon + if is_wide { '：'.len_utf8() } else { 1 }..]);
     let name = name.trim_end_matches(' ');
     let fits = name.chars().count() <= NAME_CHARS_MAX
         && name.split(' ').count() <= NAME_WORDS_MAX
         && name.starts_with(char::is_alphanumeric)
         && name.contains(char::is_alphabetic)
         && name.chars().all(|char| char.is_alphanumeric() || " .-'’_".contains(char));
-    if !fits || !words.starts_with(char::is_whitespace) || words.trim().is_empty() {
+    if !fits || !(is_wide || words.starts_with(char::is_whitespace)) || words.trim().is_empty() {
         return None;
     }
     Some((name, words.trim()))
