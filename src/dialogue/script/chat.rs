@@ -139,7 +139,10 @@ impl Chat {
     pub(super) fn end(&mut self, out: &mut Out) {
         let Some((number, line)) = self.message.take() else { return };
         let is_marked = std::mem::take(&mut self.is_marked);
-        if ATTACHMENTS.iter().any(|what| line.text == *what || (what.len() > 8 && line.text.contains(what))) {
+        // In other languages, it is in the same brackets: <Medien ausgeschlossen>.
+        let is_marker = line.text.starts_with('<') && line.text.ends_with('>') && line.text.matches('<').count() == 1;
+        let is_known = |what: &&str| line.text == *what || (what.len() > 8 && line.text.contains(*what));
+        if is_marker || ATTACHMENTS.iter().any(is_known) {
             out.skip(Unspoken::Attachment);
         } else if is_marked {
             out.skip(Unspoken::System);

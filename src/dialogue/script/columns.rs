@@ -4,7 +4,7 @@
 
 /// Names of speaker columns, the most likely first: `SPEAKERS` of payloads, and those of known
 /// tables and transcripts.
-const SPEAKERS: [&str; 46] = [
+const SPEAKERS: [&str; 59] = [
     "character",
     "speaker",
     "rawcharactertext",
@@ -51,10 +51,23 @@ const SPEAKERS: [&str; 46] = [
     "personagem",
     "nombre",
     "nom",
+    "spokenby",
+    "saidby",
+    "narrator",
+    "talker",
+    "spk",
+    "charakter",
+    "rôle",
+    "персонаж",
+    "人物",
+    "角色",
+    "說話者",
+    "キャラ",
+    "キャラクター",
 ];
 
 /// Names of text columns, the most likely first.
-const WORDS: [&str; 56] = [
+const WORDS: [&str; 70] = [
     "text",
     "dialogue",
     "dialog",
@@ -111,7 +124,24 @@ const WORDS: [&str; 56] = [
     "texto",
     "frase",
     "battuta",
+    "statement",
+    "quotation",
+    "reply",
+    "response",
+    "narration",
+    "utt",
+    "spokenphrase",
+    "реплика",
+    "текст",
+    "台词",
+    "台詞",
+    "对白",
+    "對白",
+    "セリフ",
 ];
+
+/// Names of text columns that are the names of lists in JSON.
+const PLURALS: [&str; 7] = ["dialogues", "dialogs", "utterances", "sentences", "quotes", "messages", "texts"];
 
 /// Words that give a name another meaning: `Line Number`, `character_id`.
 const OTHERWISE: [&str; 22] = [
@@ -148,7 +178,7 @@ pub(super) fn plain(name: &str) -> String {
 pub(super) fn named<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize>) {
     let names: Vec<String> = names.iter().map(|name| plain(name.as_ref())).collect();
     let find = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
-    (find(&SPEAKERS), find(&WORDS))
+    (find(&SPEAKERS), find(&WORDS).or_else(|| find(&PLURALS)))
 }
 
 /// Returns the same, by parts of names where no complete name is known: `Speaker (full)`,
@@ -200,6 +230,10 @@ mod tests {
         check("FIGUR,TEXT", Some(0), Some(1));
         check("Speaker (full),Spoken line", Some(0), Some(1));
         check("Character ID,Line Number,who,quote", Some(2), Some(3));
+        check("Characters,Dialogues", Some(0), Some(1));
+        check("quotation,said by", Some(1), Some(0));
+        check("spk,utt", Some(0), Some(1));
+        check("персонаж,реплика", Some(0), Some(1));
         check("a,b", None, None);
         check("Character ID,Line Number", None, None);
     }

@@ -4,7 +4,8 @@
 //!   in every other byte at the beginning of the file.
 //! - Bytes that aren't UTF-8 are read one by one as Windows-1252, so a UTF-8 file with one bad row
 //!   loses nothing.
-//! - Bytes that aren't text in Windows-1252 either cost their row.
+//! - Bytes that aren't text in Windows-1252 either cost their row. After a word of another encoding,
+//!   so does every row that isn't UTF-8.
 //! - A file that isn't text at all is recognized by its beginning.
 
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// The beginnings of files that aren't text, and what to do with them.
-const SIGNATURES: [(&[u8], &str); 17] = [
+const SIGNATURES: [(&[u8], &str); 18] = [
     (b"PK\x03\x04", OFFICE),
     (b"PK\x05\x06", OFFICE),
     (b"\xd0\xcf\x11\xe0", OFFICE),
@@ -45,8 +46,10 @@ const SIGNATURES: [(&[u8], &str); 17] = [
     (b"RIFF", MEDIA),
     (b"OggS", MEDIA),
     (b"ID3", MEDIA),
-    (b"\xff\xfe\0\0", "It is UTF-32 text. Save it as UTF-8."),
+    (b"\xff\xfe\0\0", UTF_32),
+    (b"\0\0\xfe\xff", UTF_32),
 ];
+const UTF_32: &str = "It is UTF-32 text. Save it as UTF-8.";
 const OFFICE: &str = "It is an office document or an archive. Save it as CSV or plain text in UTF-8.";
 const PACKED: &str = "It is a compressed file. Unpack it first.";
 const MEDIA: &str = "It is an image, audio or video file. Use a text file, such as its subtitles.";
@@ -73,8 +76,11 @@ pub(super) struct Decoder {
     line: usize,
     /// … and the number of its characters read.
     column: usize,
-    /// The number of consecutive bytes that aren't UTF-8.
+    /// The number of consecutive bytes that aren't UTF-8; a letter that is drawn out counts once.
     run: usize,
+    last_byte: u8,
+    /// Whether the file isn't Windows-1252 either.
+    is_foreign: bool,
     /// Whether this line has such bytes.
     is_not_utf8: bool,
     /// The first line that has such bytes and is text.
@@ -92,6 +98,8 @@ impl Default for Decoder {
             line: 1,
             column: 0,
             run: 0,
+            last_byte: 0,
+            is_foreign: false,
             is_not_utf8: false,
             not_utf8_at: None,
             broken: VecDeque::new(),
@@ -192,9 +200,10 @@ impl Decoder {
             self.push_valid(chunk.valid(), text);
             for &byte in chunk.invalid() {
                 self.is_not_utf8 = true;
-                self.run += 1;
+                self.run += usize::from(byte != std::mem::replace(&mut self.last_byte, byte));
+                self.is_foreign |= self.run >= FOREIGN_RUN;
                 let char = windows_1252(byte);
-                if char.is_none() || self.run == FOREIGN_RUN {
+                if char.is_none() || self.is_foreign {
                     self.break_line();
                 }
                 text.push(char.unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -208,7 +217,7 @@ impl Decoder {
         if valid.is_empty() {
             return;
         }
-        self.run = 0;
+        (self.run, self.last_byte) = (0, 0);
         for line in valid.split_inclusive('\n') {
             if let Some(at) = line.find('\0') {
                 self.column += line[..at].chars().count();
@@ -339,6 +348,11 @@ mod tests {
         // Russian in Windows-1251.
         let (_, mut decoder) = decoded(b"ok\n\xcf\xf0\xe8\xe2\xe5\xf2 mir\n");
         assert_eq!(decoder.broken_in(1..9), Some((2, 6)));
+        // Then a short word isn't Windows-1252 either.
+        let (_, mut decoder) = decoded(b"\xcf\xf0\xe8\xe2\xe5\xf2\n\xc4\xe0\nok\n\xc4\xe4\xe4\xe4\xe4\xe4\xe4h\n");
+        assert_eq!(decoder.broken_in(2..4), Some((2, 1)));
+        let (read, mut decoder) = decoded(b"\xc4\xe4\xe4\xe4\xe4\xe4\xe4\xe4h!\n");
+        assert_eq!((read.as_str(), decoder.broken_in(1..9)), ("Ääääääääh!\n", None));
         let (_, mut decoder) =
             decoded("all of it is more than the beginning, which says that it is text: a\0b\n".as_bytes());
         assert_eq!(decoder.broken_in(1..9), Some((1, 68)));

@@ -71,7 +71,7 @@ impl Format {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
-            "srt" | "vtt" | "sbv" | "ass" | "ssa" => Some(Self::Subtitles),
+            "srt" | "vtt" | "sbv" | "ass" | "ssa" | "lrc" => Some(Self::Subtitles),
             "fountain" | "spmd" => Some(Self::Screenplay),
             _ => None,
         }
@@ -90,11 +90,15 @@ impl Format {
         if table::is_header(first, "\t") {
             return Self::Tsv;
         }
-        if text.contains(table::CORNELL) || [",", ";", "|"].iter().any(|separator| table::is_header(first, separator)) {
+        if text.contains(table::CORNELL) || table::SEPARATORS.iter().any(|separator| table::is_header(first, separator))
+        {
             return Self::Csv;
         }
         if rows::recognizes(text) {
             return Self::Rows;
+        }
+        if subtitles::recognizes_rows(sample) {
+            return Self::Subtitles;
         }
         if chat::recognizes(sample) {
             return Self::Chat;
@@ -104,7 +108,7 @@ impl Format {
         }
         match () {
             () if table::is_regular(sample, "\t") => Self::Tsv,
-            () if table::is_regular(sample, "|") => Self::Csv,
+            () if ["|", "::"].iter().any(|separator| table::is_regular(sample, separator)) => Self::Csv,
             () => Self::Text,
         }
     }
@@ -481,7 +485,8 @@ impl Reader {
         let text = sample.trim_start();
         let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
         let options = &self.options;
-        if options.format.is_none() && ["<!doctype", "<html", "<?xml", "<tt "].iter().any(|mark| head.starts_with(mark))
+        if options.format.is_none()
+            && ["<!doctype", "<html", "<?xml", "<tt ", "<sami"].iter().any(|mark| head.starts_with(mark))
         {
             self.rows = Some(Rows::Nothing);
             return self.out.end_unreadable(Unreadable::NotAScript(MARKUP));

@@ -1,4 +1,5 @@
-//! Subtitles: SubRip (`.srt`), WebVTT (`.vtt`), SubViewer (`.sbv`) and SubStation (`.ass`, `.ssa`).
+//! Subtitles: SubRip (`.srt`), WebVTT (`.vtt`), SubViewer (`.sbv`), SubStation (`.ass`, `.ssa`), and
+//! those with a time and a text in one row: LRC (`.lrc`), MicroDVD and MPL2 (`.sub`, `.txt`).
 //!
 //! - Numbers, time codes, identifiers, notes and styles are skipped; tags are removed, entities
 //!   decoded.
@@ -69,6 +70,52 @@ pub(super) fn recognizes(sample: &str) -> bool {
         || (first.bytes().all(|byte| byte.is_ascii_digit()) && rows.next().is_some_and(is_time_code))
 }
 
+/// Whether a script with this beginning has a time before the text in each row.
+pub(super) fn recognizes_rows(sample: &str) -> bool {
+    let rows = || sample.lines().map(str::trim).filter(|row| !row.is_empty() && !is_lrc_tag(row));
+    rows().next().is_some() && rows().all(|row| timed(row).is_some())
+}
+
+/// Returns the text after the time of a row: `[00:12.00]words`, `{25}{50}words|more`, `[25][50]words`.
+fn timed(row: &str) -> Option<&str> {
+    for (open, close) in [('{', '}'), ('[', ']')] {
+        if let Some((from, rest)) = bracketed(row, open, close)
+            && let Some((to, rest)) = bracketed(rest, open, close)
+            && is_number(from)
+            && (is_number(to) || to.is_empty())
+        {
+            return Some(rest);
+        }
+    }
+    // A row that is sung several times has several times.
+    let mut rest = row;
+    while let Some((_, after)) = bracketed(rest, '[', ']').filter(|(time, _)| is_lrc_time(time)) {
+        rest = after;
+    }
+    (rest.len() < row.len()).then_some(rest)
+}
+
+/// Returns the text in the brackets at the beginning, and the rest.
+fn bracketed(row: &str, open: char, close: char) -> Option<(&str, &str)> {
+    row.strip_prefix(open)?.split_once(close)
+}
+
+/// Whether it is `00:12.00`: with a fraction, which times in chats don't have.
+fn is_lrc_time(time: &str) -> bool {
+    time.split_once(':').is_some_and(|(minutes, seconds)| {
+        is_number(minutes) && seconds.split_once('.').is_some_and(|(whole, part)| is_number(whole) && is_number(part))
+    })
+}
+
+/// Whether it is `[ar:Somebody]`, a row about the song.
+fn is_lrc_tag(row: &str) -> bool {
+    let inside = row.strip_prefix('[').and_then(|row| row.strip_suffix(']'));
+    let name = inside.and_then(|inside| inside.split_once(':')).map(|(name, _)| name);
+    name.is_some_and(|name| {
+        ["ti", "ar", "al", "au", "by", "length", "offset", "re", "ve", "tool", "la"].contains(&name)
+    })
+}
+
 impl Subtitles {
     pub(super) fn row(&mut self, number: usize, row: &str, out: &mut Out) {
         let row = row.trim();
@@ -81,6 +128,17 @@ impl Subtitles {
         }
         if self.sub_station(number, row, out) || self.is_in_note {
             return;
+        }
+        if !self.is_in_cue {
+            if is_lrc_tag(row) {
+                return out.skip(Unspoken::Note);
+            }
+            if let Some(words) = timed(row) {
+                // `|` separates the rows on screen, and `/` is italics.
+                let words = words.split('|').map(|words| words.trim().trim_start_matches('/'));
+                self.cue.extend(words.map(|words| (number, words.to_owned())));
+                return self.end_cue(out);
+            }
         }
         if is_time_code(row) {
             // The row before it was its number.

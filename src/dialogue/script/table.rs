@@ -5,25 +5,29 @@
 //!   such a cell are ignored. A mark that isn't escaped or closed is an ordinary character, and the
 //!   row is read with it.
 //! - The first row contains the column names ([`columns`]), or is a row of text, judged by its
-//!   contents. The person can choose the columns ([`ColumnChoice`]).
+//!   contents. Above the names there may be a title. The person can choose the columns
+//!   ([`ColumnChoice`]).
 //! - An unquoted separator in the text is part of it where that is unambiguous: in the last column,
 //!   or with a space after it.
 //! - An apostrophe before text that a spreadsheet would run as a formula is removed, and so is
 //!   `="…"` around digits, as written by [`crate::message_log::csv`].
 //! - Blank rows are skipped, and so are `sep=;` and the line below the head of a Markdown table.
 
-use super::{ColumnChoice, Columns, Row, RowFault, columns};
+use super::{ColumnChoice, Columns, Row, RowFault, Unspoken, columns};
 use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
 use crate::format::begins_formula;
 
 /// The cell separators of files called CSV, the most likely first.
-pub(super) const SEPARATORS: [&str; 5] = [",", ";", "\t", "|", CORNELL];
+pub(super) const SEPARATORS: [&str; 9] = [",", ";", "\t", "|", CORNELL, "::", "~", "^", "\u{1}"];
 
 /// The separator of a known collection of film conversations.
 pub(super) const CORNELL: &str = "+++$+++";
 
 /// The number of rows that are examined to recognize the columns.
 const SAMPLE_ROWS: usize = 20;
+
+/// The most rows above the column names that aren't part of the table, such as a title.
+const TITLE_ROWS_MAX: usize = 4;
 
 /// A cell of this number of words isn't a column name, …
 const DATA_WORDS_MIN: usize = 6;
@@ -36,8 +40,8 @@ const SENTENCE_WORDS_MIN: usize = 3;
 pub(super) struct Table {
     separator: &'static str,
     columns: Columns,
-    /// Whether the row with the column names has yet to come.
-    awaits_header: bool,
+    /// The number of rows that have yet to come, up to the one with the column names.
+    header_rows: usize,
 }
 
 /// The result of splitting the beginning of a text.
@@ -89,8 +93,10 @@ impl Table {
             Some(declared) => (declared, rest),
             None => (best_field(sample, separators), sample),
         };
-        let columns = columns_of(&rows_of(sample, separator), choice);
-        Self { separator, awaits_header: columns.has_header, columns }
+        let rows = rows_of(sample, separator);
+        let title_rows = if choice.has_header == Some(false) { 0 } else { title_rows(&rows) };
+        let columns = columns_of(&rows[title_rows..], separator, choice);
+        Self { separator, header_rows: if columns.has_header { title_rows + 1 } else { 0 }, columns }
     }
 
     /// Returns its columns.
@@ -108,10 +114,11 @@ impl Table {
         let texts: Vec<_> = cells.iter().map(Cell::text).collect();
         let is_rule = |text: &String| self.separator == "|" && text.chars().all(|char| matches!(char, '-' | ':'));
         let is_blank = |text: &String| text.is_empty() || is_rule(text);
-        if texts.iter().all(is_blank) || (self.awaits_header && row.starts_with("sep=")) {
+        if texts.iter().all(is_blank) || (self.header_rows > 0 && row.starts_with("sep=")) {
             return Ok(Row::Empty);
         }
-        if std::mem::take(&mut self.awaits_header) {
+        if self.header_rows > 0 {
+            self.header_rows -= 1;
             return Ok(Row::Empty);
         }
         let Some(words) = self.columns.words else { return Ok(Row::Empty) };
@@ -145,6 +152,10 @@ impl Table {
         }
         let place = self.columns.speaker.map(|speaker| if speaker > words { speaker + surplus } else { speaker });
         let character = place.and_then(|place| texts.get(place)).cloned().unwrap_or_default();
+        // Chat programs write an arrow instead of a name: ida joins.
+        if !self.columns.has_header && ["-->", "<--", "--", "-!-", "*"].contains(&character.as_str()) {
+            return Ok(Row::Unspoken(Unspoken::System));
+        }
         Ok(Row::Spoken(Line { character, text }))
     }
 }
@@ -163,11 +174,21 @@ pub(super) fn is_regular(sample: &str, separator: &str) -> bool {
     rows.len() > 1 && count > 1 && rows.iter().all(|row| row.len() == count && is_short(&row[0]))
 }
 
-/// Returns the separator by which the first row has known column names.
+/// Returns the number of rows above the one that names a speaker column and a text column; 0 if there is none.
+fn title_rows(rows: &[Vec<String>]) -> usize {
+    let is_header = |row: &Vec<String>| row.len() > 1 && matches!(columns::named(row), (Some(_), Some(_)));
+    // A first row that names the text is the header, whatever is in the second.
+    let is_named = rows.first().is_some_and(|first| columns::named(first).1.is_some());
+    let header = rows.iter().take(TITLE_ROWS_MAX + 1).position(is_header);
+    header.filter(|_| !is_named).unwrap_or_default()
+}
+
+/// Returns the separator by which one of the first rows has known column names.
 fn best_field(sample: &str, separators: &[&'static str]) -> &'static str {
-    let first = sample.lines().find(|row| !row.trim().is_empty()).unwrap_or_default();
+    let rows = || sample.lines().filter(|row| !row.trim().is_empty()).take(TITLE_ROWS_MAX + 1);
+    let first = rows().next().unwrap_or_default();
     let named = |separator: &str| columns::named(&cells_of(first, separator));
-    let both = separators.iter().find(|separator| is_header(first, separator));
+    let both = rows().find_map(|row| separators.iter().find(|separator| is_header(row, separator)));
     let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
     let alone = || separators.iter().find(|separator| named(separator).1.is_some());
     // Otherwise the most frequent one; of several the most likely.
@@ -196,9 +217,11 @@ fn rows_of(mut sample: &str, separator: &str) -> Vec<Vec<String>> {
     rows
 }
 
-fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
+fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> Columns {
     let first = rows.first().map(Vec::as_slice).unwrap_or_default();
-    let looks_named = columns::named(first).1.is_some() || !first.iter().any(|cell| is_data(cell));
+    // That collection has no column names.
+    let may_be_named = || separator != CORNELL && !first.iter().any(|cell| is_data(cell));
+    let looks_named = columns::named(first).1.is_some() || may_be_named();
     let has_header = choice.has_header.unwrap_or(looks_named);
     let (names, (speaker, words)) = if has_header {
         (first.to_vec(), columns::likely(first))

@@ -42,10 +42,18 @@ pub(super) fn spoken(row: &str) -> (String, String) {
     if let Some((name, words)) = named_in_markdown(row) {
         return (name, without_emphasis(words.trim()));
     }
-    if let Some((name, words)) = split_name(row).or_else(|| named_with_direction(row)) {
+    let unnumbered = without_number(row);
+    if let Some((name, words)) = split_name(unnumbered).or_else(|| named_with_direction(unnumbered)) {
         return (name.to_owned(), words.to_owned());
     }
     (String::new(), row.to_owned())
+}
+
+/// Returns a row without the number of a list before its first word.
+fn without_number(row: &str) -> &str {
+    let rest = row.trim_start_matches(|char: char| char.is_ascii_digit());
+    let rest = rest.strip_prefix(['.', ')']).filter(|_| rest.len() < row.len());
+    rest.and_then(|rest| rest.strip_prefix(' ')).map_or(row, str::trim_start)
 }
 
 /// Parses `IDA (softly): words`, `IDA [on the telephone]: words`.
@@ -70,7 +78,13 @@ pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
     let has_colon = inside.ends_with(':') || words.trim_start().starts_with(':');
     let words = words.trim_start();
     let words = words.strip_prefix(':').unwrap_or(words).trim_start();
-    let name = inside.trim_end_matches(':');
+    // **IDA** *(softly)*: words
+    let directed = words.strip_prefix(['*', '_']).unwrap_or(words).strip_prefix(['(', '[']).and_then(|words| {
+        let (_, words) = words.split_once([')', ']'])?;
+        Some(words.strip_prefix(['*', '_']).unwrap_or(words).trim_start())
+    });
+    let words = directed.map_or(words, |words| words.strip_prefix(':').unwrap_or(words).trim_start());
+    let name = inside.trim_end_matches([':', '.']);
     let name = without_direction(name);
     let is_meant = if has_colon { !name.is_empty() } else { mark.len() > 1 && is_capital(name) };
     (is_meant && is_name(name) && !words.is_empty()).then(|| (name.to_owned(), words))
@@ -158,6 +172,11 @@ mod tests {
         check("**IDA** The tide is late.", "IDA", "The tide is late.");
         check("- **Ida:** Late.", "Ida", "Late.");
         check("> __BO:__ Late.", "BO", "Late.");
+        check("**IDA** *(softly)*: Late.", "IDA", "Late.");
+        check("**IDA.** Late.", "IDA", "Late.");
+        check("12. IDA: Late.", "IDA", "Late.");
+        check("2) Bo (softly): Late.", "Bo", "Late.");
+        check("林：你好。", "林", "你好。");
         check("**Note** that it is late.", "", "**Note** that it is late.");
         check("See (this) at (10): it is", "", "See (this) at (10): it is");
         check("10:45 at the pier.", "", "10:45 at the pier.");
