@@ -445,6 +445,38 @@ fn certificate_of_an_unknown_authority_is_refused() {
 }
 
 #[test]
+fn line_that_ends_the_connection_is_given_up_and_the_others_are_sent() {
+    let broker = Mosquitto::start(Access::SmallPackets);
+    let script = write(&broker.folder, &format!("A: one\nB: {}\nC: three\n", "x".repeat(3_000)));
+    for (protocol, words) in [
+        ("3.1.1", "the broker closed the connection each of the 3 times it was sent"),
+        ("auto", "but the server accepts 2048 at most"),
+    ] {
+        let ended =
+            run(producer().args(["--broker", &broker.url(), "--protocol", protocol, "--interval", "1ms"]).arg(&script));
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, "2 of 3 lines acknowledged\n"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("Line 2 (row 2): ") && ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn forbidden_topic_ends_the_program() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 40);
+    for protocol in ["3.1.1", "5"] {
+        let begun = std::time::Instant::now();
+        // Mosquitto closes the connection on a control character in a topic.
+        let ended = run(producer()
+            .args(["--broker", &broker.url(), "--protocol", protocol, "--topic", "Star\tWars", "--interval", "1ms"])
+            .arg(&script));
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, "0 of 40 lines acknowledged\n"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("its topic may be forbidden"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("Lines 4–40 (rows 5–41): not sent"), "{}", ended.stderr);
+        assert!(begun.elapsed().as_secs() < 120, "{} s", begun.elapsed().as_secs());
+    }
+}
+
+#[test]
 fn wrong_password_is_reported_and_not_retried() {
     let broker = Mosquitto::start(Access::User);
     let script = write_script(&broker.folder, 3);

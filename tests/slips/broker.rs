@@ -59,6 +59,22 @@ pub enum Mode {
     CloseOnRelease,
     /// No PUBACK and no PUBREC.
     NoPubAck,
+    /// Answers a PUBLISH of QoS 1 or 2 with this first byte.
+    WrongPubAck(u8),
+    /// Sends a message of QoS 1 after SUBACK, and closes on its PUBACK.
+    CloseOnPubAck,
+    /// Closes on every PINGREQ.
+    CloseOnPing,
+    /// Answers PINGREQ with PINGREQ.
+    PingBack,
+    /// SUBACK for another packet identifier.
+    OtherSubAck,
+    /// SUBACK with this code.
+    SubAckCode(u8),
+    /// Sends a message before CONNACK.
+    PublishFirst,
+    /// Sends these bytes after SUBACK and closes.
+    BytesAndClose(&'static [u8]),
     /// Sends these packets after SUBACK: first byte, topic, payload.
     Sends(&'static [(u8, &'static [u8], &'static [u8])]),
     /// Sends a retained message of 17 MiB after SUBACK, with this first byte.
@@ -150,6 +166,7 @@ impl Broker {
             1 => self.handle_connect(body, acts),
             _ if self.mode == Mode::CloseOnNextPacket => acts.push(Act::Close),
             3 => self.handle_publish(first, body, acts),
+            4 if self.mode == Mode::CloseOnPubAck => acts.push(Act::Close),
             6 if self.mode == Mode::CloseOnRelease => acts.push(Act::Close),
             6 => acts.push(Act::Send([&[0x70, 2], id].concat())),
             8 => self.handle_subscribe(body, acts),
@@ -161,6 +178,8 @@ impl Broker {
                 }
                 _ => acts.push(Act::Send([&[0xB0, 2], id].concat())),
             },
+            12 if self.mode == Mode::CloseOnPing => acts.push(Act::Close),
+            12 if self.mode == Mode::PingBack => acts.push(Act::Send(vec![0xC0, 0])),
             12 => acts.push(Act::Send(vec![0xD0, 0])),
             14 => acts.push(Act::Close),
             _ => {}
@@ -177,6 +196,9 @@ impl Broker {
             let rest = [&[present, 0, properties.len() as u8], properties].concat();
             Act::Send([&[0x20, rest.len() as u8], &rest[..]].concat())
         };
+        if self.mode == Mode::PublishFirst {
+            acts.push(self.publish(0x30, b"plain/topic", b"IDA: Early."));
+        }
         acts.push(match self.mode {
             Mode::SilentToV5 if self.is_v5 => return,
             Mode::Silent => return,
@@ -221,7 +243,11 @@ impl Broker {
         let payload = topic_end + if qos > 0 { 2 } else { 0 };
         // Topic aliases aren't granted and the tests set no properties.
         self.taken.push(body[payload + usize::from(self.is_v5)..].to_vec());
-        let answer = if qos == 1 { 0x40 } else { 0x50 };
+        let answer = match self.mode {
+            Mode::WrongPubAck(first) => first,
+            _ if qos == 1 => 0x40,
+            _ => 0x50,
+        };
         if qos > 0 && self.mode != Mode::NoPubAck {
             acts.push(Act::Send(vec![answer, 2, body[topic_end], body[topic_end + 1]]));
         }
@@ -251,7 +277,10 @@ impl Broker {
         if self.is_v5 && self.mode != Mode::OldSubAck {
             answer.push(0);
         }
-        answer.extend(filters.iter().map(|(_, qos)| qos));
+        answer.extend(filters.iter().map(|(_, qos)| if let Mode::SubAckCode(code) = self.mode { code } else { *qos }));
+        if self.mode == Mode::OtherSubAck {
+            answer[1] = !answer[1];
+        }
         if self.mode == Mode::LongSubAck {
             answer.extend([0, 0, 0]);
         }
@@ -275,6 +304,8 @@ impl Broker {
                 frame.extend(good);
                 return acts.push(Act::Send(frame));
             }
+            Mode::BytesAndClose(bytes) => return acts.extend([Act::Send(bytes.to_vec()), Act::Close]),
+            Mode::CloseOnPubAck => acts.push(self.publish(0x32, b"plain/topic", b"IDA: Again.")),
             Mode::Bytes(bytes) => acts.push(Act::Send(bytes.to_vec())),
             Mode::TextFrame => acts.push(Act::SendText),
             _ => {}

@@ -38,13 +38,14 @@ const CASES: &[Case] = &[
     (Mode::EmptyFrames, ALL, Connected, "Connected to"),
     // CONNECT and its answer.
     (Mode::OldConnAck, &[AUTO], Connected, "3.1.1"),
-    (Mode::OldConnAck, &[V5], Stopped, "3 times"),
+    (Mode::OldConnAck, &[V5], Stopped, "answered CONNECT in the format of MQTT 3.1.1"),
     (Mode::SilentToV5, &[AUTO], Connected, "3.1.1"),
     (Mode::SilentToV5, &[V5], Reconnecting, "didn't answer CONNECT"),
     (Mode::Silent, ALL, Reconnecting, "didn't answer CONNECT"),
     (Mode::CloseOnConnect, ALL, Reconnecting, "client ID"),
     (Mode::Busy, ALL, Reconnecting, "isn't accepting connections right now"),
     (Mode::NoConnAck, ALL, Stopped, "[MQTT-3.2.0-1]"),
+    (Mode::PublishFirst, ALL, Stopped, "[MQTT-3.2.0-1]"),
     // Maximum QoS 2, Receive Maximum 0, Maximum Packet Size 0, Retain Available 2.
     (Mode::Properties(&[0x24, 2]), &[AUTO], Connected, "3.1.1"),
     (Mode::Properties(&[0x24, 2]), &[V5], Connected, "maximum QoS"),
@@ -58,11 +59,22 @@ const CASES: &[Case] = &[
     // Closes.
     (Mode::CloseOnceAccepted, ALL, Reconnecting, "times in the same way"),
     (Mode::TakeOver, ALL, Reconnecting, "client ID “crawl-1”"),
+    (Mode::BytesAndClose(&[0x30, 0x7F, 0]), ALL, Reconnecting, "times in the same way"),
+    (Mode::BytesAndClose(&[0xE0, 1, 0x8B]), BY_5, Reconnecting, "shutting down"),
+    (Mode::BytesAndClose(&[0xE0, 1, 0x8F]), BY_5, Reconnecting, "topic filter invalid"),
+    (Mode::BytesAndClose(&[0xE0, 1, 0x9D]), BY_5, Stopped, "moved to another server"),
+    (Mode::BytesAndClose(&[0xE0, 0]), &[V311], Stopped, "which only clients may send"),
+    // Without a request of ours nothing of ours is the cause.
+    (Mode::CloseOnPubAck, ALL, Reconnecting, "times in the same way"),
+    (Mode::PingBack, ALL, Connected, "which only clients may send"),
+    (Mode::CloseOnPing, ALL, Connected, "was lost"),
     // Subscriptions.
     (Mode::CloseOnSubscribe, ALL, Connected, "on each subscription to “#”"),
     (Mode::NoSubAck, ALL, Connected, "hasn't acknowledged the subscription to “#”"),
     (Mode::OldSubAck, BY_5, Connected, "SUBSCRIBE in the format of MQTT 3.1.1"),
     (Mode::LongSubAck, ALL, Stopped, "3 times"),
+    (Mode::OtherSubAck, ALL, Connected, "hasn't acknowledged the subscription to “#”"),
+    (Mode::SubAckCode(0x87), &[V311], Stopped, "[MQTT-3.9.3-2] of 3.1.1"),
     // Messages.
     (Mode::Sends(&[(0x38, b"t", b"x")]), BY_5, Connected, "[MQTT-3.3.1-2]"),
     (Mode::Sends(&[(0x38, b"t", b"x")]), &[V311], Stopped, "The topic is “t”"),
@@ -85,6 +97,15 @@ const CASES: &[Case] = &[
     (Mode::Bytes(&[0x00, 0x00]), ALL, Stopped, "3 times"),
     (Mode::Bytes(&[0xF0, 2, 0x18, 0]), ALL, Stopped, "3 times"),
     (Mode::Bytes(&[0x20, 2, 0, 0]), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0x30, 3, 0, 9, b'a']), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0x32, 6, 0, 1, b'a', 0, 0, 0]), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0xC0, 0]), ALL, Stopped, "which only clients may send"),
+    (Mode::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ALL, Stopped, "3 times"),
+    // Harmless: nothing waits for these.
+    (Mode::Bytes(&[0xD0, 0]), ALL, Connected, "Connected to"),
+    (Mode::Bytes(&[0x40, 2, 0, 99]), ALL, Connected, "Connected to"),
+    (Mode::Bytes(&[0x62, 2, 0, 99]), ALL, Connected, "Connected to"),
 ];
 
 #[test]
@@ -295,6 +316,30 @@ fn unanswered_message_is_reported_and_the_connection_kept() {
         sim.publish(1, "a", b"x".to_vec(), QoS::AtLeastOnce);
         sim.run_for(MINUTE);
         assert!(sim.said().contains("hasn't acknowledged the message to “a” for 10 s"), "{}", sim.said());
+        assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
+    }
+}
+
+#[test]
+fn message_with_another_acknowledgement_is_reported_and_the_connection_kept() {
+    for (first, qos) in [(0x50, QoS::AtLeastOnce), (0x70, QoS::AtLeastOnce), (0x40, QoS::ExactlyOnce)] {
+        for version in [V5, V311] {
+            let mut sim = Sim::connect(Mode::WrongPubAck(first), &clean(version));
+            sim.publish(1, "a", b"x".to_vec(), qos);
+            sim.run_for(MINUTE);
+            assert!(sim.said().contains("hasn't acknowledged the message to “a” for 10 s"), "{}", sim.said());
+            assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
+        }
+    }
+}
+
+#[test]
+fn refused_filter_is_named_and_the_connection_kept() {
+    for (code, words) in [(0x87, "not authorized"), (0x97, "quota exceeded"), (3, "0x03")] {
+        let mut sim = Sim::connect(Mode::SubAckCode(code), &clean(V5));
+        sim.run_for(MINUTE);
+        let granted = &sim.connection().subscriptions[0].granted;
+        assert!(matches!(granted, SubscriptionStatus::Refused(why) if why.contains(words)), "{granted:?}");
         assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
     }
 }

@@ -84,6 +84,8 @@ pub enum Access {
     Everybody,
     /// [`USER`].
     User,
+    /// Everybody, with packets of 2,048 bytes at most.
+    SmallPackets,
 }
 
 /// A Debian mosquitto with a folder of its own.
@@ -109,6 +111,7 @@ impl Mosquitto {
         let tls = format!("certfile {}\nkeyfile {}\n", at("server.pem"), at("server-key.pem"));
         let access = match access {
             Access::Everybody => "allow_anonymous true\n".to_owned(),
+            Access::SmallPackets => "allow_anonymous true\nmax_packet_size 2048\n".to_owned(),
             Access::User => {
                 let (name, password) = USER;
                 let status = command("mosquitto_passwd").args(["-b", "-c", &at("users"), name, password]).status();

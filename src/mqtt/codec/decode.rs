@@ -259,6 +259,12 @@ fn decode_connack(
             ));
         }
     };
+    if version == Version::V5 && refusal.is_none() && body.is_empty() {
+        return Err(malformed(
+            "section 3.2",
+            "The broker answered CONNECT in the format of MQTT 3.1.1. It may support only that version.",
+        ));
+    }
     // A refusal without a property length violates the standard, but servers built on mqttbytes send it, and its reason
     // must be read.
     let properties = if version == Version::V311 || (refusal.is_some() && body.is_empty()) {

@@ -377,7 +377,7 @@ fn FileSection(panels: Panels) -> impl IntoView {
                     "Choose file…"
                     <input
                         type="file"
-                        accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
+                        accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.lrc,.sub,.fountain,.spmd,.md,.log,text/plain"
                         on:change=move |event| transmit.choose(take_files(&event))
                     />
                 </label>
