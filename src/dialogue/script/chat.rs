@@ -302,7 +302,8 @@ fn without_time(row: &str) -> (Time, &str) {
     if let Some((time, rest)) = row.strip_prefix(['[', '(']).and_then(|row| row.split_once([']', ')'])) {
         return if is_time_words(time) { (Time::Whole, rest.trim_start()) } else { (Time::None, row) };
     }
-    if !row.starts_with(|char: char| char.is_ascii_digit()) {
+    // 21.11.2026, Nov 21
+    if !row.starts_with(|char: char| char.is_ascii_digit() || char.is_ascii_uppercase()) {
         return (Time::None, row);
     }
     // The longest sequence of words that is a time.
@@ -313,7 +314,8 @@ fn without_time(row: &str) -> (Time, &str) {
         }
     }
     let Some(end) = found else { return (Time::None, row) };
-    let is_whole = row[..end].contains(['/', '-']) || row[..end].matches('.').count() > 1;
+    let begins_with_month = row.starts_with(|char: char| char.is_ascii_uppercase());
+    let is_whole = begins_with_month || row[..end].contains(['/', '-']) || row[..end].matches('.').count() > 1;
     let rest = row[end..].trim_start();
     let rest = rest.strip_prefix("- ").or_else(|| rest.strip_prefix("– ")).unwrap_or(rest);
     (if is_whole { Time::Whole } else { Time::Bare }, rest.trim_start())

@@ -97,6 +97,9 @@ impl Format {
         if rows::recognizes(text) {
             return Self::Rows;
         }
+        if text.starts_with('"') && ["\",\"", "\";\""].iter().any(|between| text.contains(between)) {
+            return Self::Csv;
+        }
         if subtitles::recognizes_rows(sample) {
             return Self::Subtitles;
         }
@@ -485,9 +488,10 @@ impl Reader {
         let text = sample.trim_start();
         let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
         let options = &self.options;
-        if options.format.is_none()
-            && ["<!doctype", "<html", "<?xml", "<tt ", "<sami"].iter().any(|mark| head.starts_with(mark))
-        {
+        // <p>words</p>, but not <nick> words
+        let has_tags = sample.lines().next().is_some_and(|first| head.starts_with('<') && first.contains("</"));
+        let is_markup = ["<!doctype", "<html", "<?xml", "<tt ", "<sami"].iter().any(|mark| head.starts_with(mark));
+        if options.format.is_none() && (has_tags || is_markup) {
             self.rows = Some(Rows::Nothing);
             return self.out.end_unreadable(Unreadable::NotAScript(MARKUP));
         }

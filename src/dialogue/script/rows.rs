@@ -3,7 +3,10 @@
 //! - Inside the quotes `\"` is a quotation mark and `\\` a backslash; any other backslash is kept.
 //! - Unescaped quotation marks in the text are part of it: the text ends with the row's last one.
 //! - The header row `"character" "dialogue"` isn't a line of dialogue.
+//! - Quotation marks that a word processor has curved are accepted.
 //! - A row without a number, as the header has it, is `"CHARACTER" "Spoken text"`.
+
+use std::borrow::Cow;
 
 use super::{Row, RowFault};
 use crate::dialogue::Line;
@@ -12,15 +15,19 @@ const UNCLOSED: &str = "Missing closing quotation mark.";
 
 /// Whether a script that begins with this row has this format.
 pub(super) fn recognizes(row: &str) -> bool {
-    let Some(rest) = row.strip_prefix('"') else { return false };
+    let straight = straightened(row);
+    let Some(rest) = straight.strip_prefix('"') else { return false };
     let Some((first, rest)) = rest.split_once('"') else { return false };
-    rest.is_empty() || rest.trim_start().starts_with('"') || first.parse::<u64>().is_ok()
+    let has_next = rest.trim_start().starts_with('"') || first.parse::<u64>().is_ok();
+    // A row of only “words” is plain text.
+    (rest.is_empty() && row.starts_with('"')) || (rest.starts_with([' ', '\t']) && has_next)
 }
 
 pub(super) fn read(row: &str) -> Result<Row, RowFault> {
     if row.trim().is_empty() {
         return Ok(Row::Empty);
     }
+    let row = &*straightened(row);
     let fields = match read_fields(row) {
         Ok(fields) => fields,
         Err(fault) => return with_literal_quotes(row).map(Row::Spoken).ok_or(fault),
@@ -44,6 +51,15 @@ pub(super) fn read(row: &str) -> Result<Row, RowFault> {
             row.chars().count() + 1,
             format!("The row has {} of 3 fields. Expected: \"1\" \"CHARACTER\" \"Spoken text\".", fields.len()),
         )),
+    }
+}
+
+/// Returns a row that begins with a curved quotation mark with straight ones.
+fn straightened(row: &str) -> Cow<'_, str> {
+    const CURVED: [char; 3] = ['“', '”', '„'];
+    match row.trim_start().starts_with(CURVED) {
+        true => Cow::Owned(row.replace(CURVED, "\"")),
+        false => Cow::Borrowed(row),
     }
 }
 

@@ -227,7 +227,12 @@ fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> C
         (first.to_vec(), columns::likely(first))
     } else {
         let count = typical_count(rows);
-        ((1..=count).map(|number| format!("Column {number}")).collect(), guessed(rows, count))
+        let found = match count.checked_sub(2) {
+            // Its last columns, however short the texts are.
+            Some(speaker) if separator == CORNELL => (Some(speaker), Some(speaker + 1)),
+            _ => guessed(rows, count),
+        };
+        ((1..=count).map(|number| format!("Column {number}")).collect(), found)
     };
     let mut columns = Columns { names, speaker, words, has_header, unknown: None };
     if let Some(wanted) = &choice.words {

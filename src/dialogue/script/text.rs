@@ -42,15 +42,19 @@ pub(super) fn spoken(row: &str) -> (String, String) {
     if let Some((name, words)) = named_in_markdown(row) {
         return (name, without_emphasis(words.trim()));
     }
-    let unnumbered = without_number(row);
-    if let Some((name, words)) = split_name(unnumbered).or_else(|| named_with_direction(unnumbered)) {
+    let plain = without_mark(row);
+    if let Some((name, words)) = split_name(plain).or_else(|| named_with_direction(plain)) {
         return (name.to_owned(), words.to_owned());
     }
     (String::new(), row.to_owned())
 }
 
-/// Returns a row without the number of a list before its first word.
-fn without_number(row: &str) -> &str {
+/// Returns a row without the mark of a quotation, and the number or the mark of a list.
+fn without_mark(row: &str) -> &str {
+    let row = row.trim_start_matches(['>', ' ']);
+    if let Some(rest) = row.strip_prefix("- ").or_else(|| row.strip_prefix("* ")) {
+        return rest.trim_start();
+    }
     let rest = row.trim_start_matches(|char: char| char.is_ascii_digit());
     let rest = rest.strip_prefix(['.', ')']).filter(|_| rest.len() < row.len());
     rest.and_then(|rest| rest.strip_prefix(' ')).map_or(row, str::trim_start)
@@ -70,8 +74,7 @@ fn named_with_direction(row: &str) -> Option<(&str, &str)> {
 /// Parses `**IDA:** words`, `**IDA**: words`, `*IDA (softly):* words`; without a colon only names
 /// in capitals, because other words are often bold.
 pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
-    let row = row.trim_start_matches(['>', ' ']);
-    let row = row.strip_prefix("- ").or_else(|| row.strip_prefix("* ")).unwrap_or(row);
+    let row = without_mark(row);
     let mark = ["***", "**", "__", "*", "_"].into_iter().find(|mark| row.starts_with(mark))?;
     let (inside, words) = row[mark.len()..].split_once(mark)?;
     let inside = inside.trim();
@@ -176,6 +179,10 @@ mod tests {
         check("**IDA.** Late.", "IDA", "Late.");
         check("12. IDA: Late.", "IDA", "Late.");
         check("2) Bo (softly): Late.", "Bo", "Late.");
+        check("3. **Bo:** Late.", "Bo", "Late.");
+        check("> IDA: Late.", "IDA", "Late.");
+        check("- IDA: Late.", "IDA", "Late.");
+        check("- Late, at 10:45.", "", "- Late, at 10:45.");
         check("林：你好。", "林", "你好。");
         check("**Note** that it is late.", "", "**Note** that it is late.");
         check("See (this) at (10): it is", "", "See (this) at (10): it is");
