@@ -150,7 +150,7 @@ Scripts:
   tsv    the same with tabs
   jsonl  one object a row, such as {\"character\":\"ADA\",\"text\":\"Hello\"}, or a document
   text   NAME: words, **NAME:** words, or only words
-  subtitles   SubRip, WebVTT, SubViewer, SubStation; time codes and tags are ignored
+  subtitles   SubRip, WebVTT, SubViewer, SubStation, LRC, MicroDVD; time codes and tags are ignored
   screenplay  Fountain, or plain text with names in capitals; only dialogue is sent
   chat        saved conversations of WhatsApp, Telegram, Discord, Slack, IRC
   Encoding: UTF-8, UTF-16 or Windows-1252. The number of rows read is reported; with
