@@ -93,3 +93,21 @@ async fn refusals_of_one_address_are_logged_at_growing_intervals() {
     assert_eq!(log.matches("client refused").count(), 14, "{log}");
     assert!(log.lines().count() < 20, "{log}");
 }
+
+#[tokio::test]
+async fn close_by_the_upstream_is_not_logged_as_the_clients() {
+    let behind = Running::start(Path::new(PROGRAM), &[]);
+    let upstream = format!("mqtt://{}", behind.mqtt);
+    let station = Running::start(Path::new(PROGRAM), &["--upstream", &upstream]);
+    let mut first = Client::open_at(station.http, Way::Mqtt).await;
+    first.send(&connect(V5, "twin", None)).await;
+    assert_eq!(first.packet().await.unwrap()[3], 0);
+    // The broker behind takes the session over.
+    let mut second = Client::open_at(behind.mqtt, Way::Tcp).await;
+    second.send(&connect(V5, "twin", None)).await;
+    assert_eq!(second.packet().await.unwrap()[3], 0);
+    while first.packet().await.is_some() {}
+    let log = station.stop("-TERM");
+    assert!(log.contains("closed by the broker") && !log.contains("disconnected"), "{log}");
+    behind.stop("-TERM");
+}

@@ -22,11 +22,14 @@ impl Running {
 
     /// The same, with further variables in its environment.
     pub fn start_in(program: &Path, options: &[&str], environment: &[(&str, &Path)]) -> Self {
+        // Nothing is written there, and a removal would take it from a program that another test starts.
+        let nowhere = tests_folder("nowhere");
+        std::fs::create_dir_all(&nowhere).unwrap();
         let mut child = Command::new(program)
             .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
             .args(options)
             .envs(environment.iter().copied())
-            .current_dir(empty_folder("nowhere"))
+            .current_dir(nowhere)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -70,9 +73,14 @@ impl Drop for Running {
     }
 }
 
+/// A folder of the tests' own.
+fn tests_folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("station").join(name)
+}
+
 /// An empty folder of the tests' own.
 pub fn empty_folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("station").join(name);
+    let folder = tests_folder(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
