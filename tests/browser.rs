@@ -306,21 +306,21 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
 
 #[wasm_bindgen_test]
 async fn worker_is_not_restarted_after_repeated_crashes() {
-    let heard = listen("throw new Error('out of fuel')");
-    until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
-    let heard = heard.borrow();
-    assert_eq!(heard.len(), 4, "{heard:?}");
-    for word in &heard[..3] {
-        assert!(matches!(word, WorkerEvent::Replaced { error } if error.contains("out of fuel")), "{word:?}");
+    let events = listen("throw new Error('out of fuel')");
+    until("given up", || matches!(events.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
+    let events = events.borrow();
+    assert_eq!(events.len(), 4, "{events:?}");
+    for event in &events[..3] {
+        assert!(matches!(event, WorkerEvent::Replaced { error } if error.contains("out of fuel")), "{event:?}");
     }
-    assert!(matches!(&heard[3], WorkerEvent::Lost { message } if message.contains("Reload the page")), "{heard:?}");
+    assert!(matches!(&events[3], WorkerEvent::Lost { message } if message.contains("Reload the page")), "{events:?}");
 }
 
 #[wasm_bindgen_test]
 async fn worker_of_another_build_is_detected() {
-    let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
-    until("noticed", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { message } if message.contains("different versions")));
+    let events = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
+    until("noticed", || !events.borrow().is_empty()).await;
+    assert!(matches!(&events.borrow()[0], WorkerEvent::Lost { message } if message.contains("different versions")));
 }
 
 /// Announces that it listens, again after each command of this size, and echoes every command on its port.

@@ -133,7 +133,7 @@ impl Coverage {
                             self.tests.entry(id).or_default().insert(test.clone());
                         }
                     }
-                    _ => self.faults.push(format!("{file}:{}: the marker above stands at no test", at + 1)),
+                    _ => self.faults.push(format!("{file}:{}: the marker above belongs to no test", at + 1)),
                 }
                 marked.clear();
                 is_test = false;

@@ -212,7 +212,7 @@ impl Screen {
         for pair in placed.windows(2) {
             let [(above_em, above), (below_em, below)] = [pair[0], pair[1]];
             let height_em = self.controller.block(above).expect("on the plane").1.typeset.height_em();
-            assert!(below_em >= above_em + height_em + 0.17, "{below:?} stands on {above:?}");
+            assert!(below_em >= above_em + height_em + 0.17, "{below:?} overlaps {above:?}");
             let (above, below) = (self.entries[&above].seq(), self.entries[&below].seq());
             let is_asked = below.is_none_or(|seq| self.asked.contains(&seq));
             assert!(above < below || is_asked, "out of order");
@@ -546,7 +546,7 @@ fn scrolling_back_and_forward_restores_the_offset() {
     assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
     assert!(screen.controller.lag() > Some(30), "{:?}", screen.controller.lag());
 
-    // And forward, until it continues by itself.
+    // And forward, until it continues automatically.
     let shown = screen.shown.len();
     screen.jumps = true;
     for _ in 0..400 {
@@ -806,7 +806,7 @@ fn speed_follows_the_keys() {
         screen.request(|controller, _, _| controller.slow_down());
     }
     assert_eq!(screen.controller.speed_percent(), 25);
-    assert!(screen.rate > 0.2, "it never stands still by that");
+    assert!(screen.rate > 0.2, "the crawl doesn't stop");
 }
 
 /// With the app's own opening, before the first connection.

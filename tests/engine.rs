@@ -337,7 +337,7 @@ fn rows_have_source_and_time() {
     bench.update();
     bench.now = bench.now + Duration::from_secs(1);
     bench.command(PanelCommand::Replay(vec![from_file(1, "")]));
-    assert_eq!(bench.update().rows.zero, bench.now, "it counts anew");
+    assert_eq!(bench.update().rows.zero, bench.now, "the count restarts");
 }
 
 #[test]

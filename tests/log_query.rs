@@ -566,12 +566,12 @@ proptest! {
     #[test]
     fn words_are_found_at_any_position(word in "[aAb-]{1,5}", payload in "[aAbB-]{0,24}") {
         let (word, payload) = (word.as_bytes(), payload.as_bytes());
-        let stands = |is_it: fn(&[u8], &[u8]) -> bool| payload.windows(word.len()).any(|there| is_it(there, word));
+        let contains = |is_it: fn(&[u8], &[u8]) -> bool| payload.windows(word.len()).any(|there| is_it(there, word));
         let hex: String = word.iter().map(|byte| format!("{byte:02x}")).collect();
         let text = str::from_utf8(word).expect("ASCII");
         let message = message("t", payload);
-        prop_assert_eq!(query(&format!("payload:{text}")).matches(&message), stands(<[u8]>::eq_ignore_ascii_case));
-        prop_assert_eq!(query(&format!("hex:{hex}")).matches(&message), stands(|there, word| there == word));
+        prop_assert_eq!(query(&format!("payload:{text}")).matches(&message), contains(<[u8]>::eq_ignore_ascii_case));
+        prop_assert_eq!(query(&format!("hex:{hex}")).matches(&message), contains(|there, word| there == word));
     }
 
     #[test]

@@ -76,7 +76,7 @@ const WISHES: [Capability; 6] = [
 
 #[test]
 fn missing_capabilities_have_a_reason() {
-    for (standing, expected) in [
+    for (status, expected) in [
         (BrokerStatus::default(), [None; 6]),
         (connected(Version::V5, lenient()), [None; 6]),
         (
@@ -96,12 +96,12 @@ fn missing_capabilities_have_a_reason() {
         ),
     ] {
         for (wish, expected) in WISHES.into_iter().zip(expected) {
-            let words = unavailable_reason(&standing, wish);
+            let words = unavailable_reason(&status, wish);
             let is_right = match (&words, expected) {
                 (Some(words), Some(part)) => words.contains(part),
                 (words, part) => words.is_none() && part.is_none(),
             };
-            assert!(is_right, "{wish:?} with {standing:?} says {words:?}, not {expected:?}");
+            assert!(is_right, "{wish:?} with {status:?} gives {words:?}, not {expected:?}");
         }
     }
 }
@@ -121,8 +121,8 @@ fn publishing_is_possible_while_connected_or_connecting() {
 
 #[test]
 fn capabilities_list_everything_the_broker_reported() {
-    let listed = |standing: &BrokerStatus| {
-        capabilities(standing)
+    let listed = |status: &BrokerStatus| {
+        capabilities(status)
             .into_iter()
             .map(|CapabilityRow { name, value }| format!("{name}: {value}"))
             .collect::<Vec<_>>()
@@ -159,9 +159,9 @@ fn capabilities_list_everything_the_broker_reported() {
     for (seconds, words) in
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
-        let standing = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
+        let status = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
         let line = format!("Session expiry: {words}");
-        assert!(listed(&standing).contains(&line), "no {line}");
+        assert!(listed(&status).contains(&line), "no {line}");
     }
     // 3.1.1 states none of that.
     assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);

@@ -644,9 +644,9 @@ fn pings_keep_alive_and_a_missing_answer_is_noticed() {
     bench.serve("d000");
     bench.wait_for_timeout();
     assert_eq!(bench.actions(), ["c000"]);
-    let heard = bench.now;
+    let received_at = bench.now;
     bench.wait_for_timeout();
-    assert_eq!(bench.now.since(heard), Duration::from_secs(15));
+    assert_eq!(bench.now.since(received_at), Duration::from_secs(15));
     assert_eq!(bench.actions(), ["hang up"]);
     assert_eq!(bench.failure(), (Failure::Timeout(Stage::Connected), true));
 }

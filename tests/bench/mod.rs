@@ -47,7 +47,7 @@ impl Bench {
         bench.actions();
         bench.session.handle_open(bench.now);
         bench.serve(answer);
-        // A lasting session of 3.1.1 first wipes away what an earlier run left.
+        // A persistent 3.1.1 session first deletes the state of an earlier run.
         if bench.actions().last().is_some_and(|action| action == "dial") {
             bench.session.handle_open(bench.now);
             bench.serve(answer);

@@ -110,7 +110,7 @@ pub struct Broker {
     has_session: bool,
     input: Vec<u8>,
     /// The first bytes of the received packets, over all connections.
-    pub heard: Vec<u8>,
+    pub received: Vec<u8>,
     /// The received and accepted payloads.
     pub taken: Vec<Vec<u8>>,
 }
@@ -118,7 +118,7 @@ pub struct Broker {
 impl Broker {
     /// Creates a broker without sessions.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, is_v5: false, has_session: false, input: Vec::new(), heard: Vec::new(), taken: Vec::new() }
+        Self { mode, is_v5: false, has_session: false, input: Vec::new(), received: Vec::new(), taken: Vec::new() }
     }
 
     /// Handles a new connection.
@@ -131,7 +131,7 @@ impl Broker {
         self.input.extend_from_slice(bytes);
         let mut acts = Vec::new();
         while let Some((first, body)) = self.take_packet() {
-            self.heard.push(first);
+            self.received.push(first);
             let before = acts.len();
             self.handle_packet(first, &body, &mut acts);
             if self.mode == Mode::EmptyFrames && acts.len() > before {

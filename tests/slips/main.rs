@@ -189,7 +189,7 @@ fn link_cut_before_the_message_is_sent_blames_no_message() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseOnPublish, &clean(*version));
         sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
-        while sim.broker.heard.iter().filter(|first| *first >> 4 == 3).count() < 2 {
+        while sim.broker.received.iter().filter(|first| *first >> 4 == 3).count() < 2 {
             sim.run_for(Duration::from_millis(20));
         }
         sim.broker.mode = Mode::CloseOnNextPacket;
@@ -198,7 +198,7 @@ fn link_cut_before_the_message_is_sent_blames_no_message() {
         sim.broker.mode = Mode::Good;
         sim.run_for(MINUTE);
         assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}: {}", sim.said());
-        assert!(sim.broker.heard.iter().any(|first| first >> 4 == 8), "the subscription isn't given up");
+        assert!(sim.broker.received.iter().any(|first| first >> 4 == 8), "the subscription isn't given up");
     }
 }
 
@@ -215,7 +215,7 @@ fn unauthorized_message_is_dropped_and_the_connection_kept() {
 fn link_cut_before_a_pubrel_does_not_blame_it() {
     let mut sim = Sim::connect(Mode::CloseOnRelease, &ConnectOptions { is_kept: true, ..clean(V5) });
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
-    while sim.broker.heard.iter().filter(|first| *first >> 4 == 6).count() < 2 {
+    while sim.broker.received.iter().filter(|first| *first >> 4 == 6).count() < 2 {
         sim.run_for(Duration::from_millis(20));
     }
     sim.broker.mode = Mode::CloseOnNextPacket;
@@ -247,7 +247,7 @@ fn forbidden_small_message_is_dropped() {
             sim.publish(1, "StarWars\t", b"x".to_vec(), QoS::AtLeastOnce);
             sim.run_for(MINUTE);
             if version == V311 && matches!(mode, Mode::DisconnectOnPublish(_)) {
-                // DISCONNECT from a 3.1.1 server breaks a rule by itself.
+                // DISCONNECT from a 3.1.1 server is itself a violation.
                 assert_eq!(sim.connection().state, Stopped);
                 continue;
             }
@@ -362,7 +362,7 @@ fn nine_filters_are_sent_in_two_packets() {
         let mut sim = Sim::connect(Mode::EightFilters, &ConnectOptions { topics, ..clean(*version) });
         sim.run_for(MINUTE);
         assert_eq!(sim.dials.len(), 1, "{version:?}: {}", sim.said());
-        assert_eq!(sim.broker.heard.iter().filter(|first| **first == 0x82).count(), 3);
+        assert_eq!(sim.broker.received.iter().filter(|first| **first == 0x82).count(), 3);
     }
 }
 
@@ -459,7 +459,7 @@ fn message_after_a_skipped_one_arrives_and_both_are_acknowledged() {
             let mut exported = Vec::new();
             sim.engine.export(0, 1 << 20, &mut exported);
             assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."), "{mode:?}");
-            let acknowledged = sim.broker.heard.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
+            let acknowledged = sim.broker.received.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
             assert_eq!(acknowledged, acknowledgement, "{mode:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! An hour of the crawl with everything that happens to one: bursts, floods, a person who goes back and forward and
 //! changes the speed, other sizes, a broker that dies, a hidden page. The only measurement that fails: when a row that
-//! should be in sight isn't painted, when a line goes backward by itself, when memory grows by more than the log.
+//! should be in sight isn't painted, when a line goes backward unprompted, when memory grows by more than the log.
 
 use std::cell::Cell;
 use std::fmt;
@@ -39,7 +39,7 @@ const USUAL_PER_S: f64 = 1.0;
 /// How often the feed sends what is due.
 const FEED_EVERY: Duration = Duration::from_millis(20);
 
-/// How far a line may go back by itself: what rounding amounts to.
+/// How far a line may go back unprompted: what rounding amounts to.
 const BACKWARD_PX: f64 = 1.0;
 
 /// The log takes so much of memory for each byte of payload and topic: what a million messages may take.
@@ -394,7 +394,7 @@ fn judge(report: &mut Report, seen: &[Seen]) -> Result<()> {
     let farthest = sights.iter().max_by(|one, other| one.1.1.backward_px.total_cmp(&other.1.1.backward_px));
     let (time, backward_px) = farthest.map_or(("", 0.0), |(time, (_, watched))| (time.as_str(), watched.backward_px));
     let found = format!("{backward_px:.2} px, in the ten seconds up to {time}");
-    add("the farthest that a line went backward by itself", found, "at most 1 px", backward_px <= BACKWARD_PX);
+    add("the farthest that a line went backward unprompted", found, "at most 1 px", backward_px <= BACKWARD_PX);
 
     // What is made once is made in the first cycle.
     let from = seen.get(CYCLE_LOOKS - 1).filter(|_| seen.len() >= 2 * CYCLE_LOOKS).or(seen.first());

@@ -91,13 +91,13 @@ async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (
     }
     let (started, time_before) = (Instant::now(), process.time()?);
     let source = tokio::spawn(send(mqtt));
-    let heard = timeout(PATIENCE, try_join_all(listeners)).await.context("messages don't arrive")??;
-    let heard: Vec<PeerEvent> = heard.into_iter().collect::<Result<_>>()?;
+    let received = timeout(PATIENCE, try_join_all(listeners)).await.context("messages don't arrive")??;
+    let received: Vec<PeerEvent> = received.into_iter().collect::<Result<_>>()?;
     let took = started.elapsed();
     let sent_in = source.await??;
     let busy = process.time()? - time_before;
 
-    let arrived: u64 = heard.iter().map(|heard| heard.messages).sum();
+    let arrived: u64 = received.iter().map(|each| each.messages).sum();
     let wanted = MESSAGES * LISTENERS as u64;
     report.add(
         format!("messages to {LISTENERS} listeners {when}"),
@@ -105,7 +105,7 @@ async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (
         wanted.to_string(),
         arrived == wanted,
     );
-    let lost: u64 = heard.iter().map(|heard| heard.lost).sum();
+    let lost: u64 = received.iter().map(|each| each.lost).sum();
     report.add(format!("lost, doubled or out of order {when}"), lost.to_string(), "0", lost == 0);
     let rate = MESSAGES as f64 / sent_in.as_secs_f64();
     report.add(
@@ -127,20 +127,20 @@ struct PeerEvent {
 
 async fn listen(mut socket: Socket) -> Result<PeerEvent> {
     let packet_bytes = message(0).len();
-    let (mut bytes, mut heard, mut next) = (Vec::new(), PeerEvent { messages: 0, lost: 0 }, 0);
+    let (mut bytes, mut received, mut next) = (Vec::new(), PeerEvent { messages: 0, lost: 0 }, 0);
     while next < MESSAGES {
         bytes.extend(binary(&mut socket).await?);
         let whole = bytes.len() / packet_bytes * packet_bytes;
         for packet in bytes[..whole].chunks(packet_bytes) {
             let number: [u8; 8] = packet[packet_bytes - PAYLOAD_BYTES..][..8].try_into()?;
             let number = u64::from_be_bytes(number);
-            heard.messages += 1;
-            heard.lost += number.abs_diff(next);
+            received.messages += 1;
+            received.lost += number.abs_diff(next);
             next = number + 1;
         }
         bytes.drain(..whole);
     }
-    Ok(heard)
+    Ok(received)
 }
 
 /// Sends all messages at their rate; how long it took.

@@ -108,7 +108,7 @@ impl Engine {
                 Some("no window fills the screen without a window manager")
             }
             (Self::WebKit, F::EarlyErrors) => {
-                Some("WebKit's driver has no log: errors are heard once the page is there")
+                Some("WebKit's driver has no log: errors are recorded once the page has loaded")
             }
             (Self::WebKit, F::Sound) => Some("WebKitGTK plays by GStreamer, which isn't there"),
             (Self::WebKit, F::WakeLock) => Some("WebKitGTK keeps a screen awake by the desktop, and there is none"),

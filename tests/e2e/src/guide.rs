@@ -333,12 +333,12 @@ impl Place {
         };
         let output = output?;
         self.output = String::from_utf8_lossy(&output.stdout).into_owned();
-        let is_as_told = output.status.success() == (outcome == Outcome::Success);
+        let is_expected = output.status.success() == (outcome == Outcome::Success);
         let help = match output.status.code() {
             Some(NOT_FOUND) => "; `cargo xtask setup` installs what the guides use",
             _ => "",
         };
-        ensure!(is_as_told, "it ended with {}{help}:\n{}", output.status, self.output);
+        ensure!(is_expected, "it ended with {}{help}:\n{}", output.status, self.output);
         Ok(())
     }
 

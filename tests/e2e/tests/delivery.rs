@@ -31,7 +31,7 @@ struct Run {
     qos: QoS,
 }
 
-/// A broker that begins an exchange anew after its PUBREL makes two messages of one. Mosquitto does,
+/// A broker that restarts an exchange after its PUBREL makes two messages of one. Mosquitto does,
 /// in 2.0.11 as in 2.1.2: its `db__message_reconnect_reset_outgoing` takes an exchange that waits to
 /// send PUBREL again for one that hasn't had PUBREC, where two connections in a row are lost.
 fn sends_after_release(packets: &Packets, payload: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use mqtt_crawl::mqtt::session::event::MessageSink;
 use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl::time::Instant;
 
-/// Where the session's time stands.
+/// The session's current time.
 const NOW: Instant = Instant::from_millis(1_000);
 
 /// Takes in PUBLISH after PUBLISH of 5.0, and keeps none.

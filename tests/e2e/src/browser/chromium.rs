@@ -61,7 +61,7 @@ async fn download_to(folder: &Path, client: &Client) -> Result<()> {
 }
 
 /// Sends a command without a result.
-fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a> {
+fn send<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a> {
     Box::pin(async move { ask(client, command, &parameters).await.map(drop) })
 }
 
@@ -77,7 +77,7 @@ impl Control for Chromium {
 
     fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), ratio: f64) -> Doing<'a> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
-        tell(client, "Emulation.setDeviceMetricsOverride", size)
+        send(client, "Emulation.setDeviceMetricsOverride", size)
     }
 
     fn evaluate<'a>(&'a self, client: &'a Client, body: &'a str) -> Doing<'a, Value> {
@@ -93,7 +93,7 @@ impl Control for Chromium {
     }
 
     fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a> {
-        tell(client, "Page.bringToFront", json!({}))
+        send(client, "Page.bringToFront", json!({}))
     }
 
     fn downloads(&self) -> &Path {
@@ -114,13 +114,13 @@ impl Control for Chromium {
 
     fn reduce_motion<'a>(&'a self, client: &'a Client) -> Doing<'a> {
         let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
-        tell(client, "Emulation.setEmulatedMedia", reduce)
+        send(client, "Emulation.setEmulatedMedia", reduce)
     }
 
     fn prefer_light<'a>(&'a self, client: &'a Client, is_light: bool) -> Doing<'a> {
         let scheme = if is_light { "light" } else { "dark" };
         let prefer = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        tell(client, "Emulation.setEmulatedMedia", prefer)
+        send(client, "Emulation.setEmulatedMedia", prefer)
     }
 
     fn set_offline<'a>(&'a self, client: &'a Client, is_offline: bool) -> Doing<'a> {
@@ -132,7 +132,7 @@ impl Control for Chromium {
     }
 
     fn add_init_script<'a>(&'a self, client: &'a Client, source: &'a str) -> Doing<'a> {
-        tell(client, "Page.addScriptToEvaluateOnNewDocument", json!({"source": source}))
+        send(client, "Page.addScriptToEvaluateOnNewDocument", json!({"source": source}))
     }
 
     fn block_file<'a>(&'a self, client: &'a Client, name: &'a str) -> Doing<'a> {
@@ -144,7 +144,7 @@ impl Control for Chromium {
     }
 
     fn slow_down<'a>(&'a self, client: &'a Client, times: u32) -> Doing<'a> {
-        tell(client, "Emulation.setCPUThrottlingRate", json!({"rate": times}))
+        send(client, "Emulation.setCPUThrottlingRate", json!({"rate": times}))
     }
 
     fn devtools<'a>(&'a self, client: &'a Client, command: &'a str, parameters: &'a Value) -> Doing<'a, Value> {

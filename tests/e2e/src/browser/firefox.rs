@@ -45,13 +45,13 @@ pub(super) async fn start(draws_all: bool) -> Result<(Client, Firefox)> {
     command.arg("--allow-system-access");
     let (driver, port) = Process::start(&mut command, driver_port).await?;
     let client = connect(port, capabilities(&firefox, downloads.path(), draws_all)).await?;
-    let told = client.capabilities().context("the driver says nothing of its session")?;
-    let process = told.get("moz:processID").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
-    let address = told.get("webSocketUrl").and_then(Value::as_str).context("no WebDriver BiDi")?;
+    let session = client.capabilities().context("the driver reports no capabilities")?;
+    let process = session.get("moz:processID").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
+    let address = session.get("webSocketUrl").and_then(Value::as_str).context("no WebDriver BiDi")?;
     let bidi = BiDi::connect(address).await?;
     let process = process.map(Pid::from_raw);
     let processes: Vec<Pid> = process.into_iter().chain([driver.pid()?]).collect();
-    let profile = told.get("moz:profile").and_then(Value::as_str).context("no profile")?;
+    let profile = session.get("moz:profile").and_then(Value::as_str).context("no profile")?;
     let guarded = Guarded::new(&processes, &[downloads.path(), Path::new(profile)]);
     let errors = Mutex::default();
     Ok((client, Firefox { bidi, errors, downloads, process, _driver: driver, _guarded: guarded }))

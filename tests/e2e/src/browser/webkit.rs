@@ -33,7 +33,7 @@ const LISTEN: &str = "
     const note = window.__errors = [];
     const say = console.error;
     console.error = (...words) => { note.push(words.map(String).join(' ')); say.apply(console, words); };
-    // Sizes that are told in the next frame are no fault; other browsers keep them out of their consoles.
+    // Resize notifications delivered in the next frame are no error; other browsers keep them out of their consoles.
     const isFault = (message) => message && !message.startsWith('ResizeObserver loop');
     addEventListener('error', ({ message }) => { if (isFault(message)) note.push(message); });
     addEventListener('unhandledrejection', ({ reason }) => note.push(String(reason)));";

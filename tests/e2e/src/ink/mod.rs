@@ -61,9 +61,6 @@ const ATTEMPTS: u32 = 4;
 /// The time limit for rows to appear.
 const ROWS_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a browser may take to paint a plane at rest.
-const PAINT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The interval between two looks at a plane with too few rows.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -127,19 +124,6 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
         std::fs::write(folder.join(format!("missing-{name}.png")), png)?;
     }
     Ok(look)
-}
-
-/// Looks until all rows are painted, for a plane that doesn't move: a busy browser may return a picture from before the
-/// last page back.
-pub async fn look_at_rest(page: &Page, name: &str) -> Result<Look> {
-    let until = Instant::now() + PAINT_TIMEOUT;
-    loop {
-        let look = look(page, name).await?;
-        if look.missing.is_empty() || Instant::now() > until {
-            return Ok(look);
-        }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-    }
 }
 
 /// Looks as soon as this number of rows is visible, or when the time is over: the number depends on the size of the

@@ -177,9 +177,9 @@ fn what_nobody_could_see_is_not_expected() {
     assert_eq!(expected(&dots), 4);
     assert_eq!(expected(&Reading { rows: Vec::new(), ..plain.clone() }), 0);
     // Another column: rows were laid out again between the readings.
-    let mut anew = plain.clone();
-    anew.rows.iter_mut().for_each(|row| row.id += 100);
-    assert_eq!(compare(&black(), &plain, &anew).expected, 0);
+    let mut redrawn = plain.clone();
+    redrawn.rows.iter_mut().for_each(|row| row.id += 100);
+    assert_eq!(compare(&black(), &plain, &redrawn).expected, 0);
 }
 
 #[test]

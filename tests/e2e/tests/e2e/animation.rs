@@ -13,7 +13,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::watch::{Watch, looks, stream};
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, ink, picture};
 
-use super::crawl::{DIALOGUE, FILM, key, open_with, tell};
+use super::crawl::{DIALOGUE, FILM, key, open_with, publish};
 use super::screens::POSE;
 
 const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], seconds: 240, least_rows: 5 };
@@ -50,7 +50,7 @@ async fn back_to_the_first_line(page: &Page) -> Result<()> {
         if press % PAGES_A_LOOK == 0 {
             // The last page back is on screen.
             page.drawn().await?;
-            ink::look_at_rest(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
+            ink::look(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
         }
         if page.lines().await?.iter().any(|line| line.seq == 1) {
             return Ok(());
@@ -202,7 +202,7 @@ async fn check_picture(page: &Page, broker: Login<'_>, name: &str) -> Result<()>
     calm(page).await?;
     // One by one: as they are laid out and spaced when no others are queued.
     for line in &DIALOGUE[..POSED] {
-        tell(page, broker, &[*line]).await?;
+        publish(page, broker, &[*line]).await?;
     }
     // In motion.
     ink::look(page, name).await?.check(1)?;

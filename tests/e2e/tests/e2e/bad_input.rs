@@ -8,7 +8,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
 /// Tries to connect with these settings and returns the page's message, which must match.
-async fn told(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
+async fn failure_message(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
     leave(page).await?;
     page.fill("Broker URL", broker).await?;
     page.fill("Topic", topic).await?;
@@ -60,7 +60,7 @@ async fn unusable_settings_and_peers_are_reported() -> Result<()> {
         ];
         let mut all_words = Vec::new();
         for (broker, topic, pattern) in cases {
-            let words = told(page, broker, topic, pattern).await?;
+            let words = failure_message(page, broker, topic, pattern).await?;
             println!("{broker} {topic:?}: {words}\n");
             ensure!(!all_words.contains(&words), "the same words again: {words}");
             all_words.push(words);
@@ -89,17 +89,17 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         page.press("Disconnect").await?;
 
         // It needs no press of a button, and disappears when the address does.
-        let told = "document.querySelector('#broker-fault').innerText.includes('was loaded over https') \
+        let shown = "document.querySelector('#broker-fault').innerText.includes('was loaded over https') \
                     && field('Broker URL').getAttribute('aria-invalid') === 'false'";
         page.open(&link(&site.page_url(), &[keys[0]])).await?;
-        page.wait_for("the link's address to be told of", told, PATIENCE).await?;
-        for (broker, is_told) in [
+        page.wait_for("the message about the link's address", shown, PATIENCE).await?;
+        for (broker, is_shown) in [
             ("wss://broker.example:8081/mqtt", false),
             ("ws://broker.example:8080/mqtt", true),
             ("ws://localhost:8080/mqtt", false),
         ] {
             page.fill("Broker URL", broker).await?;
-            page.wait_for(broker, &format!("({told}) === {is_told}"), PATIENCE).await?;
+            page.wait_for(broker, &format!("({shown}) === {is_shown}"), PATIENCE).await?;
         }
         check_equal("the state", page.state().await?, "idle".to_owned())
     })

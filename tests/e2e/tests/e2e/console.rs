@@ -431,8 +431,8 @@ async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
         page.press_keys(&ARROW_DOWN.to_string()).await?;
         page.wait_for("another to be chosen", &format!("{chosen} && {chosen} !== {before}"), PATIENCE).await?;
         let option = format!("document.getElementById({chosen})");
-        let is_told = format!("{option}?.matches('#suggestions [aria-selected=true]')");
-        page.wait_for("the option to say so", &is_told, PATIENCE).await?;
+        let is_selected = format!("{option}?.matches('#suggestions [aria-selected=true]')");
+        page.wait_for("the option to be selected", &is_selected, PATIENCE).await?;
         if page.evaluate::<String>(&format!("{option}.querySelector('bdi').textContent")).await? == term {
             return Ok(());
         }

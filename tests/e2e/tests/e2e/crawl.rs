@@ -43,7 +43,7 @@ pub(super) async fn open_with(page: &Page, station: &Station, keys: &[(&str, &st
 pub(super) const FILM: [(&str, &str); 1] = [("pace", "film")];
 
 /// Publishes these lines, and waits until all are on the plane, at high speed.
-pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
+pub(super) async fn publish(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
     let known = page.lines().await?.len();
     for (character, text) in lines {
         let payload = json!({"character": character, "text": text}).to_string();
@@ -81,7 +81,7 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
     in_browser("crawl-back", async |page| {
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
-        tell(page, broker, &DIALOGUE).await?;
+        publish(page, broker, &DIALOGUE).await?;
         // All of them pass.
         page.wait_for(
             "the sky to be empty",
@@ -140,7 +140,7 @@ async fn line_opens_its_message() -> Result<()> {
     in_browser("crawl-line", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..4]).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..4]).await?;
         // By key, from line to line.
         page.wait_for(
             "a line on screen",
@@ -268,7 +268,7 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::FullScreenPage], "crawl-keys", async |page| {
         open(page, &station).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..2]).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..2]).await?;
         let speed = async |expected: &str| {
             let expression = format!("crawl().querySelector('.speed').textContent === '{expected}'");
             page.wait_for(expected, &expression, PATIENCE).await
@@ -327,7 +327,7 @@ async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
         page.browser().add_init_script(PENDING_TIMERS).await?;
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
-        tell(page, broker, &DIALOGUE[..3]).await?;
+        publish(page, broker, &DIALOGUE[..3]).await?;
         let place = "(() => { const run = document.getAnimations()
             .find((each) => each.effect.target.className === 'plane'); return [run.playState, run.currentTime]; })()";
         page.hide().await?;
@@ -547,7 +547,7 @@ async fn hidden_pointer_hovers_no_line() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-hover", async |page| {
         open(page, &station).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..5]).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..5]).await?;
         page.press("Pause").await?;
         page.wait_for("the pause", "document.getAnimations().every((each) => !each.pending)", PATIENCE).await?;
         let at: (f64, f64) = page
@@ -588,7 +588,7 @@ async fn crawl_keeps_moving_while_the_page_is_blocked() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::DevTools], "crawl-blocked", async |page| {
         open(page, &station).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
         let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
         let params = json!({"format": "jpeg", "quality": 60, "maxWidth": 640, "maxHeight": 360});

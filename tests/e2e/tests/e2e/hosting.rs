@@ -39,7 +39,7 @@ async fn wait_until_kept(page: &Page) -> Result<()> {
     page.wait_for("the site to be kept", &format!("({KEPT})"), PATIENCE).await
 }
 
-/// A browser tells the page nothing about a refused WebSocket, so the station sends the reason in a closing frame.
+/// A browser gives the page no reason for a refused WebSocket, so the station sends the reason in a closing frame.
 #[tokio::test]
 async fn station_explains_why_it_refuses_another_origin() -> Result<()> {
     let (host, other) = (Station::start().await?, Station::start().await?);
@@ -94,7 +94,7 @@ async fn newer_version_is_loaded_on_request() -> Result<()> {
     in_browser("newer-version", async |page| {
         page.open(&site.page_url()).await?;
         wait_until_kept(page).await?;
-        ensure!(!page.words().await?.contains(NEWER), "the first version is told as a newer one");
+        ensure!(!page.words().await?.contains(NEWER), "the first version is shown as a newer one");
 
         let index = folder.path().join("index.html");
         let newer = std::fs::read_to_string(&index)?.replace("<title>mqtt-crawl", "<title>mqtt-crawl two");

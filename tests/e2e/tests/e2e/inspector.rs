@@ -306,12 +306,12 @@ async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
         page.press("Packets").await?;
         let packets = "named('dialog[open]', 'Packets')";
         page.wait_for("the panel", &format!("Boolean({packets})"), PATIENCE).await?;
-        let told = |words: &str| {
+        let shown = |words: &str| {
             let text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(words));
             format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {text})")
         };
         for words in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
-            page.wait_for(words, &told(words), PATIENCE).await?;
+            page.wait_for(words, &shown(words), PATIENCE).await?;
         }
         // The packets of one exchange, from any of them.
         let identifier = format!(

@@ -40,12 +40,12 @@ async fn hidden_tab_pings_in_time() -> Result<()> {
         let hidden_at = connect_and_hide(page, &station, &peer.ws_url()).await?;
         let (mut last, mut longest, mut pings) = (None, Duration::ZERO, 0);
         while pings < 5 {
-            let heard = peer.next_event().await?;
-            ensure!(heard.packet.is_some(), "the page hung up");
-            if let Some(last) = last.replace(heard.at) {
-                longest = longest.max(heard.at - last);
+            let event = peer.next_event().await?;
+            ensure!(event.packet.is_some(), "the page hung up");
+            if let Some(last) = last.replace(event.at) {
+                longest = longest.max(event.at - last);
             }
-            pings += usize::from(heard.packet == Some(PINGREQ) && heard.at > hidden_at);
+            pings += usize::from(event.packet == Some(PINGREQ) && event.at > hidden_at);
         }
         println!("the longest silence was {} ms", longest.as_millis());
         // [MQTT-3.1.2-20] for the client, and the server's tolerance [MQTT-3.1.2-22].
@@ -92,23 +92,23 @@ async fn half_open_connection_is_detected_reported_and_reconnected() -> Result<(
         let mut pings = 0;
         let (mut answered, mut ended) = (None, None);
         while ended.is_none() {
-            let heard = peer.next_event().await?;
-            ensure!(heard.connection == 0, "another connection while the first one stands");
-            match heard.packet {
+            let event = peer.next_event().await?;
+            ensure!(event.connection == 0, "another connection while the first one is open");
+            match event.packet {
                 Some(PINGREQ) if pings == 0 => {
                     pings += 1;
-                    answered = Some(heard.at);
+                    answered = Some(event.at);
                 }
                 Some(_) => {}
-                None => ended = Some(heard.at),
+                None => ended = Some(event.at),
             }
         }
         let (Some(answered), Some(ended)) = (answered, ended) else { anyhow::bail!("no ping at all") };
         println!("found after {:.2} keep alives", (ended - answered).as_secs_f64() / KEEP_ALIVE.as_secs_f64());
         ensure!(ended - answered <= KEEP_ALIVE * 3 / 2, "found after {} ms", (ended - answered).as_millis());
         page.wait_for_words("stopped responding").await?;
-        let heard = peer.next_event().await?;
-        check_equal("what comes next", (heard.connection, heard.packet), (1, Some(CONNECT)))?;
+        let event = peer.next_event().await?;
+        check_equal("what comes next", (event.connection, event.packet), (1, Some(CONNECT)))?;
         page.wait_for_state("connected").await?;
         check_equal("reconnects", page.stat("reconnects").await?, 1)
     })

@@ -6,7 +6,7 @@ use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
-use super::crawl::{DIALOGUE, open, tell};
+use super::crawl::{DIALOGUE, open, publish};
 use super::screens::{resize, screen};
 
 /// Returns the top of the console, in whole CSS pixels; it is in the window, with at least some rows.
@@ -178,7 +178,7 @@ async fn nothing_covers_the_transcript() -> Result<()> {
     let station = Station::start().await?;
     in_browser("plain-text", async |page| {
         open(page, &station).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..4]).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..4]).await?;
         page.press("Pause").await?;
         page.press("Transcript").await?;
         let paragraphs = "[...crawl().querySelectorAll('.transcript p')]";

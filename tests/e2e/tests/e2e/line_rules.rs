@@ -36,7 +36,7 @@ fn owned(rules: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// An expression for the text that the crawl has shown, without the blanks between its rows.
-const TOLD: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('|').toLowerCase()";
+const SHOWN_TEXT: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('|').toLowerCase()";
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Director").await?;
@@ -79,8 +79,8 @@ async fn check_link(name: &str, station: &Station, broker: &str, publisher: Logi
         page.wait_for_line("closed for today").await?;
         page.wait_for_line("Good evening").await?;
         // Lines are shown in order, so the hidden one isn't still queued.
-        let told: String = page.evaluate(TOLD).await?;
-        ensure!(!told.contains("pagesfree"), "{told}");
+        let shown: String = page.evaluate(SHOWN_TEXT).await?;
+        ensure!(!shown.contains("pagesfree"), "{shown}");
         page.wait_for_stat("behind", 0, PATIENCE).await?;
         check_equal("received", page.stat("received").await?, 4)?;
         check_equal("the link", rules_in_link(page).await?, owned(&RULES))?;
@@ -181,8 +181,8 @@ async fn panel_edits_rules_and_previews_messages() -> Result<()> {
         publisher.publish(Version::V5, "chat", "PIP: After all of that").await?;
         page.wait_for_row("40 pages free").await?;
         page.wait_for_line("After all of that").await?;
-        let told: String = page.evaluate(TOLD).await?;
-        ensure!(!told.contains("40pagesfree"), "{told}");
+        let shown: String = page.evaluate(SHOWN_TEXT).await?;
+        ensure!(!shown.contains("40pagesfree"), "{shown}");
         let rules = [
             ("hide", "debug/#"),
             ("line", "+/temperature"),

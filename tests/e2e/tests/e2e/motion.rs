@@ -35,7 +35,7 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, "StarWars", "DRIFTER: On and on").await?;
         page.wait_for_line("On and on").await?;
-        ensure!(movement_px(page).await? > 0.0, "the crawl stands still");
+        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't move");
         page.press("Pause").await?;
         let label = page.element("button('Resume')").await?;
         let pressed = label.attr("aria-pressed").await?;

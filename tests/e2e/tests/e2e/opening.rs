@@ -53,8 +53,8 @@ async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
     let running = "crawl().getAnimations({ subtree: true }).filter((each) => each.effect.target.className !== 'plane')";
     check_equal("animations", page.evaluate::<u64>(&format!("{running}.length")).await?, 0)?;
     let style = |part: &str, name: &str| format!("getComputedStyle(crawl().querySelector('{part}')).{name}");
-    let stands: String = page.evaluate(&style(".sky i", "transform")).await?;
-    ensure!(stands.starts_with(transform), "the sky stands at {stands}");
+    let transform_now: String = page.evaluate(&style(".sky i", "transform")).await?;
+    ensure!(transform_now.starts_with(transform), "the sky is at {transform_now}");
     check_equal("the mask", page.evaluate::<String>(&style(".stage", "maskImage")).await?, "none".to_owned())?;
     check_equal("the haze", page.evaluate::<String>(&style(".haze", "visibility")).await?, "visible".to_owned())
 }
@@ -227,8 +227,8 @@ async fn reduced_motion_shows_the_opening_as_text() -> Result<()> {
         page.browser().reduce_motion().await?;
         open(page, &station, &[("title", "The Salt Road")]).await?;
         page.press("Connect").await?;
-        let told = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";
-        page.wait_for("the title in the transcript", told, PATIENCE).await?;
+        let shown = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";
+        page.wait_for("the title in the transcript", shown, PATIENCE).await?;
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
         let running: u64 = page

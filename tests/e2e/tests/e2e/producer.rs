@@ -64,8 +64,8 @@ async fn thousand_lines_survive_twenty_lost_connections() -> Result<()> {
         anyhow::Ok(())
     };
     let (output, ()) = tokio::try_join!(telling, cutting)?;
-    let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(told == format!("{LINES} of {LINES} lines acknowledged\n"), "{told}{problems}");
+    let (printed, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(printed == format!("{LINES} of {LINES} lines acknowledged\n"), "{printed}{problems}");
     ensure!(output.status.success(), "{}: {problems}", output.status);
     ensure!(problems.contains("Resuming at line "), "{problems}");
     ensure!(proxy.cuts() >= CUTS, "{} cuts", proxy.cuts());
@@ -98,9 +98,9 @@ async fn station_paths_accept_what_they_support() -> Result<()> {
         let url = station.ws_url(path);
         let mut command = producer(&url)?;
         let output = command.args(["--interval", "1ms"]).args(options).arg(&script).output().await?;
-        let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success() && told == "3 of 3 lines acknowledged\n", "{url}: {told}{problems}");
-        ensure!(problems.contains(words), "{url} should say {words:?}: {problems}");
+        let (printed, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success() && printed == "3 of 3 lines acknowledged\n", "{url}: {printed}{problems}");
+        ensure!(problems.contains(words), "{url} should print {words:?}: {problems}");
         anyhow::Ok(())
     };
     check("/mqtt", &["--qos", "2"], "MQTT 5.0").await?;

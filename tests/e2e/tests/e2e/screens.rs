@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
 
-use super::crawl::{DIALOGUE, FILM, open, open_with, tell};
+use super::crawl::{DIALOGUE, FILM, open, open_with, publish};
 
 /// A size of the window.
 pub(super) struct Screen {
@@ -94,7 +94,7 @@ async fn page_fits_any_screen() -> Result<()> {
         page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
         page.wait_for_state("connected").await?;
         page.run(POSE).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
         page.press("Pause").await?;
         for screen in SCREENS {
             resize(page, &screen).await?;
@@ -228,17 +228,17 @@ async fn every_writing_system_is_typeset() -> Result<()> {
             open_with(page, &station, &FILM).await?;
             add_font(page, script).await?;
             page.run(POSE).await?;
-            tell(page, broker, script.lines).await?;
+            publish(page, broker, script.lines).await?;
             page.press("Pause").await?;
             page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
             for (at, (_, text)) in script.lines.iter().enumerate() {
                 let line = format!("crawl().querySelectorAll('.plane .line')[{at}]");
                 check_equal(text, page.evaluate::<String>(&format!("{line}.dir")).await?.as_str(), script.direction)?;
-                let told: String = page
+                let shown: String = page
                     .evaluate(&format!("[...{line}.querySelectorAll('.row')].map((row) => row.textContent).join('')"))
                     .await?;
-                let said = text.strip_suffix("...").map_or((*text).to_owned(), |begin| format!("{begin}...."));
-                ensure!(told.trim_end().ends_with(&said), "{text:?} is told as {told:?}");
+                let expected = text.strip_suffix("...").map_or((*text).to_owned(), |begin| format!("{begin}...."));
+                ensure!(shown.trim_end().ends_with(&expected), "{text:?} is shown as {shown:?}");
                 let rows: u64 = page.evaluate(&format!("{line}.childElementCount")).await?;
                 ensure!(rows >= 2, "{text} is in {rows} rows");
                 // Joined letters have no space between them.
@@ -264,7 +264,7 @@ async fn very_long_message_points_to_the_console() -> Result<()> {
         let (long, word) = ("pressure and more ".repeat(280), "o".repeat(300));
         let compound = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
         let lines = [("ADA", long.as_str()), ("Bram", &word), ("Cleo", compound)];
-        tell(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
+        publish(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
         page.press("Pause").await?;
         page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
         page.wait_for_line("(continued in the console)").await?;

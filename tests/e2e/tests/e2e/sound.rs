@@ -59,7 +59,7 @@ async fn sound_is_off_until_requested() -> Result<()> {
         page.wait_for_state("connected").await?;
         page.press("Director").await?;
         page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
-        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "it was on by itself");
+        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "it is on by default");
         check_silence(page).await?;
 
         page.tick("Ambient sound").await?;

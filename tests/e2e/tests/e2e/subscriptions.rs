@@ -142,8 +142,8 @@ async fn refused_subscription_is_reported() -> Result<()> {
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
         let entry = "[...document.querySelectorAll('dialog[open] li')].map((entry) => entry.innerText).join()";
-        let is_told = format!("/secret[^]*Refused: not authorized/i.test({entry})");
-        page.wait_for("the refusal", &is_told, PATIENCE).await?;
+        let is_refused = format!("/secret[^]*Refused: not authorized/i.test({entry})");
+        page.wait_for("the refusal", &is_refused, PATIENCE).await?;
         let status: String = page.evaluate("document.querySelector('.subscriptions').innerText").await?;
         check_equal("in the status", status.contains("refused"), true)?;
         page.screenshot("subscriptions-refused").await?;

@@ -72,7 +72,7 @@ async fn seek(page: &Page, line: u64) -> Result<()> {
 }
 
 /// Returns what a subscriber received, without the client's own output.
-fn heard(output: &str) -> Vec<String> {
+fn received(output: &str) -> Vec<String> {
     output.lines().filter_map(|line| line.strip_prefix("got ")).map(str::to_owned).collect()
 }
 
@@ -168,7 +168,7 @@ async fn hidden_tab_keeps_the_interval() -> Result<()> {
         .await?;
         page.press("Play").await?;
         page.hide().await?;
-        let times = || heard(&subscriber.output());
+        let times = || received(&subscriber.output());
         eventually("every line", async || Ok((times().len() == LINES).then_some(()))).await?;
         let throttled: f64 = page.evaluate("Math.max(...window.__gaps)").await?;
         page.show().await?;
@@ -192,7 +192,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = script(&folder, 30)?;
     let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("say/#", "got %t %p").await?;
-    let last = || heard(&subscriber.output()).pop().unwrap_or_default();
+    let last = || received(&subscriber.output()).pop().unwrap_or_default();
     in_browser("transmit-seek", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
         page.fill("Script topic", "say/{speaker}/{line}").await?;
@@ -208,7 +208,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.press("Pause script").await?;
         seek(page, 29).await?;
         wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
-        check_equal("what went out at rest", heard(&subscriber.output()).len(), 2)?;
+        check_equal("what went out at rest", received(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
         page.tick("Loop").await?;
@@ -222,10 +222,10 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.fill("Interval", "20ms").await?;
         seek(page, 28).await?;
         page.press("Play").await?;
-        eventually("a second round", async || Ok((heard(&subscriber.output()).len() > 40).then_some(()))).await?;
+        eventually("a second round", async || Ok((received(&subscriber.output()).len() > 40).then_some(()))).await?;
         page.press("Stop").await?;
         page.wait_for("an end", "!button('Pause script')", PATIENCE).await?;
-        let numbers: Vec<String> = heard(&subscriber.output())[4..]
+        let numbers: Vec<String> = received(&subscriber.output())[4..]
             .iter()
             .filter_map(|line| Some(line.split_once(' ')?.0.rsplit_once('/')?.1.to_owned()))
             .collect();
@@ -300,7 +300,7 @@ async fn dropped_script_waits_for_the_connection() -> Result<()> {
         page.wait_for_state("connected").await?;
         wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
-        eventually("the rest", async || Ok((heard(&watcher.output()) == expected).then_some(()))).await?;
+        eventually("the rest", async || Ok((received(&watcher.output()) == expected).then_some(()))).await?;
         page.wait_for_stat("received", 3, PATIENCE).await?;
         drop(mosquitto);
         Ok(())
@@ -313,7 +313,7 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_with_format("deck/#", "got %q %C %t %p").await?;
-    let got = |line: &str| heard(&subscriber.output()).iter().filter(|other| *other == line).count();
+    let got = |line: &str| received(&subscriber.output()).iter().filter(|other| *other == line).count();
     in_browser("transmit-repeat", async |page| {
         let broker = mosquitto.ws_url();
         page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "nothing"), ("connect", "1")])).await?;
@@ -421,7 +421,7 @@ async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
         wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;
         let expected = [("PIP", "Spät"), ("ADA", "Two")]
             .map(|(who, text)| format!("{{\"character\":\"{who}\",\"text\":\"{text}\"}}"));
-        eventually("both lines", async || Ok((heard(&subscriber.output()) == expected).then_some(()))).await
+        eventually("both lines", async || Ok((received(&subscriber.output()) == expected).then_some(()))).await
     })
     .await
 }
