@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use web_sys::Event;
 
-use super::Panels;
+use super::state::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::BrokerStatus;
 use crate::ui::broker_capabilities::{Capability, unavailable_reason};

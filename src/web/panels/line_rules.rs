@@ -11,8 +11,9 @@ use crate::mqtt::topic::TopicFilter;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
 use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
+use crate::web::panels::dialog::{head, is_open};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::{Panels, head, is_open};
+use crate::web::panels::state::Panels;
 
 /// The form's first field.
 const TOPICS_ID: &str = "lines-topics";

@@ -4,8 +4,9 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
+use super::dialog::{close, head};
 use super::fields::{Form, MessageInputs, TextBox, error_summary, recreated};
-use super::{Panels, close, head};
+use super::state::Panels;
 use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;

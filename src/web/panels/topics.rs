@@ -12,8 +12,9 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
+use super::dialog::{close, open_modal};
 use super::fields::disabled_reason;
-use super::{Panels, close};
+use super::state::Panels;
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
 use crate::protocol::command::PanelCommand;
@@ -515,7 +516,7 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     });
     let ask = move |_| {
         topic.set(row.with_untracked(|row| row.as_ref().map(|row| row.topic.clone()).unwrap_or_default()));
-        super::open_modal(question);
+        open_modal(question);
     };
     let clear = move |_| {
         close(question);

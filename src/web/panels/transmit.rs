@@ -8,9 +8,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File};
 
+use super::dialog::{head, is_open, open_non_modal};
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
+use super::state::Panels;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, head, is_open, open_non_modal};
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
