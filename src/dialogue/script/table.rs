@@ -114,7 +114,7 @@ impl Table {
         if std::mem::take(&mut self.awaits_header) {
             return Ok(Row::Empty);
         }
-        let Some(words) = self.columns.words else { return Ok(Row::Empty) };
+        let Some(words) = self.columns.text else { return Ok(Row::Empty) };
         let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
         let count = self.columns.names.len();
         // Spreadsheets append empty cells to rows.
@@ -206,10 +206,10 @@ fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
         let count = typical_count(rows);
         ((1..=count).map(|number| format!("Column {number}")).collect(), guessed(rows, count))
     };
-    let mut columns = Columns { names, speaker, words, has_header, unknown: None };
-    if let Some(wanted) = &choice.words {
-        columns.words = columns.find(wanted);
-        columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.words);
+    let mut columns = Columns { names, speaker, text: words, has_header, unknown: None };
+    if let Some(wanted) = &choice.text {
+        columns.text = columns.find(wanted);
+        columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.text);
     }
     if let Some(wanted) = &choice.speaker {
         columns.speaker = columns.find(wanted);
@@ -217,9 +217,9 @@ fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
     let unknown = |wanted: &Option<String>, found: Option<usize>| {
         wanted.clone().filter(|wanted| found.is_none() && !wanted.is_empty())
     };
-    columns.unknown = unknown(&choice.words, columns.words).or_else(|| unknown(&choice.speaker, columns.speaker));
+    columns.unknown = unknown(&choice.text, columns.text).or_else(|| unknown(&choice.speaker, columns.speaker));
     if columns.unknown.is_some() {
-        columns.words = None;
+        columns.text = None;
     }
     columns
 }

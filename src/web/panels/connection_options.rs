@@ -48,7 +48,7 @@ impl Forms {
             Err(faults) => (None, faults),
         };
         let of_will = |fault: &FieldError<Field>| match fault.field {
-            Field::Will(field) => Some(FieldError { field, words: fault.words.clone() }),
+            Field::Will(field) => Some(FieldError { field, message: fault.message.clone() }),
             _ => None,
         };
         self.will.set_errors(faults.iter().filter_map(of_will).collect());

@@ -431,7 +431,7 @@ fn Details(panels: Panels) -> impl IntoView {
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
     let numbers = Memo::new(move |_| sparkline::numbers(&with(|row| row.series.clone())));
     let points = move || numbers.with(|numbers| sparkline::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_text = move || sparkline::words(&with(|row| row.series.clone()));
+    let plot_text = move || sparkline::describe(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;
@@ -472,7 +472,7 @@ fn Details(panels: Panels) -> impl IntoView {
                     on:change=move |event| {
                         let text = event_target_value(&event);
                         let field = fields
-                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == text).cloned());
+                            .with_untracked(|all| all.iter().find(|field| sparkline::field_label(field) == text).cloned());
                         if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
@@ -485,7 +485,7 @@ fn Details(panels: Panels) -> impl IntoView {
                         each=move || fields.get()
                         key=Clone::clone
                         children=move |field| {
-                            let text = sparkline::field_words(&field);
+                            let text = sparkline::field_label(&field);
                             let value = text.clone();
                             view! {
                                 <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
