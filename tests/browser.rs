@@ -89,7 +89,7 @@ fn update() -> Update {
     Update {
         connection: Connection {
             state: ConnectionState::Reconnecting,
-            words: "Lost — «¿?» \u{202e}".into(),
+            message: "Lost — «¿?» \u{202e}".into(),
             retry_at: Some(Instant::from_micros(u64::MAX)),
             ..Connection::default()
         },
@@ -180,7 +180,7 @@ fn posted_messages_arrive_unchanged() {
                 Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
                 Rule {
                     topics: TopicFilter::parse("#").expect("a filter"),
-                    wording: Some(LineTemplate { speaker: None, words: Template::parse("{value} °C").ok() }),
+                    wording: Some(LineTemplate { speaker: None, text: Template::parse("{value} °C").ok() }),
                 },
             ],
         }),

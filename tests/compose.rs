@@ -24,7 +24,7 @@ fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fiel
     let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
     assert_eq!(fields, expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(), "{faults:?}");
     for (fault, (_, words)) in faults.iter().zip(expected) {
-        assert!(fault.words.contains(words), "{:?} doesn't say {words:?}", fault.words);
+        assert!(fault.message.contains(words), "{:?} doesn't say {words:?}", fault.message);
     }
 }
 

@@ -163,13 +163,13 @@ fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
 
 #[test]
 fn typed_rules() {
-    let fields = |speaker_from, speaker: &str, words_from, words: &str| Fields {
+    let fields = |speaker_from, speaker: &str, text_from, words: &str| Fields {
         topics: "a/+".to_owned(),
         is_hidden: false,
         speaker_from,
         speaker: speaker.to_owned(),
-        words_from,
-        words: words.to_owned(),
+        text_from,
+        text: words.to_owned(),
     };
     check_typed(
         &fields(Source::Found, "", Source::Found, ""),
@@ -196,14 +196,14 @@ fn typed_rules() {
 
     for (fields, faulty) in [
         (Fields::default(), vec![Field::Topics]),
-        (fields(Source::Field, " ", Source::Sentence, ""), vec![Field::Speaker, Field::Words]),
-        (fields(Source::Level, "first", Source::Field, "{a}"), vec![Field::Speaker, Field::Words]),
-        (fields(Source::Level, "0", Source::Sentence, "{"), vec![Field::Speaker, Field::Words]),
+        (fields(Source::Field, " ", Source::Sentence, ""), vec![Field::Speaker, Field::Text]),
+        (fields(Source::Level, "first", Source::Field, "{a}"), vec![Field::Speaker, Field::Text]),
+        (fields(Source::Level, "0", Source::Sentence, "{"), vec![Field::Speaker, Field::Text]),
         (Fields { topics: "a/b+".to_owned(), is_hidden: true, ..Fields::default() }, vec![Field::Topics]),
     ] {
         let faults = fields.parse().expect_err("faults");
         assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), faulty, "{fields:?}");
-        assert!(faults.iter().all(|fault| !fault.words.is_empty()));
+        assert!(faults.iter().all(|fault| !fault.message.is_empty()));
     }
     // Unused fields have no errors.
     let hidden = Fields { is_hidden: true, ..fields(Source::Level, "", Source::Sentence, "{") };

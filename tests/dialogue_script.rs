@@ -24,7 +24,7 @@ fn check(row: impl AsRef<[u8]>, expected: Result<(&str, &str), (usize, &str)>) {
             assert_eq!(script.faults.len(), 1, "{shown}");
             let fault = &script.faults[0];
             assert_eq!((fault.line, fault.column), (1, column), "{shown}: {fault}");
-            assert!(fault.words.contains(words), "{shown}: {fault}");
+            assert!(fault.message.contains(words), "{shown}: {fault}");
         }
     }
 }
@@ -151,7 +151,7 @@ fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str
 fn shown(row: &Result<ScriptLine, ScriptError>) -> String {
     match row {
         Ok(ScriptLine { number, line }) => format!("{number} {}|{}", line.character, line.text),
-        Err(ScriptError { line, column, words }) => format!("{line}:{column} {words}"),
+        Err(ScriptError { line, column, message: words }) => format!("{line}:{column} {words}"),
     }
 }
 

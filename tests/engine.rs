@@ -410,7 +410,7 @@ fn invalid_settings_are_reported_without_dialling() {
         assert!(!bench.transmits().iter().any(|said| said.starts_with("dial")));
         let connection = bench.update().connection;
         assert_eq!(connection.state, ConnectionState::Stopped);
-        assert!(connection.words.contains(words), "{}", connection.words);
+        assert!(connection.message.contains(words), "{}", connection.message);
     }
 }
 
@@ -426,7 +426,7 @@ fn wrong_password_stops_and_is_reported() {
     assert_eq!(bench.engine.poll_timeout(), None);
     let connection = bench.update().connection;
     assert_eq!(connection.state, ConnectionState::Stopped);
-    assert!(connection.words.contains("user name or password"), "{}", connection.words);
+    assert!(connection.message.contains("user name or password"), "{}", connection.message);
     assert!(!connection.advice.is_empty());
 }
 
@@ -469,8 +469,8 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
         bench.now = bench.now + Duration::from_millis(millis);
         bench.engine.handle_close(closed(), bench.now);
         let connection = bench.update().connection;
-        assert!(connection.advice[0].words.starts_with(first), "{broker}: {:?}", connection.advice);
-        assert!(connection.advice.iter().any(|advice| advice.words.contains("/diffusion")), "{broker}: the path");
+        assert!(connection.advice[0].text.starts_with(first), "{broker}: {:?}", connection.advice);
+        assert!(connection.advice.iter().any(|advice| advice.text.contains("/diffusion")), "{broker}: the path");
         let link = connection.advice.iter().find_map(|advice| advice.link.as_deref());
         assert_eq!(link.is_some(), broker.starts_with("wss"), "{broker}");
         assert_eq!(link.is_some_and(|link| link == "https://[::1]:4000/"), broker.contains("4000"));
@@ -504,7 +504,7 @@ fn diagnosis_names_ports_blocked_by_browsers() {
         bench.transmits();
         bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
         let advice = bench.update().connection.advice;
-        let advice: Vec<_> = advice.iter().map(|advice| &advice.words).collect();
+        let advice: Vec<_> = advice.iter().map(|advice| &advice.text).collect();
         assert!(advice[0].starts_with(first), "{origin}, {broker}: {advice:#?}");
         let is_about_browsers = |words: &&&String| words.contains("Safari") || words.contains("Chrome");
         let count = advice.iter().filter(is_about_browsers).count();
@@ -535,7 +535,7 @@ fn a_page_that_is_refused_is_shown_the_reason() {
     };
     for is_opened in [true, false] {
         let refused = check_opened(is_opened, 1008, REASON, true);
-        assert!(refused.words.contains(REASON), "{}", refused.words);
+        assert!(refused.message.contains(REASON), "{}", refused.message);
         assert!(refused.advice.is_empty(), "{:?}", refused.advice);
     }
     let check = |code: u16, reason: &str, is_final: bool| check_opened(true, code, reason, is_final);
@@ -585,7 +585,7 @@ fn diagnosis_shows_the_first_bytes() {
     bench.transmits();
     bench.serve(&[0x20, 3, 0, 0x87, 0]);
     let connection = bench.update().connection;
-    assert!(connection.advice[0].words.starts_with("Enter a user name and password"), "{:?}", connection.advice);
+    assert!(connection.advice[0].text.starts_with("Enter a user name and password"), "{:?}", connection.advice);
     assert!(format!("{:?}", connection.evidence).contains("not authorized (0x87)"));
 
     // Mosquitto answers the same to a wrong password.
@@ -595,7 +595,7 @@ fn diagnosis_shows_the_first_bytes() {
     bench.transmits();
     bench.serve(&[0x20, 3, 0, 0x87, 0]);
     let connection = bench.update().connection;
-    assert!(connection.advice[0].words.starts_with("Check the user name and password"), "{:?}", connection.advice);
+    assert!(connection.advice[0].text.starts_with("Check the user name and password"), "{:?}", connection.advice);
 }
 
 #[test]
@@ -603,11 +603,11 @@ fn being_offline_is_the_first_advice() {
     let mut bench = Bench::online();
     bench.command(PageCommand::NetworkOffline);
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
-    assert!(bench.update().connection.advice[0].words.starts_with("You're offline"));
+    assert!(bench.update().connection.advice[0].text.starts_with("You're offline"));
     bench.command(PageCommand::RetryNow);
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     bench.engine.handle_close(CloseInfo::default(), bench.now);
-    assert!(!bench.update().connection.advice[0].words.contains("offline"));
+    assert!(!bench.update().connection.advice[0].text.contains("offline"));
 }
 
 fn publish(number: u64, topic: &str, qos: QoS) -> PanelCommand {
@@ -1137,7 +1137,7 @@ fn a_text_frame_is_no_mqtt() {
     let mut bench = Bench::online();
     bench.engine.handle_text_frame(bench.now);
     assert_eq!(bench.transmits(), ["send 4 bytes", "hang up"]);
-    assert!(bench.update().connection.words.contains("text frame"));
+    assert!(bench.update().connection.message.contains("text frame"));
 }
 
 #[test]
@@ -1179,7 +1179,7 @@ fn jwt_in_the_password_field_is_described_and_expires() {
 
     bench.command(PageCommand::InspectPassword(Secret(token(exp))));
     let note = bench.update().token.expect("a token");
-    assert!(note.words.contains("“d”") && !note.has_expired && !note.can_renew, "{note:?}");
+    assert!(note.text.contains("“d”") && !note.has_expired && !note.can_renew, "{note:?}");
     let due = bench.engine.poll_timeout().expect("the expiry");
     assert_eq!(due.as_micros(), exp * 1_000_000);
     bench.now = due;
@@ -1244,7 +1244,7 @@ fn diagnosis_names_an_expired_jwt() {
     bench.serve(&[0x20, 3, 0, 0x86, 0]);
     let connection = bench.update().connection;
     assert_eq!(connection.state, ConnectionState::Stopped);
-    assert!(connection.advice[0].words.contains("Expired on"), "{:?}", connection.advice);
+    assert!(connection.advice[0].text.contains("Expired on"), "{:?}", connection.advice);
 }
 
 #[test]
@@ -1442,7 +1442,7 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     bench.now = bench.now + Duration::from_secs(120);
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let connection = bench.update().connection;
-    let first = &connection.advice[0].words;
+    let first = &connection.advice[0].text;
     assert!(first.contains("expired on 2026-11-21 at 10:01:00 UTC"), "{first}");
     shown += &format!("{connection:?}");
     bench.command(PageCommand::Disconnect);

@@ -189,7 +189,7 @@ fn second_tab_stops_with_a_message() {
     let connection = browser.connection(1);
     assert_eq!((connection.state, connection.can_take_over), (ConnectionState::Stopped, true));
     for words in ["Another tab", "“x”", "ws://h:1/mqtt", "take over"] {
-        assert!(connection.words.contains(words), "{}", connection.words);
+        assert!(connection.message.contains(words), "{}", connection.message);
     }
     assert_eq!(browser.state(0), ConnectionState::Connected);
 
@@ -263,7 +263,7 @@ fn taking_over_moves_the_connection_for_good() {
 
     let connection = browser.connection(0);
     assert_eq!((connection.state, connection.can_take_over), (ConnectionState::Stopped, true));
-    assert!(connection.words.contains("took"), "{}", connection.words);
+    assert!(connection.message.contains("took"), "{}", connection.message);
     browser.command(0, PageCommand::RetryNow);
     browser.pass(20_000);
     assert!(!browser.dials(0), "it stays away");

@@ -125,7 +125,7 @@ fn rules_for_lines() {
         .map(|rule| {
             let wording = rule.wording.as_ref()?;
             let text = |template: &Option<_>| template.as_ref().map(|template: &Template| template.as_str().to_owned());
-            Some((text(&wording.speaker), text(&wording.words)))
+            Some((text(&wording.speaker), text(&wording.text)))
         })
         .collect();
     let text = |text: &str| Some(text.to_owned());
@@ -150,7 +150,7 @@ fn faulty(fragment: &str, field: Field, words: &str) {
     let link = link::parse(&format!("{fragment}&connect=1"), ORIGIN);
     assert_eq!(link.faults.len(), 1, "{fragment}: {:?}", link.faults);
     assert_eq!(link.faults[0].field, field, "{fragment}");
-    assert!(link.faults[0].words.contains(words), "{fragment}: {:?} should say {words:?}", link.faults[0].words);
+    assert!(link.faults[0].message.contains(words), "{fragment}: {:?} should say {words:?}", link.faults[0].message);
     assert!(!link.connect, "{fragment}: nothing connects");
 }
 
@@ -177,7 +177,7 @@ fn bad_values_are_named_and_explained() {
     faulty("#client=%C3", Field::ClientId, "percent-encoding");
     faulty("#qos=1&qos=1", Field::QoS, "twice");
     let link = link::parse("#connect=yes", ORIGIN);
-    assert!(!link.connect && link.faults[0].words.contains("connect"));
+    assert!(!link.connect && link.faults[0].message.contains("connect"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use mqtt_crawl::message_log::message::{Message, NewMessage};
-use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
+use mqtt_crawl::message_log::query::matches::Matches;
+use mqtt_crawl::message_log::query::{LocalTime, Query};
 use mqtt_crawl::message_log::{Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;

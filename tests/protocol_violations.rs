@@ -110,7 +110,7 @@ fn check(case: &Case) {
 
     let connection = connection(&mut engine);
     assert!(
-        connection.words.contains("violated the MQTT protocol") && connection.words.contains(rule),
+        connection.message.contains("violated the MQTT protocol") && connection.message.contains(rule),
         "{case:?}: {connection:?}"
     );
     assert!(connection.shows_fault_of_broker(), "{case:?}");
@@ -123,7 +123,7 @@ fn check(case: &Case) {
 /// The rule ends the sentence that the person reads.
 fn rule_of(connection: &Connection) -> &str {
     let rule = evidence(connection, "Violated rule").expect("the rule is shown");
-    assert!(connection.words.ends_with(rule), "{connection:?}");
+    assert!(connection.message.ends_with(rule), "{connection:?}");
     rule
 }
 

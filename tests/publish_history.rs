@@ -174,7 +174,7 @@ fn end(history: &mut PublishHistory, number: u64, outcome: PublishOutcome) {
 #[test]
 fn messages_are_listed_newest_first_with_outcomes() {
     let mut history = PublishHistory::default();
-    assert_eq!(history.words(), "No messages sent yet.");
+    assert_eq!(history.summary(), "No messages sent yet.");
     let numbers: Vec<_> = (0..4).map(|n| history.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     end(&mut history, 2, PublishOutcome::Failed("no".into()));
@@ -189,7 +189,7 @@ fn messages_are_listed_newest_first_with_outcomes() {
     ];
     assert_eq!(outcomes, expected);
     assert_eq!(history.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
-    assert_eq!(history.words(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed.");
+    assert_eq!(history.summary(), "4 sent, 1 waiting, 1 delivered, 1 failed, 1 unconfirmed.");
     // A repeated outcome changes nothing.
     end(&mut history, 2, PublishOutcome::Done);
     assert_eq!(history.counts().done, 1);
@@ -205,7 +205,7 @@ fn list_is_bounded_but_counts_are_not() {
     assert_eq!(history.entries().next().map(|entry| entry.number), Some(1_000));
     // One that is no longer listed still counts.
     end(&mut history, 1, PublishOutcome::Done);
-    assert_eq!(history.words(), "1,000 sent, 999 waiting, 1 delivered.");
+    assert_eq!(history.summary(), "1,000 sent, 999 waiting, 1 delivered.");
     history.abandon("the worker died");
     assert_eq!(history.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
     assert!(
@@ -240,7 +240,7 @@ fn queued_messages_are_reported_while_offline() {
         (ConnectionState::Connected, false),
         (ConnectionState::Reconnecting, true),
     ] {
-        let words = history.waiting_words(state);
+        let words = history.waiting_text(state);
         assert_eq!(words.is_some(), says, "{state:?}");
         assert!(words.is_none_or(|words| words.contains("maximum 10,000") && words.contains("queued: 1 ")));
     }

@@ -243,7 +243,7 @@ fn unreadable_files_are_identified() {
 fn columns_can_be_chosen_by_name_and_number() {
     let choice = |speaker: &str, words: &str| ColumnChoice {
         speaker: Some(speaker.to_owned()),
-        words: Some(words.to_owned()),
+        text: Some(words.to_owned()),
         has_header: None,
     };
     for (speaker, words, expected) in

@@ -123,7 +123,7 @@ fn typed_limits_are_limits_or_faults() {
     ] {
         let faults = fields(messages, mib).parse().expect_err("out of bounds");
         assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), at);
-        assert!(faults.iter().all(|fault| fault.words.contains(" to ")), "{faults:?}");
+        assert!(faults.iter().all(|fault| fault.message.contains(" to ")), "{faults:?}");
     }
 }
 

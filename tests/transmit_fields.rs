@@ -11,7 +11,7 @@ use mqtt_crawl::protocol::transmission::{TransmissionState, TransmissionView};
 use mqtt_crawl::transmit::encoding::PayloadFormat;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::script_view::{Entry, LINES_MAX, Sheet, SheetReader};
-use mqtt_crawl::ui::forms::transmission::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
+use mqtt_crawl::ui::forms::transmission::{Field, PlanFields, RepeatFields, progress_text, repeat_text};
 
 /// Reads a file in pieces of this number of bytes.
 fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
@@ -50,14 +50,14 @@ fn script_view_shows_skipped_rows_in_place() {
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
         assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
         assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
-        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 skipped. First: line 3, column 4: "));
+        assert!(sheet.description().starts_with("talk.csv: 2 of 4 rows read, 2 skipped. First: line 3, column 4: "));
     }
 }
 
 #[test]
 fn script_is_summarised() {
     let check = |name: &str, file: &str, words: &str| {
-        let said = sheet(name, file, 100).words();
+        let said = sheet(name, file, 100).description();
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
     };
     check("", "", "");
@@ -74,7 +74,7 @@ fn script_is_summarised() {
     check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
     let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);
     assert_eq!(many.len(), LINES_MAX);
-    assert!(many.words().ends_with(" 3 lines skipped (maximum 200,000)."), "{}", many.words());
+    assert!(many.description().ends_with(" 3 lines skipped (maximum 200,000)."), "{}", many.description());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn plan_errors_are_reported_by_field() {
         let faults = fields.parse().err().unwrap_or_default();
         assert_eq!(faults.len(), expected.len(), "{faults:?}");
         for (fault, (field, words)) in faults.iter().zip(expected) {
-            assert!(fault.field == *field && fault.words.contains(words), "{fault:?} should say {words:?}");
+            assert!(fault.field == *field && fault.message.contains(words), "{fault:?} should say {words:?}");
         }
     };
     check("a/{speaker}", " 0s ", &[]);
@@ -139,7 +139,7 @@ fn repeat_form_is_parsed() {
         [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Enter a number")]
     {
         let faults = parse(interval, times).expect_err(words);
-        assert!(faults[0].words.contains(words), "{faults:?}");
+        assert!(faults[0].message.contains(words), "{faults:?}");
     }
 }
 
@@ -147,7 +147,7 @@ fn repeat_form_is_parsed() {
 fn progress_is_described() {
     let plan = PlanFields { interval: "1.5s".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
-        assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
+        assert_eq!(progress_text(view, 120, Some(&plan), repeat), words);
     };
     let counts = "1,012 sent, 1,010 acknowledged";
     check(&view(TransmissionState::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
@@ -161,12 +161,12 @@ fn progress_is_described() {
     };
     check(&failed, Repeat::ONCE, &format!("Finished · {counts}, 2 failed"));
     assert_eq!(
-        repeat_words(&failed),
+        repeat_text(&failed),
         format!("Repeat finished: {counts}, 2 failed. Last failure: rejected by the broker: x.")
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));
     assert!(
-        progress_words(&view(TransmissionState::Playing), 120, Some(&day), Repeat::ONCE).ends_with("2592:00:00 left")
+        progress_text(&view(TransmissionState::Playing), 120, Some(&day), Repeat::ONCE).ends_with("2592:00:00 left")
     );
 }

@@ -7,7 +7,7 @@ use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::schedule::Schedule;
 
-use crate::progress::printable;
+use crate::printable::printable;
 use crate::report::Report;
 use crate::script::{Script, ScriptItem, TimedLine};
 use crate::settings::{Settings, SettingsError};

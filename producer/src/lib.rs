@@ -43,6 +43,7 @@ pub mod dry_run;
 mod event;
 pub mod keys;
 pub mod options;
+mod printable;
 pub mod progress;
 pub mod remote;
 pub mod report;

@@ -13,7 +13,7 @@ use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::transmit::encoding::{PayloadFormat, parse_interval};
 use mqtt_crawl::transmit::playlist::Repeat;
 
-use crate::script::ScriptOptions;
+use crate::script::{FileError, ScriptOptions};
 use crate::settings::Settings;
 
 /// Reads `--broker`. The message of clap's own parsers repeats the value, and with it a password that is in it.
@@ -207,17 +207,6 @@ pub enum Payload {
     Text,
 }
 
-/// A file of the command line can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("Can't read {}: {error}", path.display())]
-pub struct FileError {
-    /// Which file.
-    pub path: PathBuf,
-    /// Why.
-    #[source]
-    pub error: std::io::Error,
-}
-
 impl Options {
     /// Returns how the scripts are to be read.
     pub fn script_options(&self) -> ScriptOptions {
@@ -225,7 +214,7 @@ impl Options {
             format: self.format,
             columns: ColumnChoice {
                 speaker: self.speaker_column.clone(),
-                words: self.words_column.clone(),
+                text: self.words_column.clone(),
                 has_header: self.no_header.then_some(false),
             },
             reads_ahead: self.strict,

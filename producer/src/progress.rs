@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mqtt_crawl::credentials::redact_url;
 use mqtt_crawl::format;
 
+use crate::printable::printable;
 use crate::report::{End, Progress, Report, Summary};
 use crate::script::FileSummary;
 
@@ -144,20 +145,5 @@ impl Screen {
         if !self.is_drawing.replace(true) {
             self.bar.enable_steady_tick(DRAW_INTERVAL);
         }
-    }
-}
-
-/// Strips control characters, which a terminal would obey, from the text of a broker or a file.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_replaced() {
-        assert_eq!(printable("gone \u{1b}[2J\u{9b}31m\r\n…"), "gone \u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd}…");
     }
 }

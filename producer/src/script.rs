@@ -13,9 +13,19 @@ use mqtt_crawl::dialogue::script::{
     ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary, Unreadable,
 };
 
-use crate::options::FileError;
-use crate::progress::printable;
+use crate::printable::printable;
 use crate::remote::RemoteHandle;
+
+/// A file of the command line can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("Can't read {}: {error}", path.display())]
+pub struct FileError {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub error: std::io::Error,
+}
 
 /// The number of bytes read at once.
 const READ_BYTES: usize = 16 * 1024;

@@ -83,7 +83,7 @@ pub struct LinkError {
     /// The field with the fault.
     pub field: Field,
     /// What is wrong and what to do.
-    pub words: String,
+    pub message: String,
 }
 
 /// A field of the form, or a key of the link.
@@ -200,7 +200,7 @@ impl LinkSettings {
         page: PageOrigin,
     ) -> Result<ConnectRequest, Vec<LinkError>> {
         let mut faults = Vec::new();
-        let mut fault = |field, words: String| faults.push(LinkError { field, words });
+        let mut fault = |field, message: String| faults.push(LinkError { field, message });
 
         let broker = BrokerUrl::parse(&self.broker).and_then(BrokerUrl::for_browser);
         if let Err(error) = &broker {
@@ -224,13 +224,13 @@ impl LinkSettings {
             (Field::UserName, "user name", user_name.unwrap_or_default()),
             (Field::Password, "password", password),
         ] {
-            if let Some(words) = string_fault(name, text) {
-                fault(field, words);
+            if let Some(message) = string_fault(name, text) {
+                fault(field, message);
             }
         }
         if self.version == Some(Version::V311) && user_name.is_none() && !password.is_empty() {
-            let words = "MQTT 3.1.1 requires a user name with a password. Enter a user name.";
-            fault(Field::UserName, words.to_owned());
+            let message = "MQTT 3.1.1 requires a user name with a password. Enter a user name.";
+            fault(Field::UserName, message.to_owned());
         }
         match broker {
             Ok(broker) if faults.is_empty() => Ok(ConnectRequest {
@@ -346,8 +346,8 @@ impl Reader {
             let is_private = matches!(field, Field::Broker | Field::UserName);
             self.link.holds_password |= is_private;
             let shown = if is_private { String::new() } else { format!(": {raw_value:?}") };
-            let words = format!("Invalid percent-encoding of {key} in link{shown} (write % as %25).");
-            return self.fault(field, words);
+            let message = format!("Invalid percent-encoding of {key} in link{shown} (write % as %25).");
+            return self.fault(field, message);
         };
         if key == "topic" {
             return self.read_topic(raw_value, value);
@@ -386,8 +386,8 @@ impl Reader {
                 "1" => self.link.connect = true,
                 "0" => {}
                 _ => {
-                    let words = format!("Invalid connect in link: {value:?} (use 1 to connect on load).");
-                    self.fault(field, words);
+                    let message = format!("Invalid connect in link: {value:?} (use 1 to connect on load).");
+                    self.fault(field, message);
                 }
             },
             "client" => {
@@ -410,8 +410,8 @@ impl Reader {
             "opening" => match OpeningMode::from_name(&value) {
                 Some(mode) => settings.opening.mode = Some(mode),
                 None => {
-                    let words = format!("Invalid opening in link: {value:?} (use yield, always or off).");
-                    self.fault(field, words);
+                    let message = format!("Invalid opening in link: {value:?} (use yield, always or off).");
+                    self.fault(field, message);
                 }
             },
             "stars" => match value.as_str() {
@@ -422,9 +422,9 @@ impl Reader {
             "speed" => match Opening::speed_from(&value) {
                 Some(percent) => settings.opening.speed_percent = percent,
                 None => {
-                    let words =
+                    let message =
                         format!("Invalid speed in link: {value:?} (use {}; in percent).", SPEED_NAMES.join(", "));
-                    self.fault(field, words);
+                    self.fault(field, message);
                 }
             },
             _ => {}
@@ -500,8 +500,8 @@ impl Reader {
         self.link.notices.push(format!("Unknown link parameter {key:?} was ignored."));
     }
 
-    fn fault(&mut self, field: Field, words: String) {
-        self.link.faults.push(LinkError { field, words });
+    fn fault(&mut self, field: Field, message: String) {
+        self.link.faults.push(LinkError { field, message });
     }
 
     fn finish(mut self) -> Link {

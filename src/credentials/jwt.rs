@@ -72,7 +72,7 @@ impl Jwt {
     }
 
     /// The text that describes the token.
-    pub fn words(&self, now: Instant) -> String {
+    pub fn description(&self, now: Instant) -> String {
         let whose = match &self.subject {
             Some(subject) => format!("JWT for “{subject}”"),
             None => "JWT without a subject".to_owned(),
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn claims_are_described() {
-        for (claims, words) in [
+        for (claims, text) in [
             (r#"{"sub":"alice","exp":1795258800}"#, "JWT for “alice”. Expires on 2026-11-21 at 11:00:00 UTC."),
             (
                 r#"{"sub":"alice","exp":1795255200}"#,
@@ -148,10 +148,10 @@ mod tests {
             (r#"{"exp":-5}"#, "JWT without a subject. Expired on 1970-01-01 at 00:00:00 UTC. Enter a new token."),
         ] {
             let jwt = Jwt::recognise(&token(r#"{"alg":"HS256"}"#, claims)).expect(claims);
-            assert_eq!(jwt.words(NOW), words);
+            assert_eq!(jwt.description(NOW), text);
         }
         let far = Jwt::recognise(&token(r#"{"alg":"none"}"#, r#"{"exp":99999999999999999}"#)).expect("a token");
-        assert!(!far.has_expired(NOW), "{}", far.words(NOW));
+        assert!(!far.has_expired(NOW), "{}", far.description(NOW));
     }
 
     #[test]

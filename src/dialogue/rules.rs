@@ -53,7 +53,7 @@ pub struct LineTemplate {
     /// The speaker: empty for none, `None` for the one that the message itself names.
     pub speaker: Option<Template>,
     /// The text, never empty; `None` for the message's own text.
-    pub words: Option<Template>,
+    pub text: Option<Template>,
 }
 
 /// Text with placeholders for parts of a message; see the module's documentation.
@@ -138,7 +138,7 @@ impl LineRules {
         let template = match key {
             "speaker" => &mut wording.speaker,
             _ if value.trim().is_empty() => return Err(KeyError::EmptyText),
-            _ => &mut wording.words,
+            _ => &mut wording.text,
         };
         if template.is_some() {
             return Err(KeyError::WithoutLine);
@@ -154,8 +154,8 @@ impl LineRules {
     pub fn write(&self, write: &mut dyn FnMut(&str, &str)) {
         for Rule { topics, wording } in &self.rules {
             write(if wording.is_some() { "line" } else { "hide" }, topics.as_str());
-            let Some(LineTemplate { speaker, words }) = wording else { continue };
-            for (key, template) in [("speaker", speaker), ("words", words)] {
+            let Some(LineTemplate { speaker, text }) = wording else { continue };
+            for (key, template) in [("speaker", speaker), ("words", text)] {
                 if let Some(template) = template {
                     write(key, &template.0);
                 }
@@ -171,8 +171,8 @@ impl LineTemplate {
         let render =
             |template: &Option<Template>| template.as_ref().and_then(|template| template.render(&message).ok());
         // A speaker may be empty; an empty text counts as missing.
-        let (speaker, words) = (render(&self.speaker), render(&self.words).filter(|words| !words.is_empty()));
-        match (speaker, words) {
+        let (speaker, text) = (render(&self.speaker), render(&self.text).filter(|text| !text.is_empty()));
+        match (speaker, text) {
             (Some(character), Some(text)) => Line { character, text },
             // For a text from the person's template, only the message can name the speaker.
             (speaker, Some(text)) => {
@@ -189,7 +189,7 @@ impl LineTemplate {
     /// Returns the first placeholder, as written, that this message has no value for.
     pub fn missing_placeholder(&self, topic: &str, payload: &[u8]) -> Option<String> {
         let message = Message::new(topic, payload);
-        [&self.speaker, &self.words]
+        [&self.speaker, &self.text]
             .into_iter()
             .flatten()
             .find_map(|template| template.render(&message).err())

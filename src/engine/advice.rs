@@ -3,6 +3,6 @@
 use crate::protocol::connection::Advice;
 
 /// Returns advice without a link.
-pub(super) fn advice_text(words: impl Into<String>) -> Advice {
-    Advice { words: words.into(), link: None }
+pub(super) fn advice_text(text: impl Into<String>) -> Advice {
+    Advice { text: text.into(), link: None }
 }

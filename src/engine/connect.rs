@@ -80,8 +80,8 @@ impl Engine {
     /// Handles the result of [`Engine::poll_save`]. After an error the session continues but doesn't outlive the page.
     pub fn handle_saved(&mut self, saved: Result<(), String>) {
         self.persistence.finish_save();
-        if let Err(words) = saved {
-            self.give_up_persistence(&words);
+        if let Err(text) = saved {
+            self.give_up_persistence(&text);
         }
     }
 
@@ -131,8 +131,8 @@ impl Engine {
     pub(super) fn take_over(&mut self, now: Instant) {
         let can_take_over = self.status.shown().can_take_over;
         let Some(key) = self.gate.session_key().filter(|_| can_take_over) else { return };
-        let words = format!("Taking over the connection to {}…", self.status.shown_broker());
-        self.show_connection(ConnectionState::Connecting, words);
+        let text = format!("Taking over the connection to {}…", self.status.shown_broker());
+        self.show_connection(ConnectionState::Connecting, text);
         let until = self.gate.tabs.take_over(&key, now);
         self.negotiate_until(until, now);
     }
@@ -176,7 +176,7 @@ impl Engine {
         self.gate.open();
         let (bytes, failed) = match loaded {
             Ok(bytes) => (bytes, None),
-            Err(words) => (None, Some(words)),
+            Err(text) => (None, Some(text)),
         };
         let (stored_options, saved) = match bytes.and_then(|bytes| persistence::read_entry(&bytes)) {
             Some((options, saved)) => (Some(Rc::new(options)), Some(saved)),
@@ -185,11 +185,11 @@ impl Engine {
         let is_restored = saved.is_some();
         let options = self.gate.page_options.clone().or(stored_options).unwrap_or_default();
         self.start_session(options, saved, now);
-        if let Some(words) = failed {
-            self.give_up_persistence(&words);
+        if let Some(text) = failed {
+            self.give_up_persistence(&text);
         } else if is_restored && self.status.state() == ConnectionState::Connecting {
-            let words = "Session and settings restored from this browser.";
-            self.note(words.to_owned());
+            let text = "Session and settings restored from this browser.";
+            self.note(text.to_owned());
         }
     }
 
@@ -233,10 +233,10 @@ impl Engine {
     }
 
     /// Stops because of invalid settings.
-    fn refuse(&mut self, words: String) {
+    fn refuse(&mut self, text: String) {
         self.gate.tabs.release();
         self.session.disconnect(self.persistence.disconnect_mode());
-        self.show_connection(ConnectionState::Stopped, words);
+        self.show_connection(ConnectionState::Stopped, text);
     }
 
     /// Ends the connection at the person's request.
@@ -262,22 +262,22 @@ impl Engine {
         self.session.disconnect(DisconnectMode::KeepSession);
         let Some(ConnectRequest { client_id, broker, .. }) = &self.gate.request else { return };
         let broker = credentials::redact_url(broker);
-        let words = match reason {
+        let text = match reason {
             YieldReason::Taken => format!(
                 "Another tab is already connected to {broker} as “{client_id}”; the two would keep disconnecting each \
                  other. Use another client ID, close the other tab, or take over."
             ),
             YieldReason::TakenOver => format!("Another tab took over the connection “{client_id}”."),
         };
-        self.show_connection(ConnectionState::Stopped, words);
+        self.show_connection(ConnectionState::Stopped, text);
         self.status.offer_take_over();
     }
 
     /// Makes the session non-persistent, because the store doesn't work. Does nothing to other sessions.
-    fn give_up_persistence(&mut self, words: &str) {
+    fn give_up_persistence(&mut self, text: &str) {
         if self.persistence.give_up() {
             self.status.set_notice(Some(format!(
-                "The session can't be saved in this browser ({words}); reloading loses unfinished messages."
+                "The session can't be saved in this browser ({text}); reloading loses unfinished messages."
             )));
             self.page.mark_dirty();
         }

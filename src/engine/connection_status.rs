@@ -114,8 +114,8 @@ impl ConnectionStatus {
     }
 
     /// Shows another state, without notice, question and evidence of the last one.
-    pub(super) fn show(&mut self, state: ConnectionState, words: String) {
-        self.shown = Connection { state, words, ..Connection::default() };
+    pub(super) fn show(&mut self, state: ConnectionState, text: String) {
+        self.shown = Connection { state, message: text, ..Connection::default() };
     }
 
     /// Offers to take the session over from another tab.
@@ -129,14 +129,14 @@ impl ConnectionStatus {
     }
 
     /// Adds to the notice, which informs the person about something that isn't a failure.
-    pub(super) fn note(&mut self, words: String) {
+    pub(super) fn note(&mut self, text: String) {
         match &mut self.shown.notice {
-            Some(known) if known.contains(&words) => {}
-            Some(known) if known.len() + words.len() < NOTICE_BYTES_MAX => {
+            Some(known) if known.contains(&text) => {}
+            Some(known) if known.len() + text.len() < NOTICE_BYTES_MAX => {
                 known.push(' ');
-                known.push_str(&words);
+                known.push_str(&text);
             }
-            notice => *notice = Some(words),
+            notice => *notice = Some(text),
         }
     }
 
@@ -165,7 +165,7 @@ impl ConnectionStatus {
     pub(super) fn begin_attempt(&mut self, version: Version, now: Instant) {
         self.attempt = Attempt::new(version, now);
         if self.shown.retry_at.take().is_some() {
-            self.shown.words = format!("Retrying… {}", self.shown.words);
+            self.shown.message = format!("Retrying… {}", self.shown.message);
         }
     }
 
@@ -185,7 +185,7 @@ impl ConnectionStatus {
         let went_back = if fell_back { " The broker doesn't support MQTT 5.0; using 3.1.1." } else { "" };
         self.shown = Connection {
             state: ConnectionState::Connected,
-            words: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
+            message: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
             version: Some(version),
             notice: self.shown.notice.take(),
             question: self.shown.question.take(),
@@ -215,13 +215,13 @@ impl ConnectionStatus {
         };
         let (advice, evidence, is_at_once) = (case.advice(), case.evidence(), case.is_at_once());
         self.has_failed_at_once |= is_at_once;
-        let repetition = repeated_failures::words(failure, recurrence);
+        let repetition = repeated_failures::describe(failure, recurrence);
         // The text is shown separately, as a question or a notice, because those stay when the next connection begins.
         let is_apart = recurrence.suspect.is_some() && loss.is_recurrent();
         let shown = &mut self.shown;
         shown.state = if loss.retry_at.is_some() { ConnectionState::Reconnecting } else { ConnectionState::Stopped };
-        shown.words = match &repetition {
-            Some(words) if !is_apart => format!("{words} {failure}"),
+        shown.message = match &repetition {
+            Some(text) if !is_apart => format!("{text} {failure}"),
             _ => failure.to_string(),
         };
         shown.advice = advice;
@@ -229,11 +229,11 @@ impl ConnectionStatus {
         shown.version = None;
         shown.retry_at = loss.retry_at;
         match (&recurrence.suspect, repetition.filter(|_| is_apart)) {
-            (Some(Suspect::Message { token, must_be_resent: true, .. }), Some(words)) => {
-                shown.question = Some(words);
+            (Some(Suspect::Message { token, must_be_resent: true, .. }), Some(text)) => {
+                shown.question = Some(text);
                 self.asked_about = Some(*token);
             }
-            (_, Some(words)) => self.note(words),
+            (_, Some(text)) => self.note(text),
             (_, None) => {}
         }
     }
@@ -247,7 +247,7 @@ impl ConnectionStatus {
             self.shown.state = ConnectionState::Connecting;
             self.shown.advice.clear();
             self.shown.evidence.clear();
-            self.shown.words = connecting_to(&self.shown_broker());
+            self.shown.message = connecting_to(&self.shown_broker());
         }
         Some(token)
     }

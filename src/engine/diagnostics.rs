@@ -174,7 +174,7 @@ impl DiagnosisInput<'_> {
         if let Failure::Closed { closed, .. } = self.failure
             && let Some(code) = closed.code
         {
-            let meaning = close_code_in_words(code);
+            let meaning = describe_close_code(code);
             note("Close code", format!("{code}{meaning}"));
         }
         note("Bytes received", attempt.received_bytes.to_string());
@@ -228,7 +228,7 @@ impl DiagnosisInput<'_> {
         }
         if tls {
             advice.push(Advice {
-                words: "The browser may not trust the broker's certificate. Open the address in a tab, check the \
+                text: "The browser may not trust the broker's certificate. Open the address in a tab, check the \
                         warning, accept it if the certificate is yours, then come back."
                     .to_owned(),
                 link: Some(with_scheme(url, "https")),
@@ -271,8 +271,8 @@ impl DiagnosisInput<'_> {
     /// Causes by which some browsers block a page of this origin.
     fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
         let mut advice = Vec::new();
-        if let Some(words) = url.mixed_content(self.page) {
-            advice.push(advice_text(words));
+        if let Some(text) = url.mixed_content(self.page) {
+            advice.push(advice_text(text));
         } else if self.page.is_https && url.scheme() == Scheme::Ws {
             advice.push(advice_text(
                 "Safari blocks ws:// from https pages, even to this machine. Use wss:// or another browser, or open \
@@ -365,7 +365,7 @@ fn with_scheme(url: &BrokerUrl, scheme: &str) -> String {
 }
 
 /// The meaning of a close code (RFC 6455, section 7.4.1), if it has one.
-fn close_code_in_words(code: u16) -> &'static str {
+fn describe_close_code(code: u16) -> &'static str {
     match code {
         1000 => " (normal)",
         1001 => " (going away)",

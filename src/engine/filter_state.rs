@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::dialogue::rules::LineRules;
 use crate::message_log::MessageLog;
-use crate::message_log::query::{LocalTime, Matches, Query};
+use crate::message_log::query::matches::Matches;
+use crate::message_log::query::{LocalTime, Query};
 use crate::time::Instant;
 
 /// The number of messages that the filter examines before it yields: a few milliseconds of work.

@@ -25,7 +25,7 @@ impl JwtPasswords {
 
     /// What is wrong with the token in use, to report if a broker refuses it.
     pub(super) fn error(&self, wall_now: Instant) -> Option<String> {
-        self.in_use.as_ref().filter(|token| token.has_expired(wall_now)).map(|token| token.words(wall_now))
+        self.in_use.as_ref().filter(|token| token.has_expired(wall_now)).map(|token| token.description(wall_now))
     }
 
     /// What the page shows of the token in its field. `password` is the one in use.
@@ -33,7 +33,7 @@ impl JwtPasswords {
         let (typed, token) = self.typed.as_ref()?;
         let is_away = matches!(state, ConnectionState::Idle | ConnectionState::Stopped);
         Some(JwtInfo {
-            words: token.words(self.checked_at),
+            text: token.description(self.checked_at),
             has_expired: token.has_expired(self.checked_at),
             can_renew: !is_away && password != Some(typed),
         })

@@ -444,15 +444,15 @@ impl Engine {
     }
 
     /// Shows another connection, or none, which has no subscriptions yet.
-    fn show_connection(&mut self, state: ConnectionState, words: String) {
-        self.status.show(state, words);
+    fn show_connection(&mut self, state: ConnectionState, message: String) {
+        self.status.show(state, message);
         self.subscriptions.clear();
         self.page.mark_dirty();
     }
 
     /// Adds to the notice, which informs the person about something that isn't a failure.
-    fn note(&mut self, words: String) {
-        self.status.note(words);
+    fn note(&mut self, message: String) {
+        self.status.note(message);
         self.page.mark_dirty();
     }
 

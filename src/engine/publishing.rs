@@ -38,7 +38,7 @@ impl Engine {
             });
         match accepted {
             Ok(token) => self.publishes.push(token, origin),
-            Err(words) => self.finish_publish(origin, PublishOutcome::Failed(words)),
+            Err(text) => self.finish_publish(origin, PublishOutcome::Failed(text)),
         }
     }
 
@@ -84,8 +84,8 @@ impl Engine {
             if let PublishOrigin::Line(slot, position) = origin {
                 self.transmissions.rewind_to(slot, position, now);
             }
-            let words = "reconnected before the broker acknowledged it".to_owned();
-            self.finish_publish(origin, PublishOutcome::Unknown(words));
+            let text = "reconnected before the broker acknowledged it".to_owned();
+            self.finish_publish(origin, PublishOutcome::Unknown(text));
         }
     }
 

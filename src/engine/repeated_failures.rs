@@ -14,7 +14,7 @@ use crate::protocol::connection::Advice;
 const SUSPECT_PAYLOAD_BYTES: usize = 1_024;
 
 /// What a failure has in common with earlier ones; `None` if nothing.
-pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String> {
+pub(super) fn describe(failure: &Failure, recurrence: &Recurrence) -> Option<String> {
     let Recurrence { times, suspect } = recurrence;
     let is_recurrent = *times >= RECURRENT;
     Some(match suspect {

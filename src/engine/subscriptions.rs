@@ -102,8 +102,8 @@ impl Subscriptions {
     }
 
     /// Sets the result of a change that failed at once.
-    pub(super) fn set_answer(&mut self, words: String) {
-        self.answer = Some(words);
+    pub(super) fn set_answer(&mut self, text: String) {
+        self.answer = Some(text);
     }
 
     /// Adds a subscription, or requests an existing one again.

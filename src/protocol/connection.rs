@@ -31,7 +31,7 @@ pub struct BrokerStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JwtInfo {
     /// Its subject and expiry, as text.
-    pub words: String,
+    pub text: String,
     /// Whether it has expired, so that brokers refuse it.
     pub has_expired: bool,
     /// Whether the current connection, or the one being made, uses another password.
@@ -73,7 +73,7 @@ pub struct Connection {
     /// The state.
     pub state: ConnectionState,
     /// The state as text, in a sentence or two.
-    pub words: String,
+    pub message: String,
     /// Possible causes of a failure and what to do, likeliest first.
     pub advice: Vec<Advice>,
     /// The evidence for that.
@@ -106,7 +106,7 @@ impl Connection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
     /// The advice, in a sentence or two.
-    pub words: String,
+    pub text: String,
     /// A page that helps with it.
     pub link: Option<String>,
 }

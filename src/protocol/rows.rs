@@ -37,7 +37,7 @@ pub(crate) fn as_text(payload: &[u8]) -> Option<&str> {
 /// The console's rows and their positions in the list of all rows.
 ///
 /// A row keeps its position while others are added or removed at the front of the list, so that the view doesn't move;
-/// see [`Matches`](crate::message_log::query::Matches).
+/// see [`Matches`](crate::message_log::query::matches::Matches).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     /// Identifies the list. Positions of another list are invalid in it.

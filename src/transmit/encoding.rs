@@ -138,7 +138,7 @@ mod tests {
     fn intervals() {
         let check = |text: &str, expected: Result<u64, &str>| match (parse_interval(text), expected) {
             (Ok(interval), Ok(micros)) => assert_eq!(interval, Duration::from_micros(micros), "{text}"),
-            (Err(words), Err(part)) => assert!(words.contains(part), "{text}: {words:?} should say {part:?}"),
+            (Err(message), Err(part)) => assert!(message.contains(part), "{text}: {message:?} should say {part:?}"),
             (got, _) => panic!("{text}: {got:?}"),
         };
         check("10ms", Ok(10_000));

@@ -130,7 +130,7 @@ impl Sheet {
     }
 
     /// Returns a description of the script; empty before there is a file.
-    pub fn words(&self) -> String {
+    pub fn description(&self) -> String {
         if self.name.is_empty() {
             return String::new();
         }
@@ -138,7 +138,7 @@ impl Sheet {
         if let Some(unreadable) = &summary.unreadable {
             return format!("Couldn't read {name}. {unreadable}");
         }
-        let mut words = match self.len() {
+        let mut text = match self.len() {
             0 => format!("No usable lines in {name}. {}", summary.example()),
             _ => format!("{name}: {}", summary.counts()),
         };
@@ -148,17 +148,17 @@ impl Sheet {
         });
         if let Some(fault) = first {
             let which = if self.faults > 1 { " First: " } else { " Error in " };
-            words.push_str(which);
-            words.push_str(&fault.to_string());
+            text.push_str(which);
+            text.push_str(&fault.to_string());
         }
         for note in summary.notes() {
-            words.push_str(&format!(" {note}"));
+            text.push_str(&format!(" {note}"));
         }
         if self.surplus > 0 {
             let (most, more) = (grouped(LINES_MAX as u64), grouped(self.surplus as u64));
-            words.push_str(&format!(" {more} lines skipped (maximum {most})."));
+            text.push_str(&format!(" {more} lines skipped (maximum {most})."));
         }
-        words
+        text
     }
 }
 

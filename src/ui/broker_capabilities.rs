@@ -30,7 +30,7 @@ pub enum Capability {
 
 /// Returns why the broker doesn't support it, as text; `None` if it does, or if nothing is known.
 pub fn unavailable_reason(status: &BrokerStatus, capability: Capability) -> Option<String> {
-    let words = match capability {
+    let reason = match capability {
         Capability::Properties => return only_in_5(status),
         Capability::SubscriptionIdentifiers if status.version == Some(Version::V311) => return only_in_5(status),
         _ => {
@@ -52,7 +52,7 @@ pub fn unavailable_reason(status: &BrokerStatus, capability: Capability) -> Opti
             }
         }
     };
-    Some(words)
+    Some(reason)
 }
 
 fn only_in_5(status: &BrokerStatus) -> Option<String> {
@@ -90,8 +90,8 @@ pub fn capabilities(status: &BrokerStatus) -> Vec<CapabilityRow> {
     };
     rows.push(row("Keep alive", keep_alive));
     if version == Version::V311 {
-        let words = "Not reported by MQTT 3.1.1".to_owned();
-        rows.push(row("Everything else", words));
+        let reason = "Not reported by MQTT 3.1.1".to_owned();
+        rows.push(row("Everything else", reason));
         return rows;
     }
     let ServerCapabilities { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;

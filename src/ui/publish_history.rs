@@ -98,9 +98,9 @@ impl PublishHistory {
 
     /// Marks all waiting messages as unknown, because the worker that would report their outcomes
     /// is gone.
-    pub fn abandon(&mut self, words: &str) {
+    pub fn abandon(&mut self, reason: &str) {
         for entry in self.entries.iter_mut().filter(|entry| entry.outcome.is_none()) {
-            entry.outcome = Some(PublishOutcome::Unknown(words.to_owned()));
+            entry.outcome = Some(PublishOutcome::Unknown(reason.to_owned()));
         }
         self.counts.unknown += std::mem::take(&mut self.counts.waiting);
     }
@@ -111,7 +111,7 @@ impl PublishHistory {
     }
 
     /// Summarizes all messages in a sentence.
-    pub fn words(&self) -> String {
+    pub fn summary(&self) -> String {
         let Counts { sent, waiting, done, failed, unknown } = self.counts;
         if sent == 0 {
             return "No messages sent yet.".to_owned();
@@ -125,7 +125,7 @@ impl PublishHistory {
     }
 
     /// Without a connection: says that messages wait, and how many.
-    pub fn waiting_words(&self, state: ConnectionState) -> Option<String> {
+    pub fn waiting_text(&self, state: ConnectionState) -> Option<String> {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::options::Options::default().queue_messages as u64;
         Some(format!(

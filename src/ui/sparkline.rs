@@ -96,7 +96,7 @@ pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
 }
 
 /// Describes the series in a sentence, with its numbers as they are written.
-pub fn words(series: &str) -> Option<String> {
+pub fn describe(series: &str) -> Option<String> {
     let numbers = plotted(series);
     let (_, low) = numbers.iter().min_by(|a, b| order(a, b))?;
     let (_, high) = numbers.iter().max_by(|a, b| order(a, b))?;
@@ -141,7 +141,7 @@ pub fn best_field(fields: &[String]) -> Option<&String> {
 }
 
 /// Returns a field as people read it: `climate.temperature`.
-pub fn field_words(field: &str) -> String {
+pub fn field_label(field: &str) -> String {
     field.replace(json_numbers::PATH_SEPARATOR, ".")
 }
 
@@ -235,13 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn the_line_has_words() {
+    fn a_series_is_described() {
         let check = |series: &str, low: &str, high: &str, last: &str| {
             let count = series.lines().count();
             let expected = format!("Last {count} values: {low}–{high}, latest {last}");
-            assert_eq!(words(series), Some(expected));
+            assert_eq!(describe(series), Some(expected));
         };
-        assert_eq!(words("1"), None);
+        assert_eq!(describe("1"), None);
         check("1.5\n-3\n2.0", "-3", "2.0", "2.0");
         // As written, because an f64 would round them.
         check("9007199254740993\n9007199254740992", "9007199254740992", "9007199254740993", "9007199254740992");
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(fields("[1,2,3]", 2), ["0", "1"]);
         assert_eq!(fields(r#"{"on":true,"value":"21.50","at":"10:45","s":"ON"}"#, 9), ["value", "on", "s"]);
         assert_eq!(fields(r#"{"on":true,"t":1}"#, 1), ["t"]);
-        assert_eq!(field_words("c\nh"), "c.h");
+        assert_eq!(field_label("c\nh"), "c.h");
         let best_field = |payload| best_field(&fields(payload, 9)).cloned();
         assert_eq!(best_field(r#"{"TS":1,"a":{"id":7,"t":21.5}}"#).as_deref(), Some("a\nt"));
         assert_eq!(best_field(r#"{"state":"ON","contact":true,"linkquality":87}"#).as_deref(), Some("state"));

@@ -273,7 +273,7 @@ fn user_is_asked_in_a_persistent_session() {
                     question.contains("“a” (3,000 bytes)") && question.contains("unless you drop it"),
                     "{question}"
                 );
-                assert!(!sim.connection().words.contains("unless you drop it"), "it is on the screen twice");
+                assert!(!sim.connection().message.contains("unless you drop it"), "it is on the screen twice");
                 sim.run_for(Duration::from_secs(600));
                 assert_eq!(sim.connection().state, Stopped, "it has an end");
                 assert!(sim.dials.len() <= 8, "{} attempts", sim.dials.len());
@@ -489,7 +489,7 @@ fn dead_connection_is_detected_within_seconds_of_waking() {
             assert_eq!(sim.connection().state, Connected);
             sim.run_for(Duration::from_millis(200));
             assert_eq!(sim.connection().state, Reconnecting, "{keep_alive_s}");
-            assert!(sim.connection().words.contains("stopped responding"), "{}", sim.connection().words);
+            assert!(sim.connection().message.contains("stopped responding"), "{}", sim.connection().message);
             sim.is_black_hole = false;
             sim.run_for(Duration::from_secs(2));
             assert_eq!((sim.connection().state, sim.dials.len()), (Connected, dials + 1));

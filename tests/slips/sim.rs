@@ -209,14 +209,14 @@ impl Sim {
     pub fn said(&self) -> String {
         let mut said = String::new();
         for connection in &self.shown {
-            said.push_str(&connection.words);
+            said.push_str(&connection.message);
             for text in [&connection.notice, &connection.question].into_iter().flatten() {
                 said.push('\n');
                 said.push_str(text);
             }
             for advice in &connection.advice {
                 said.push('\n');
-                said.push_str(&advice.words);
+                said.push_str(&advice.text);
             }
             said.push('\n');
         }

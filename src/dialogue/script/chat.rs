@@ -219,7 +219,7 @@ fn head(row: &str) -> Option<String> {
     let time = time.trim();
     let has_date = time.contains(['-', '.', '/']);
     let is_tagged = has_date && before.contains('#') && !before.contains(':');
-    if !is_time_words(time) || !(marked.is_some() || is_tagged) {
+    if !is_time_text(time) || !(marked.is_some() || is_tagged) {
         return None;
     }
     let name = before.trim().trim_end_matches(',').trim();
@@ -230,7 +230,7 @@ fn head(row: &str) -> Option<String> {
 
 /// Whether a text is a time, perhaps with a date: `Today at 10:00`, `21.11.2026 10:00:00`,
 /// `0:03`, `10:00 AM`.
-fn is_time_words(text: &str) -> bool {
+fn is_time_text(text: &str) -> bool {
     const WORDS: [&str; 8] = ["at", "today", "yesterday", "am", "pm", "a.m.", "p.m.", "utc"];
     const MONTHS: [&str; 12] = [
         "january",
@@ -300,7 +300,7 @@ enum Time {
 /// Returns the row without the time at its beginning and the separator after it.
 fn without_time(row: &str) -> (Time, &str) {
     if let Some((time, rest)) = row.strip_prefix(['[', '(']).and_then(|row| row.split_once([']', ')'])) {
-        return if is_time_words(time) { (Time::Whole, rest.trim_start()) } else { (Time::None, row) };
+        return if is_time_text(time) { (Time::Whole, rest.trim_start()) } else { (Time::None, row) };
     }
     // 21.11.2026, Nov 21
     if !row.starts_with(|char: char| char.is_ascii_digit() || char.is_ascii_uppercase()) {
@@ -309,7 +309,7 @@ fn without_time(row: &str) -> (Time, &str) {
     // The longest sequence of words that is a time.
     let mut found = None;
     for (end, _) in row.char_indices().filter(|(_, char)| char.is_whitespace()).take(5) {
-        if is_time_words(&row[..end]) {
+        if is_time_text(&row[..end]) {
             found = Some(end);
         }
     }

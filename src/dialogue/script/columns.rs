@@ -184,7 +184,7 @@ pub(super) fn named<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize>
 /// Returns the same, by parts of names where no complete name is known: `Speaker (full)`,
 /// `Spoken line`.
 pub(super) fn likely<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize>) {
-    let (speaker, words) = named(names);
+    let (speaker, text) = named(names);
     let find = |known: &[&str], taken: Option<usize>| {
         let has = |name: &str, known: &str| {
             let mut parts = name.split(|char: char| !char.is_alphanumeric()).map(str::to_lowercase);
@@ -196,8 +196,8 @@ pub(super) fn likely<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize
         });
         of_known.next()
     };
-    let words = words.or_else(|| find(&WORDS, speaker));
-    (speaker.or_else(|| find(&SPEAKERS, words)), words)
+    let text = text.or_else(|| find(&WORDS, speaker));
+    (speaker.or_else(|| find(&SPEAKERS, text)), text)
 }
 
 /// Returns the ranks of a JSON field as speaker and as text.
@@ -213,9 +213,9 @@ mod tests {
 
     #[test]
     fn columns_of_real_tables_are_found() {
-        let check = |header: &str, speaker: Option<usize>, words: Option<usize>| {
+        let check = |header: &str, speaker: Option<usize>, text: Option<usize>| {
             let names: Vec<_> = header.split(',').collect();
-            assert_eq!(likely(&names), (speaker, words), "{header}");
+            assert_eq!(likely(&names), (speaker, text), "{header}");
         };
         check(",char,dialog,movie", Some(1), Some(2));
         check("Release Date,Season,Episode,Episode Title,Name,Sentence", Some(4), Some(5));

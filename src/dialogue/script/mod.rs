@@ -142,7 +142,7 @@ pub struct ColumnChoice {
     /// The column with the speaker; empty for none.
     pub speaker: Option<String>,
     /// The column with the text.
-    pub words: Option<String>,
+    pub text: Option<String>,
     /// Whether the first row contains the column names.
     pub has_header: Option<bool>,
 }
@@ -155,7 +155,7 @@ pub struct Columns {
     /// The index of the speaker column, from 0.
     pub speaker: Option<usize>,
     /// The index of the text column.
-    pub words: Option<usize>,
+    pub text: Option<usize>,
     /// Whether the first row contains the names.
     pub has_header: bool,
     /// A column that was chosen, but doesn't exist.
@@ -193,7 +193,7 @@ impl Columns {
 
     /// Describes which columns are used, if the first row didn't name them.
     fn describe(&self) -> String {
-        let text = self.words.map(|column| self.label(column)).unwrap_or_default();
+        let text = self.text.map(|column| self.label(column)).unwrap_or_default();
         match self.speaker.map(|column| self.label(column)) {
             Some(speaker) => {
                 format!("No column names in the first row: {speaker} is used as the speaker, {text} as the text.")
@@ -236,14 +236,14 @@ pub struct ScriptLine {
 
 /// A row that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {words}")]
+#[error("line {line}, column {column}: {message}")]
 pub struct ScriptError {
     /// Its line in the file, from 1.
     pub line: usize,
     /// The position in the line, in characters from 1.
     pub column: usize,
     /// The explanation for the person.
-    pub words: String,
+    pub message: String,
 }
 
 /// Reads a whole script. This never fails: rows that can't be read are among the faults. `format`:
@@ -316,19 +316,19 @@ struct RowFault {
     lines_below: usize,
     /// In characters from 1.
     column: usize,
-    words: String,
+    message: String,
 }
 
 impl RowFault {
-    fn at(column: usize, words: impl Into<String>) -> Self {
-        Self { lines_below: 0, column, words: words.into() }
+    fn at(column: usize, message: impl Into<String>) -> Self {
+        Self { lines_below: 0, column, message: message.into() }
     }
 
     /// Returns a fault at a byte of the row.
-    fn in_bytes(row: &str, at: usize, words: impl Into<String>) -> Self {
+    fn in_bytes(row: &str, at: usize, message: impl Into<String>) -> Self {
         let before = row.get(..at).unwrap_or(row);
         let line_at = before.rfind('\n').map_or(0, |end| end + 1);
-        Self { lines_below: line_ends(before), column: before[line_at..].chars().count() + 1, words: words.into() }
+        Self { lines_below: line_ends(before), column: before[line_at..].chars().count() + 1, message: message.into() }
     }
 }
 
@@ -346,7 +346,7 @@ impl Out {
             Ok(Row::Empty) => {}
             Ok(Row::Unspoken(kind)) => self.skip(kind),
             Ok(Row::Spoken(line)) => self.spoken(number, line),
-            Err(RowFault { lines_below, column, words }) => self.fault(number + lines_below, column, words),
+            Err(RowFault { lines_below, column, message }) => self.fault(number + lines_below, column, message),
         }
     }
 
@@ -355,9 +355,9 @@ impl Out {
         self.ready.push_back(Ok(ScriptLine { number, line }));
     }
 
-    fn fault(&mut self, line: usize, column: usize, words: String) {
+    fn fault(&mut self, line: usize, column: usize, message: String) {
         self.summary.skipped += 1;
-        self.ready.push_back(Err(ScriptError { line, column, words }));
+        self.ready.push_back(Err(ScriptError { line, column, message }));
     }
 
     fn skip(&mut self, kind: Unspoken) {
@@ -423,9 +423,9 @@ impl Reader {
             self.pending.push_str(&piece);
         }
         self.is_new = true;
-        if let (Some(words), None) = (self.decoder.not_text(), &self.rows) {
+        if let (Some(message), None) = (self.decoder.not_text(), &self.rows) {
             self.rows = Some(Rows::Nothing);
-            self.out.end_unreadable(Unreadable::NotAScript(words));
+            self.out.end_unreadable(Unreadable::NotAScript(message));
         }
     }
 
@@ -519,7 +519,7 @@ impl Reader {
         if let Rows::Table(table) = &rows {
             let columns = table.columns().clone();
             self.out.summary.columns = Some(columns.clone());
-            if columns.words.is_none() && !sample.trim().is_empty() {
+            if columns.text.is_none() && !sample.trim().is_empty() {
                 self.rows = Some(Rows::Nothing);
                 return self.out.end_unreadable(match columns.unknown.clone() {
                     Some(name) => Unreadable::NoColumn(columns, name),

@@ -69,7 +69,7 @@ pub enum Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAScript(words) => f.write_str(words),
+            Self::NotAScript(text) => f.write_str(text),
             Self::NoTextColumn(columns) => write!(
                 f,
                 "No text column found. The first row has to name the columns, such as character,text. The columns \
@@ -107,12 +107,12 @@ impl Summary {
     pub fn counts(&self) -> String {
         let all = self.read + self.skipped;
         let rows = if all == 1 { "row" } else { "rows" };
-        let mut words = format!("{} of {} {rows} read", format::grouped(self.read as u64), format::grouped(all as u64));
+        let mut text = format!("{} of {} {rows} read", format::grouped(self.read as u64), format::grouped(all as u64));
         if self.skipped > 0 {
-            words.push_str(&format!(", {} skipped", format::grouped(self.skipped as u64)));
+            text.push_str(&format!(", {} skipped", format::grouped(self.skipped as u64)));
         }
-        words.push('.');
-        words
+        text.push('.');
+        text
     }
 
     /// Returns further remarks, one sentence each; possibly none.
@@ -128,7 +128,7 @@ impl Summary {
         if !unspoken.is_empty() {
             notes.push(format!("Not spoken: {}.", unspoken.join(", ")));
         }
-        if let Some(columns) = self.columns.as_ref().filter(|columns| columns.words.is_some()) {
+        if let Some(columns) = self.columns.as_ref().filter(|columns| columns.text.is_some()) {
             if !columns.has_header {
                 notes.push(columns.describe());
             } else if columns.speaker.is_none() && columns.names.len() > 1 {

@@ -121,7 +121,7 @@ impl Table {
             self.header_rows -= 1;
             return Ok(Row::Empty);
         }
-        let Some(words) = self.columns.words else { return Ok(Row::Empty) };
+        let Some(words) = self.columns.text else { return Ok(Row::Empty) };
         let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
         let count = self.columns.names.len();
         // Spreadsheets append empty cells to rows.
@@ -234,10 +234,10 @@ fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> C
         };
         ((1..=count).map(|number| format!("Column {number}")).collect(), found)
     };
-    let mut columns = Columns { names, speaker, words, has_header, unknown: None };
-    if let Some(wanted) = &choice.words {
-        columns.words = columns.find(wanted);
-        columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.words);
+    let mut columns = Columns { names, speaker, text: words, has_header, unknown: None };
+    if let Some(wanted) = &choice.text {
+        columns.text = columns.find(wanted);
+        columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.text);
     }
     if let Some(wanted) = &choice.speaker {
         columns.speaker = columns.find(wanted);
@@ -245,9 +245,9 @@ fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> C
     let unknown = |wanted: &Option<String>, found: Option<usize>| {
         wanted.clone().filter(|wanted| found.is_none() && !wanted.is_empty())
     };
-    columns.unknown = unknown(&choice.words, columns.words).or_else(|| unknown(&choice.speaker, columns.speaker));
+    columns.unknown = unknown(&choice.text, columns.text).or_else(|| unknown(&choice.speaker, columns.speaker));
     if columns.unknown.is_some() {
-        columns.words = None;
+        columns.text = None;
     }
     columns
 }

@@ -24,7 +24,7 @@
 //! Any other text with a colon is a plain word, as in `12:30` or `{"a":1}`; a word that begins with
 //! a minus is written in quotation marks, as in `"-5"`. An empty line matches everything.
 
-mod matches;
+pub mod matches;
 mod needle;
 pub mod suggest;
 
@@ -32,7 +32,6 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use crate::message_log::query::matches::Matches;
 use crate::message_log::query::needle::Needle;
 
 use crate::dialogue::rules::LineRules;

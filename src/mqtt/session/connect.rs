@@ -10,8 +10,8 @@ use crate::mqtt::packet::{
     ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Outgoing, QoS, ReasonCode, Refusal, Version,
 };
 use crate::mqtt::session::event::{DeliveryOutcome, Event};
+use crate::mqtt::session::in_flight::InFlight;
 use crate::mqtt::session::options::TOPIC_ALIAS_MAXIMUM;
-use crate::mqtt::session::outgoing_publish::InFlight;
 use crate::mqtt::session::outstanding::Request;
 use crate::mqtt::session::phase::Phase;
 use crate::mqtt::session::server_capabilities::{IN_FLIGHT_V311, ServerCapabilities};

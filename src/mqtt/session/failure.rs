@@ -10,7 +10,7 @@ use crate::mqtt::packet::{Disconnect, ReasonCode, Version};
 use crate::mqtt::reconnect;
 use crate::mqtt::reconnect::Retry;
 use crate::mqtt::session::event::{DeliveryOutcome, Event, Recurrence, Suspect};
-use crate::mqtt::session::outgoing_publish::InFlight;
+use crate::mqtt::session::in_flight::InFlight;
 use crate::mqtt::session::outstanding::Request;
 use crate::mqtt::session::phase::Phase;
 use crate::time::Instant;

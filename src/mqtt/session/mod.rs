@@ -38,9 +38,11 @@
 //!   messages by [`Options::queue_messages`].
 
 pub mod connect;
+mod desired_subscription;
 mod disconnect;
 pub mod event;
 mod failure;
+mod in_flight;
 mod incoming_publish;
 pub mod keep_alive;
 pub mod options;
@@ -64,13 +66,13 @@ use crate::mqtt::failure_history::FailureHistory;
 use crate::mqtt::packet::{PacketId, Version};
 use crate::mqtt::packet_id::PacketIdSet;
 use crate::mqtt::reconnect::BackOff;
+use crate::mqtt::session::desired_subscription::DesiredSubscription;
 use crate::mqtt::session::event::{Event, Token, Transmit};
+use crate::mqtt::session::in_flight::InFlight;
 use crate::mqtt::session::options::{Message, Options};
-use crate::mqtt::session::outgoing_publish::InFlight;
 use crate::mqtt::session::outstanding::Outstanding;
 use crate::mqtt::session::phase::Phase;
 use crate::mqtt::session::server_capabilities::ServerCapabilities;
-use crate::mqtt::session::subscribe::DesiredSubscription;
 use crate::mqtt::session::topic_aliases::TopicAliases;
 use crate::time::Instant;
 

@@ -7,22 +7,11 @@ use crate::mqtt::error::EncodeError;
 use crate::mqtt::failure_history::Cause;
 use crate::mqtt::packet::{Ack, Outgoing, PacketId, Publish, QoS, ReasonCode};
 use crate::mqtt::session::event::{DeliveryOutcome, Event, PublishError, Token};
+use crate::mqtt::session::in_flight::InFlight;
 use crate::mqtt::session::options::{Message, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::session::outstanding::Request;
 use crate::mqtt::topic::TopicName;
 use crate::time::Instant;
-
-/// One of our messages with a packet identifier.
-#[derive(Clone, Debug)]
-pub(super) struct InFlight {
-    pub(super) token: Token,
-    pub(super) id: PacketId,
-    pub(super) message: Message,
-    /// PUBREC arrived: from here on only PUBREL is sent, never PUBLISH `[MQTT-4.3.3-6]`.
-    pub(super) pubrec_received: bool,
-    /// Its PUBLISH was sent on this connection and counts against the server's quota.
-    pub(super) takes_quota: bool,
-}
 
 impl Session {
     /// Drops this message of ours at the user's request: it isn't sent again, and a wait for the next attempt

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use crate::mqtt::packet::{PacketId, Version};
 use crate::mqtt::session::event::Token;
+use crate::mqtt::session::in_flight::InFlight;
 use crate::mqtt::session::options::{Message, Options};
-use crate::mqtt::session::outgoing_publish::InFlight;
 
 /// The part of a session that has to be stored if it is to outlive the program: a client's session state by MQTT,
 /// including its own messages.

@@ -5,6 +5,7 @@ use crate::mqtt::codec::decode;
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::failure_history::Cause;
 use crate::mqtt::packet::{Outgoing, QoS, ReasonCode, SubAck, Version};
+use crate::mqtt::session::desired_subscription::DesiredSubscription;
 use crate::mqtt::session::event::{Event, MessageSink};
 use crate::mqtt::session::options::Subscription;
 use crate::mqtt::session::outstanding::Request;
@@ -14,14 +15,6 @@ use crate::time::Instant;
 /// Maximum number of filters per SUBSCRIBE. MQTT has no limit; AWS IoT, for example, accepts eight and closes the
 /// connection on more.
 pub const FILTERS_MAX: usize = 8;
-
-/// A requested subscription and whether the server has it.
-#[derive(Clone, Debug)]
-pub(super) struct DesiredSubscription {
-    pub(super) subscription: Subscription,
-    /// Sent on this connection, or part of a session that the server kept.
-    pub(super) sent: bool,
-}
 
 impl Session {
     /// Subscribes, now and on every later connection. Repeating a filter replaces the options `[MQTT-3.8.4-3]`.

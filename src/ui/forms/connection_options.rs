@@ -174,8 +174,8 @@ impl Fields {
             faults.push(FieldError::new(Field::SubscriptionIdentifier, error));
             None
         });
-        let user_properties = user_properties(&self.user_properties, |row, words| {
-            faults.push(FieldError::new(Field::UserProperty(row), words));
+        let user_properties = user_properties(&self.user_properties, |row, text| {
+            faults.push(FieldError::new(Field::UserProperty(row), text));
         });
         let will = self.has_will.then(|| self.will(&mut faults)).flatten();
         if !faults.is_empty() {
@@ -208,8 +208,8 @@ impl Fields {
             // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
             Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
                 let bytes = message.payload.len();
-                let words = format!("The last will is too long: {bytes} bytes (maximum 65,535).");
-                faults.push(FieldError::new(Field::Will(message::Field::Payload), words));
+                let text = format!("The last will is too long: {bytes} bytes (maximum 65,535).");
+                faults.push(FieldError::new(Field::Will(message::Field::Payload), text));
                 None
             }
             Ok(PublishRequest { topic, payload, qos, retain, properties }) => {
@@ -219,7 +219,7 @@ impl Fields {
                 faults.extend(
                     errors
                         .into_iter()
-                        .map(|FieldError { field, words }| FieldError { field: Field::Will(field), words }),
+                        .map(|FieldError { field, message }| FieldError { field: Field::Will(field), message }),
                 );
                 None
             }

@@ -8,12 +8,12 @@ pub struct FieldError<F> {
     /// The field with the error.
     pub field: F,
     /// What is wrong and what to do.
-    pub words: String,
+    pub message: String,
 }
 
 impl<F> FieldError<F> {
-    pub(crate) fn new(field: F, words: impl fmt::Display) -> Self {
-        Self { field, words: words.to_string() }
+    pub(crate) fn new(field: F, message: impl fmt::Display) -> Self {
+        Self { field, message: message.to_string() }
     }
 }
 

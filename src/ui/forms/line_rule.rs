@@ -83,7 +83,7 @@ pub enum Field {
     /// The speaker.
     Speaker,
     /// The text.
-    Words,
+    Text,
 }
 
 /// A rule as typed.
@@ -98,9 +98,9 @@ pub struct Fields {
     /// … and the text typed for it.
     pub speaker: String,
     /// The source of the text …
-    pub words_from: Source,
+    pub text_from: Source,
     /// … and the text typed for it.
-    pub words: String,
+    pub text: String,
 }
 
 impl From<&Rule> for Fields {
@@ -108,9 +108,9 @@ impl From<&Rule> for Fields {
     fn from(rule: &Rule) -> Self {
         let wording = rule.wording.clone().unwrap_or_default();
         let (speaker_from, speaker) = Source::of(wording.speaker.as_ref());
-        let (words_from, words) = Source::of(wording.words.as_ref());
+        let (text_from, text) = Source::of(wording.text.as_ref());
         let (topics, is_hidden) = (rule.topics.to_string(), rule.wording.is_none());
-        Self { topics, is_hidden, speaker_from, speaker, words_from, words }
+        Self { topics, is_hidden, speaker_from, speaker, text_from, text }
     }
 }
 
@@ -127,14 +127,14 @@ impl Fields {
             faults.push(FieldError::new(Field::Topics, error));
         }
         let mut part = |field, source: Source, typed: &str| {
-            source.template(typed).unwrap_or_else(|words| {
-                faults.push(FieldError::new(field, words));
+            source.template(typed).unwrap_or_else(|message| {
+                faults.push(FieldError::new(field, message));
                 None
             })
         };
         let wording = (!self.is_hidden).then(|| LineTemplate {
             speaker: part(Field::Speaker, self.speaker_from, &self.speaker),
-            words: part(Field::Words, self.words_from, &self.words),
+            text: part(Field::Text, self.text_from, &self.text),
         });
         match topics {
             Ok(topics) if faults.is_empty() => Ok(Rule { topics, wording }),
@@ -145,7 +145,7 @@ impl Fields {
 
 /// Describes a rule in a few words.
 pub fn summary(rule: &Rule) -> String {
-    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "hidden from the crawl".to_owned() };
+    let Some(LineTemplate { speaker, text }) = &rule.wording else { return "hidden from the crawl".to_owned() };
     let part = |name: &str, template: &Option<Template>| match Source::of(template.as_ref()) {
         (Source::Found, _) => format!("{name}: automatic"),
         (Source::Field, path) => format!("{name}: field {path}"),
@@ -154,7 +154,7 @@ pub fn summary(rule: &Rule) -> String {
         (Source::Nobody, _) => format!("no {name}"),
         (Source::Sentence, text) => format!("{name}: {text}"),
     };
-    format!("{}; {}", part("speaker", speaker), part("text", words))
+    format!("{}; {}", part("speaker", speaker), part("text", text))
 }
 
 /// What the rules make of a message.

@@ -83,8 +83,8 @@ impl Fields {
             Err(error) => faults.push(FieldError::new(Field::Filter, error)),
             // [MQTT-3.8.3-4]
             Ok(filter) if filter.share_name().is_some() && self.options.no_local => {
-                let words = "MQTT doesn't allow “No local” for shared subscriptions.";
-                faults.push(FieldError::new(Field::Options, words));
+                let message = "MQTT doesn't allow “No local” for shared subscriptions.";
+                faults.push(FieldError::new(Field::Options, message));
             }
             Ok(_) => {}
         }

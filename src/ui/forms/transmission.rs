@@ -88,11 +88,11 @@ impl PlanFields {
     pub fn parse(&self) -> Result<Plan, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
-            let words = match error {
+            let message = match error {
                 TopicError::Empty => "Enter a topic.",
                 error => error.message(),
             };
-            faults.push(FieldError::new(Field::Topic, words));
+            faults.push(FieldError::new(Field::Topic, message));
         }
         let interval = interval_of(&self.interval, Duration::ZERO, &mut faults);
         if !faults.is_empty() {
@@ -103,7 +103,7 @@ impl PlanFields {
     }
 
     /// Describes the plan in a sentence.
-    pub fn words(&self) -> String {
+    pub fn description(&self) -> String {
         let Self { topic, interval, qos, retain, .. } = self;
         let retained = if *retain { ", retained" } else { "" };
         format!("{topic}, every {}, QoS {qos}{retained}. Stop to edit.", interval.trim())
@@ -121,13 +121,13 @@ fn interval_of(text: &str, least: Duration, faults: &mut Vec<FieldError<Field>>)
             faults.push(FieldError::new(Field::Interval, format!("Minimum {} ms.", least.as_millis())));
         }
         Ok(interval) => return interval,
-        Err(words) => {
-            let mut words = words;
-            if let Some(first) = words.get_mut(..1) {
+        Err(message) => {
+            let mut message = message;
+            if let Some(first) = message.get_mut(..1) {
                 first.make_ascii_uppercase();
             }
-            let end = if words.ends_with('?') { "" } else { "." };
-            faults.push(FieldError::new(Field::Interval, words + end));
+            let end = if message.ends_with('?') { "" } else { "." };
+            faults.push(FieldError::new(Field::Interval, message + end));
         }
     }
     Duration::ZERO
@@ -221,16 +221,16 @@ pub fn is_active(view: &TransmissionView) -> bool {
 }
 
 /// Returns the number of lines that were sent, and their outcomes.
-pub fn outcome_words(view: &TransmissionView) -> String {
-    let mut words = format!("{} sent, {} acknowledged", grouped(view.sent), grouped(view.done));
+pub fn outcome_text(view: &TransmissionView) -> String {
+    let mut summary = format!("{} sent, {} acknowledged", grouped(view.sent), grouped(view.done));
     if view.failed > 0 {
-        words.push_str(&format!(", {} failed", grouped(view.failed)));
+        summary.push_str(&format!(", {} failed", grouped(view.failed)));
     }
-    words
+    summary
 }
 
 /// Returns the place in a script of this many lines: "Line 12 of 120".
-pub fn place_words(view: &TransmissionView, lines: usize) -> String {
+pub fn position_text(view: &TransmissionView, lines: usize) -> String {
     let (line, lines) = (grouped(view.line), grouped(lines as u64));
     match view.state {
         TransmissionState::Playing => format!("Line {line} of {lines}"),
@@ -241,31 +241,31 @@ pub fn place_words(view: &TransmissionView, lines: usize) -> String {
 }
 
 /// Returns the same with the outcomes of the lines, and the remaining time if there is an end.
-pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>, repeat: Repeat) -> String {
-    let mut words = format!("{} · {}", place_words(view, lines), outcome_words(view));
+pub fn progress_text(view: &TransmissionView, lines: usize, plan: Option<&Plan>, repeat: Repeat) -> String {
+    let mut summary = format!("{} · {}", position_text(view, lines), outcome_text(view));
     if let Some(plan) = plan.filter(|_| is_active(view) && repeat == Repeat::ONCE) {
         let line = usize::try_from(view.line).unwrap_or(usize::MAX);
-        words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(line)))));
+        summary.push_str(&format!(" · {} left", time_text(plan.length((lines + 1).saturating_sub(line)))));
     }
-    words
+    summary
 }
 
 /// Returns the progress of a repeated message.
-pub fn repeat_words(view: &TransmissionView) -> String {
+pub fn repeat_text(view: &TransmissionView) -> String {
     let state = match view.state {
         TransmissionState::Playing | TransmissionState::Paused => "Repeating",
         TransmissionState::Over => "Repeat finished",
         TransmissionState::Stopped => "Stopped",
     };
-    let mut words = format!("{state}: {}.", outcome_words(view));
+    let mut summary = format!("{state}: {}.", outcome_text(view));
     if let Some(PublishOutcome::Failed(why) | PublishOutcome::Unknown(why)) = view.failures.last() {
-        words.push_str(&format!(" Last failure: {why}."));
+        summary.push_str(&format!(" Last failure: {why}."));
     }
-    words
+    summary
 }
 
 /// Formats a remaining time to the second: `1:48`, `2:00:00`.
-fn time_words(time: Duration) -> String {
+fn time_text(time: Duration) -> String {
     let seconds = time.as_micros().div_ceil(1_000_000);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match hours {

@@ -115,7 +115,7 @@ impl PageController {
         // Set at once, so that a second click finds the button disabled.
         self.signals.set_connection(Connection {
             state: ConnectionState::Connecting,
-            words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
+            message: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
             ..Connection::default()
         });
         self.panels.note_connecting();
@@ -267,7 +267,7 @@ impl PageController {
                 self.signals.notify(message.clone());
                 self.signals.set_connection(Connection {
                     state: ConnectionState::Stopped,
-                    words: message,
+                    message,
                     ..Connection::default()
                 });
             }

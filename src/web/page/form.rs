@@ -246,7 +246,7 @@ impl Form {
     fn error(&self, field: Field) -> String {
         self.errors.with(|errors| {
             let messages: Vec<_> =
-                errors.iter().filter(|error| error.field == field).map(|error| error.words.as_str()).collect();
+                errors.iter().filter(|error| error.field == field).map(|error| error.message.as_str()).collect();
             messages.join(" ")
         })
     }
@@ -436,9 +436,9 @@ pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
     follow(move || {
         token.with(|token| {
             part.toggle_attribute(".token", "hidden", token.is_none());
-            let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
+            let Some(JwtInfo { text, has_expired, can_renew }) = token else { return };
             part.set_attribute(".token", "data-expired", &has_expired.to_string());
-            part.set_text(".token p", words);
+            part.set_text(".token p", text);
             part.toggle_attribute("[data-action=replace-password]", "hidden", !can_renew);
         });
     });

@@ -99,7 +99,7 @@ impl PageHandle {
                 page.signals.notify(notice);
             }
             for error in link.faults.iter().filter(|error| error.field == Field::Link) {
-                page.signals.notify(error.words.clone());
+                page.signals.notify(error.message.clone());
             }
             if !link.faults.is_empty() {
                 // The form is folded while connected, and it is where the errors are shown.

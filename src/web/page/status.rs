@@ -41,7 +41,7 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     part.toggle_attribute("[data-action=disconnect]", "disabled", is_away);
     part.set_attribute(".lamp", "data-value", new.state.name());
     part.set_attribute(".lamp", "title", &format!("State: {}", new.state.name()));
-    let text = if new.words.is_empty() { "Not connected." } else { &new.words };
+    let text = if new.message.is_empty() { "Not connected." } else { &new.message };
     part.set_text(".status", text);
     part.toggle_attribute("[data-action=take-over]", "hidden", !new.can_take_over);
     part.toggle_attribute(".session-question", "hidden", new.question.is_none());
@@ -51,7 +51,7 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
         part.toggle_attribute(".advice", "hidden", new.advice.is_empty());
         if let Some(list) = part.clear(".advice ol") {
             for advice in &new.advice {
-                let Some(entry) = add(&list, "li", &advice.words) else { continue };
+                let Some(entry) = add(&list, "li", &advice.text) else { continue };
                 let Some(link) = &advice.link else { continue };
                 let _ = entry.append_with_str_1(" ");
                 if let Some(anchor) = add(&entry, "a", link) {

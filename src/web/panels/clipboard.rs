@@ -7,7 +7,7 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::web::panels::{head, open_modal};
+use crate::web::panels::dialog::{head, open_modal};
 
 /// How long "Copied" is shown.
 const MESSAGE_MS: u32 = 3_000;

@@ -10,11 +10,12 @@ use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUni
 use crate::ui::forms::field::FieldError;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
+use crate::web::panels::dialog::{close, head};
 use crate::web::panels::fields::{
     Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, disabled_reason, error_summary,
     recreated,
 };
-use crate::web::panels::{Panels, close, head};
+use crate::web::panels::state::Panels;
 use crate::web::{channel, window_bus};
 
 /// The form's two parts: the options, and the will.
@@ -47,7 +48,7 @@ impl Forms {
             Err(faults) => (None, faults),
         };
         let of_will = |fault: &FieldError<Field>| match fault.field {
-            Field::Will(field) => Some(FieldError { field, words: fault.words.clone() }),
+            Field::Will(field) => Some(FieldError { field, message: fault.message.clone() }),
             _ => None,
         };
         self.will.set_errors(faults.iter().filter_map(of_will).collect());

@@ -13,8 +13,9 @@ use web_sys::{Blob, BlobPropertyBag};
 use crate::format::grouped;
 use crate::message_log::csv::{Dialect, Separator};
 use crate::message_log::export::{ExportPart, ExportRequest, ExportState, Format, Selection};
+use crate::web::panels::dialog::head;
 use crate::web::panels::fields::Tick;
-use crate::web::panels::{Panels, head};
+use crate::web::panels::state::Panels;
 
 /// The browser's function for choosing a file to write into; not all browsers have it.
 const PICKER: &str = "showSaveFilePicker";

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use web_sys::Event;
 
-use super::Panels;
+use super::state::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::BrokerStatus;
 use crate::ui::broker_capabilities::{Capability, unavailable_reason};
@@ -97,7 +97,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     pub(super) fn fault(self, field: K) -> Option<String> {
         self.faults.with(|faults| {
             let text: Vec<_> =
-                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
+                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.message.as_str()).collect();
             (!text.is_empty()).then(|| text.join(" "))
         })
     }

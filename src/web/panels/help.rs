@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::{Panels, head};
+use super::dialog::head;
+use super::state::Panels;
 use crate::ui::shortcuts;
 use crate::ui::shortcuts::{Shortcut, ShortcutSection};
 

@@ -11,8 +11,9 @@ use crate::mqtt::topic::TopicFilter;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
 use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
+use crate::web::panels::dialog::{head, is_open};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::{Panels, head, is_open};
+use crate::web::panels::state::Panels;
 
 /// The form's first field.
 const TOPICS_ID: &str = "lines-topics";
@@ -262,7 +263,7 @@ fn source_box(
     of: fn(&mut Fields) -> &mut String,
     id: &'static str,
 ) -> Option<AnyView> {
-    let is_text = field == Field::Words;
+    let is_text = field == Field::Text;
     let (label, placeholder, hint) = match source {
         Source::Field => (
             if is_text { "Text field" } else { "Speaker field" },
@@ -287,7 +288,7 @@ fn source_box(
 #[component]
 fn RuleInputs(form: RuleForm) -> impl IntoView {
     let speaker_from = Memo::new(move |_| form.with(|fields| fields.speaker_from));
-    let words_from = Memo::new(move |_| form.with(|fields| fields.words_from));
+    let text_from = Memo::new(move |_| form.with(|fields| fields.text_from));
     let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_label(*source))).collect();
     // A hidden part still belongs to the form, which keeps its values.
     let is_hidden = Memo::new(move |_| form.with(|fields| fields.is_hidden));
@@ -334,13 +335,13 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
                 id="lines-words"
                 label="Text"
                 choices=choices(&Source::OF_WORDS)
-                chosen=Signal::derive(move || words_from.get().name())
+                chosen=Signal::derive(move || text_from.get().name())
                 choose=move |name| {
                     let source = Source::from_name(name).unwrap_or_default();
-                    form.change(Field::Words, |fields| fields.words_from = source);
+                    form.change(Field::Text, |fields| fields.text_from = source);
                 }
             />
-            {move || source_box(form, Field::Words, words_from.get(), |fields| &mut fields.words, "words")}
+            {move || source_box(form, Field::Text, text_from.get(), |fields| &mut fields.text, "words")}
         </div>
     }
 }

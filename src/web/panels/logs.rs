@@ -17,7 +17,8 @@ use crate::message_log::replay::{LogFileReader, MESSAGES_MAX, Progress, Replay, 
 use crate::protocol::command::PanelCommand;
 use crate::time::Instant;
 use crate::web::clock::Clock;
-use crate::web::panels::{Panels, head, open_non_modal};
+use crate::web::panels::dialog::{head, open_non_modal};
+use crate::web::panels::state::Panels;
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
 const SAMPLE_FILE: &str = "sample.ndjson";

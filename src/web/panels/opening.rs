@@ -5,8 +5,9 @@ use leptos::prelude::*;
 
 use crate::crawl::opening::{LOGO, Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
+use crate::web::panels::dialog::{close_if_covering, head};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::{Panels, close_if_covering, head};
+use crate::web::panels::state::Panels;
 use crate::web::window_bus;
 
 /// A text of the opening.

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, HtmlElement};
 
+use super::dialog::head;
+use super::state::Panels;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, head};
 use crate::format::{grouped, size};
 use crate::packet_trace::TracePart;
 use crate::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis, TraceEntry};

@@ -7,8 +7,9 @@ use crate::config::settings::{Column, Settings, Theme, TimeMode};
 use crate::format::{grouped, size};
 use crate::ui::forms::log_limits::{LimitField, LimitFields};
 use crate::web::local_storage;
+use crate::web::panels::dialog::head;
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::{Panels, head};
+use crate::web::panels::state::Panels;
 use crate::web::window_bus;
 
 /// Asks the page to use these settings; it answers with those in force.

@@ -4,8 +4,9 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
+use super::dialog::{close, head};
 use super::fields::{Form, MessageInputs, TextBox, error_summary, recreated};
-use super::{Panels, close, head};
+use super::state::Panels;
 use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
@@ -14,7 +15,7 @@ use crate::ui::broker_capabilities::unavailable_publish_reason;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::ui::forms::transmission;
-use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
+use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_text};
 use crate::ui::publish_history::{Entry, PublishHistory};
 
 /// The form of a message, and the parts of it that are created again when a message is taken back
@@ -138,7 +139,7 @@ fn publish(panels: Panels, form: MessageForm) {
 fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
     let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
-    let text = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
+    let text = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_text));
     let is_off =
         move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state)).is_some();
     let send_command = move |command| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, command));
@@ -203,10 +204,10 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
 
 #[component]
 fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
-    let summary = move || panels.publish_history.with(PublishHistory::words);
+    let summary = move || panels.publish_history.with(PublishHistory::summary);
     let waiting = move || {
         let state = panels.broker_status.with(|broker_status| broker_status.state);
-        panels.publish_history.with(|history| history.waiting_words(state))
+        panels.publish_history.with(|history| history.waiting_text(state))
     };
     let entries = move || panels.publish_history.with(|history| history.entries().cloned().collect::<Vec<_>>());
     view! {

@@ -3,8 +3,9 @@
 
 use leptos::prelude::*;
 
+use super::dialog::head;
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, recreated};
-use super::{Panels, head};
+use super::state::Panels;
 use crate::format::grouped;
 use crate::format::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};

@@ -17,7 +17,7 @@ use web_sys::{
     ScrollIntoViewOptions, ScrollLogicalPosition,
 };
 
-use super::Panels;
+use super::state::Panels;
 use crate::message_log::query::suggest::{Suggestion, SuggestionData, SuggestionQuery, Typing};
 
 /// The field.

@@ -12,8 +12,9 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
+use super::dialog::{close, open_modal};
 use super::fields::disabled_reason;
-use super::{Panels, close};
+use super::state::Panels;
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
 use crate::protocol::command::PanelCommand;
@@ -430,7 +431,7 @@ fn Details(panels: Panels) -> impl IntoView {
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
     let numbers = Memo::new(move |_| sparkline::numbers(&with(|row| row.series.clone())));
     let points = move || numbers.with(|numbers| sparkline::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_text = move || sparkline::words(&with(|row| row.series.clone()));
+    let plot_text = move || sparkline::describe(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;
@@ -471,7 +472,7 @@ fn Details(panels: Panels) -> impl IntoView {
                     on:change=move |event| {
                         let text = event_target_value(&event);
                         let field = fields
-                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == text).cloned());
+                            .with_untracked(|all| all.iter().find(|field| sparkline::field_label(field) == text).cloned());
                         if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
@@ -484,7 +485,7 @@ fn Details(panels: Panels) -> impl IntoView {
                         each=move || fields.get()
                         key=Clone::clone
                         children=move |field| {
-                            let text = sparkline::field_words(&field);
+                            let text = sparkline::field_label(&field);
                             let value = text.clone();
                             view! {
                                 <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
@@ -515,7 +516,7 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     });
     let ask = move |_| {
         topic.set(row.with_untracked(|row| row.as_ref().map(|row| row.topic.clone()).unwrap_or_default()));
-        super::open_modal(question);
+        open_modal(question);
     };
     let clear = move |_| {
         close(question);

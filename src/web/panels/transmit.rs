@@ -8,9 +8,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File};
 
+use super::dialog::{head, is_open, open_non_modal};
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
+use super::state::Panels;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, head, is_open, open_non_modal};
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
@@ -22,7 +23,7 @@ use crate::transmit::encoding::{PayloadFormat, topic_of};
 use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::scroll::ScrollStep;
-use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
+use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_text, position_text, progress_text};
 use crate::web::panels::logs::{ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
@@ -191,7 +192,7 @@ impl Transmit {
             // A transmission was started while this file was being read.
             Ok(_) if untrack(move || self.is_active()) => self.status.set(BUSY.to_owned()),
             Ok(sheet) => {
-                self.status.set(sheet.words());
+                self.status.set(sheet.description());
                 self.from.set(0);
                 self.is_other_script.set_value(true);
                 self.views.update(|views| views.retain(|view| view.slot != TransmissionSlot::Script));
@@ -433,10 +434,10 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
                         id="transmit-words"
                         on:change=move |event| {
                             let column = event_target_value(&event);
-                            transmit.choose_columns(|choice| choice.words = Some(column).filter(|column| !column.is_empty()));
+                            transmit.choose_columns(|choice| choice.text = Some(column).filter(|column| !column.is_empty()));
                         }
                     >
-                        {move || options("Choose a column", |columns| columns.words)}
+                        {move || options("Choose a column", |columns| columns.text)}
                     </select>
                 </div>
             </div>
@@ -461,7 +462,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     let broker_status = panels.broker_status;
     // While something is being sent, everything but the loop is fixed.
     let is_settled = move || transmit.is_active();
-    let settled = move || form.with(|fields| fields.words());
+    let settled = move || form.with(|fields| fields.description());
     let retain = disabled_reason(broker_status, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
     let lowered = move || {
@@ -631,7 +632,7 @@ fn Player(panels: Panels) -> impl IntoView {
     let text = move || {
         let repeat = transmit.form.with(PlanFields::repeat);
         let plan = transmit.plan.get_value();
-        transmit.with(TransmissionSlot::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
+        transmit.with(TransmissionSlot::Script, |view| Some(progress_text(view?, lines.get(), plan.as_ref(), repeat)))
     };
     let first_failed = move || transmit.with(TransmissionSlot::Script, |view| view.and_then(|view| view.first_failed));
     let show_failed = move |_| {
@@ -701,8 +702,8 @@ pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
             transmit.with(slot, |view| {
                 let Some(view) = view else { return String::new() };
                 match slot {
-                    TransmissionSlot::Script => place_words(view, transmit.sheet.with(Sheet::len)),
-                    TransmissionSlot::Message => format!("Repeating a message: {}", outcome_words(view)),
+                    TransmissionSlot::Script => position_text(view, transmit.sheet.with(Sheet::len)),
+                    TransmissionSlot::Message => format!("Repeating a message: {}", outcome_text(view)),
                 }
             })
         };

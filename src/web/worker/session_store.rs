@@ -143,7 +143,7 @@ impl Store {
         let this = self.clone();
         request.on_error(move |event| {
             let error = event.target().and_then(|request| request.error()).ok().flatten();
-            this.opened(Err(words(error.as_ref())));
+            this.opened(Err(text(error.as_ref())));
         });
         Ok(request)
     }
@@ -160,7 +160,7 @@ impl Store {
                 });
                 State::Open(database)
             }
-            Err(words) => State::Closed(words),
+            Err(text) => State::Closed(text),
         };
         let before = std::mem::replace(&mut self.0.borrow_mut().state, state);
         if let State::Opening { waiting, .. } = before {
@@ -174,7 +174,7 @@ impl Store {
         let mut inner = self.0.borrow_mut();
         let failed = match &mut inner.state {
             State::Opening { waiting, .. } => return waiting.push(operation),
-            State::Closed(words) => words.clone(),
+            State::Closed(text) => text.clone(),
             State::Open(database) => match begin(database, &operation) {
                 Ok((transaction, result)) => return self.follow(&mut inner, operation, transaction, result),
                 Err(error) => reason(&error),
@@ -199,7 +199,7 @@ impl Store {
         let this = self.clone();
         transaction.on_abort(move |event| {
             let error = event.target().and_then(|target| Transaction::try_from(target).ok()?.error());
-            this.end(number, Some(words(error.as_ref())));
+            this.end(number, Some(text(error.as_ref())));
         });
         inner.running.push(Running { number, operation, _transaction: transaction, result });
     }
@@ -291,7 +291,7 @@ fn reason(error: &Error) -> String {
 }
 
 /// Browsers leave the message empty if the name says everything.
-fn words(error: Option<&DomException>) -> String {
+fn text(error: Option<&DomException>) -> String {
     error.map_or(UNKNOWN.to_owned(), |error| format!("{}: {}", error.name(), error.message()))
 }
 

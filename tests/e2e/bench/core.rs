@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use bytes::BytesMut;
-use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
+use mqtt_crawl::message_log::query::matches::Matches;
+use mqtt_crawl::message_log::query::{LocalTime, Query};
 use mqtt_crawl_e2e::load::{self, CYCLE, PropertySet, RARE, RARE_WORD};
 use mqtt_crawl_hot_path as hot_path;
 

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::loaded_message::LoadedMessage;
 use crate::web::panels::clipboard::ClipboardWriter;
-use crate::web::panels::close_if_covering;
+use crate::web::panels::dialog::close_if_covering;
 use crate::web::window_bus;
 use crate::web::window_bus::Copied;
 

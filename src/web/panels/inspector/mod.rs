@@ -15,7 +15,8 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 
-use super::{Panels, close};
+use super::dialog::close;
+use super::state::Panels;
 use crate::format::{grouped, size};
 use crate::mqtt::codec::publish::properties;
 use crate::mqtt::deviation::Deviation;
