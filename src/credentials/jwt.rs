@@ -66,7 +66,7 @@ impl Jwt {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
-    /// When the text of [`Jwt::words`] changes next.
+    /// When the text of [`Jwt::description`] changes next.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
         [self.not_before, self.expires_at].into_iter().flatten().filter(|&change| change > now).min()
     }
