@@ -8,16 +8,16 @@ use crate::topics::json_numbers;
 /// skipped. A unit after a number is ignored. A text that only begins with digits, such as a date,
 /// a time, a decimal comma, a hexadecimal or a telephone number, isn't a number: no plot is better
 /// than a wrong one. On and true are 1, off and false 0. Numbers with another unit than the newest
-/// one are skipped, too.
+/// are skipped, too; one without a unit may have any.
 pub fn numbers(series: &str) -> Vec<f64> {
     plotted(series).into_iter().map(|(number, _)| number).collect()
 }
 
-/// Returns the numbers of a series with the newest one's unit, and how each is written.
+/// Returns the numbers of a series with the newest unit or none, and how each is written.
 fn plotted(series: &str) -> Vec<(f64, &str)> {
     let mut found: Vec<_> = series.lines().filter_map(with_unit).collect();
-    let newest = found.last().map(|(_, _, unit)| *unit).unwrap_or_default();
-    found.retain(|(_, _, unit)| *unit == newest);
+    let newest = found.iter().rev().map(|(_, _, unit)| *unit).find(|unit| !unit.is_empty()).unwrap_or_default();
+    found.retain(|(_, _, unit)| unit.is_empty() || *unit == newest);
     found.into_iter().map(|(number, digits, _)| (number, digits)).collect()
 }
 
@@ -158,6 +158,12 @@ pub fn rate(per_1000_s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_another_unit_than_the_newest_are_skipped() {
+        assert_eq!(numbers("21.5\n22\n20.5 °C"), [21.5, 22.0, 20.5]);
+        assert_eq!(numbers("70 °F\n21.5 °C\n22"), [21.5, 22.0]);
+    }
 
     #[test]
     fn numbers_come_with_and_without_units() {
