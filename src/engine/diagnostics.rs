@@ -14,7 +14,6 @@ use crate::mqtt::packet::{ReasonCode, Refusal, Version};
 use crate::mqtt::session::event::Recurrence;
 use crate::time::Instant;
 
-use crate::engine::advice::advice_text;
 use crate::engine::repeated_failures;
 use crate::format::{self, hex};
 use crate::protocol::connection::{Advice, Evidence};
@@ -116,10 +115,10 @@ impl DiagnosisInput<'_> {
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.is_offline {
-            advice.push(advice_text("You're offline. Connecting will resume when you're back online."));
+            advice.push(Advice::new("You're offline. Connecting will resume when you're back online."));
         }
         if let Some(expired_at) = self.url_expired_at.map(Utc) {
-            advice.push(advice_text(format!(
+            advice.push(Advice::new(format!(
                 "The credential in the broker URL expired on {expired_at}. Enter a new URL and connect again."
             )));
         }
@@ -138,12 +137,12 @@ impl DiagnosisInput<'_> {
                 advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
-                advice.push(advice_text(
+                advice.push(Advice::new(
                     "Report this to the broker's administrator; the bytes received are shown below.",
                 ));
             }
             Failure::Timeout(Stage::Connected) => {
-                advice.push(advice_text("The network may have dropped silently."));
+                advice.push(Advice::new("The network may have dropped silently."));
             }
             Failure::Closed { .. } | Failure::EncodeFailed(_) => {}
         }
@@ -200,14 +199,14 @@ impl DiagnosisInput<'_> {
 
     fn by_reason(&self, reason: ReasonCode) -> Vec<Advice> {
         let is_about_login = matches!(reason, ReasonCode::BAD_USER_NAME_OR_PASSWORD | ReasonCode::NOT_AUTHORIZED);
-        let jwt_error = self.jwt_error.iter().filter(|_| is_about_login).map(advice_text);
+        let jwt_error = self.jwt_error.iter().filter(|_| is_about_login).map(Advice::new);
         jwt_error.chain(by_reason(reason, self.has_credentials)).collect()
     }
 
     fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {
         let (host, port) = (url.host(), url.port());
         if BLOCKED_PORTS.contains(&port) || BLOCKED_RANGE.contains(&port) {
-            return vec![advice_text(format!(
+            return vec![Advice::new(format!(
                 "Browsers block port {port}, which is reserved for another service. Use another port for the broker's \
                  WebSocket listener, such as 8083 or 9001."
             ))];
@@ -215,16 +214,16 @@ impl DiagnosisInput<'_> {
         let tls = url.scheme() == Scheme::Wss;
         let mut advice = self.blocked_by_browsers(url);
         if TCP_PORTS.contains(&port) {
-            advice.push(advice_text(format!(
+            advice.push(Advice::new(format!(
                 "Port {port} is normally MQTT over TCP. Browsers need the WebSocket port, often 8083, 8080, 9001 or \
                  8000."
             )));
         }
         if tls && PLAIN_PORTS.contains(&port) {
-            advice.push(advice_text(format!("Port {port} normally has no TLS. Try {}.", with_scheme(url, "ws"))));
+            advice.push(Advice::new(format!("Port {port} normally has no TLS. Try {}.", with_scheme(url, "ws"))));
         }
         if !tls && TLS_PORTS.contains(&port) {
-            advice.push(advice_text(format!("Port {port} normally has TLS. Try {}.", with_scheme(url, "wss"))));
+            advice.push(Advice::new(format!("Port {port} normally has TLS. Try {}.", with_scheme(url, "wss"))));
         }
         if tls {
             advice.push(Advice {
@@ -236,32 +235,32 @@ impl DiagnosisInput<'_> {
         }
         let waited = self.failed_at.since(self.attempt.began);
         advice.push(if waited >= AT_ONCE && self.has_failed_at_once {
-            advice_text(format!(
+            Advice::new(format!(
                 "Firefox delays new connections after failures, by up to a minute. Wait, or open the page in another \
                  browser. Earlier attempts failed immediately: check that the broker is running and that {host}:{port} \
                  is its WebSocket port."
             ))
         } else if waited >= AT_ONCE {
-            advice_text(format!(
+            Advice::new(format!(
                 "No response from {host} for {}. Check the host name and any firewall. Firefox also delays new \
                  connections after failures, by up to a minute.",
                 format::duration(waited)
             ))
         } else {
-            advice_text(format!("Check that the broker is running and that {host}:{port} is its WebSocket port."))
+            Advice::new(format!("Check that the broker is running and that {host}:{port} is its WebSocket port."))
         });
         advice.push(match url.path() {
             "" | "/" => {
-                advice_text("The URL has no path. Most brokers use /mqtt (Diffusion: /diffusion, RabbitMQ: /ws).")
+                Advice::new("The URL has no path. Most brokers use /mqtt (Diffusion: /diffusion, RabbitMQ: /ws).")
             }
-            path => advice_text(format!(
+            path => Advice::new(format!(
                 "Check the path {path}. Most brokers use /mqtt (Diffusion: /diffusion, RabbitMQ: /ws)."
             )),
         });
         if !tls && !TLS_PORTS.contains(&port) {
-            advice.push(advice_text(format!("If the listener uses TLS, use {}.", with_scheme(url, "wss"))));
+            advice.push(Advice::new(format!("If the listener uses TLS, use {}.", with_scheme(url, "wss"))));
         }
-        advice.push(advice_text(
+        advice.push(Advice::new(
             "Check that no other service is using this port: a WebSocket server that isn't a broker doesn't offer the \
              subprotocol mqtt.",
         ));
@@ -272,15 +271,15 @@ impl DiagnosisInput<'_> {
     fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
         let mut advice = Vec::new();
         if let Some(text) = url.mixed_content(self.page) {
-            advice.push(advice_text(text));
+            advice.push(Advice::new(text));
         } else if self.page.is_https && url.scheme() == Scheme::Ws {
-            advice.push(advice_text(
+            advice.push(Advice::new(
                 "Safari blocks ws:// from https pages, even to this machine. Use wss:// or another browser, or open \
                  the page over http.",
             ));
         }
         if self.page.is_public && url.is_local() {
-            advice.push(advice_text(if self.page.is_https {
+            advice.push(Advice::new(if self.page.is_https {
                 "Chrome and Edge (version 147 and later) ask for permission to access the local network. Allow it when \
                  asked, or in the site settings next to the address."
             } else {
@@ -294,13 +293,13 @@ impl DiagnosisInput<'_> {
     fn no_connack(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if !self.has_credentials {
-            advice.push(advice_text(
+            advice.push(Advice::new(
                 "If the broker requires a user name and password, enter them: some brokers close the connection \
                  without giving a reason.",
             ));
         }
-        advice.push(advice_text("Check that this WebSocket belongs to an MQTT broker, not to another service."));
-        advice.push(advice_text(if self.client_id.is_empty() {
+        advice.push(Advice::new("Check that this WebSocket belongs to an MQTT broker, not to another service."));
+        advice.push(Advice::new(if self.client_id.is_empty() {
             "Enter a client ID: some brokers drop connections without one.".to_owned()
         } else {
             format!(
@@ -311,7 +310,7 @@ impl DiagnosisInput<'_> {
         }));
         if !self.is_auto {
             advice
-                .push(advice_text("Set the protocol to Auto: some brokers drop connections with an unknown version."));
+                .push(Advice::new("Set the protocol to Auto: some brokers drop connections with an unknown version."));
         }
         advice
     }
@@ -319,41 +318,41 @@ impl DiagnosisInput<'_> {
 
 fn by_reason(reason: ReasonCode, has_credentials: bool) -> Vec<Advice> {
     match reason {
-        ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![advice_text(
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![Advice::new(
             "Check the user name and password, then connect again. It won't be retried automatically, to avoid locking \
              the account.",
         )],
         ReasonCode::NOT_AUTHORIZED => {
             let mut advice = Vec::new();
             advice.push(if has_credentials {
-                advice_text(
+                Advice::new(
                     "Check the user name and password. Mosquitto, for example, also returns this for a wrong password.",
                 )
             } else {
-                advice_text("Enter a user name and password: this broker may not allow anonymous connections.")
+                Advice::new("Enter a user name and password: this broker may not allow anonymous connections.")
             });
-            advice.push(advice_text(
+            advice.push(Advice::new(
                 "Ask the broker's administrator whether this user, client ID or address is allowed.",
             ));
             advice
         }
         ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => {
-            vec![advice_text("Set the protocol to Auto, or to the other version.")]
+            vec![Advice::new("Set the protocol to Auto, or to the other version.")]
         }
         ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => {
-            vec![advice_text("Choose another client ID. Up to 23 letters and digits are always allowed.")]
+            vec![Advice::new("Choose another client ID. Up to 23 letters and digits are always allowed.")]
         }
         ReasonCode::SESSION_TAKEN_OVER => {
-            vec![advice_text("Use a different client ID in each tab and program, then connect again.")]
+            vec![Advice::new("Use a different client ID in each tab and program, then connect again.")]
         }
         ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED => {
-            vec![advice_text("If you trust the suggested server, enter its address and connect.")]
+            vec![Advice::new("If you trust the suggested server, enter its address and connect.")]
         }
-        ReasonCode::BAD_AUTHENTICATION_METHOD => vec![advice_text(
+        ReasonCode::BAD_AUTHENTICATION_METHOD => vec![Advice::new(
             "This broker requires enhanced authentication (AUTH packets), which isn't supported. Ask for a listener \
              with user name and password.",
         )],
-        ReasonCode::BANNED => vec![advice_text("Only the broker's administrator can change this.")],
+        ReasonCode::BANNED => vec![Advice::new("Only the broker's administrator can change this.")],
         _ => Vec::new(),
     }
 }

@@ -11,7 +11,6 @@
 //! - An update is made only if the page requested one and something has changed.
 //! - Messages that aren't shown are neither formatted nor parsed here.
 
-mod advice;
 mod connect;
 mod connect_gate;
 mod connection_status;

@@ -7,7 +7,6 @@ use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
 use crate::mqtt::session::event::{Recurrence, Suspect};
 
-use crate::engine::advice::advice_text;
 use crate::protocol::connection::Advice;
 
 /// A payload above this is more likely too large than forbidden: it is the smallest limit configured in practice.
@@ -63,16 +62,16 @@ pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str
         Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Qos0Message { topic, payload_bytes }) => {
             about_message(topic, *payload_bytes)
         }
-        Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![advice_text(
+        Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![Advice::new(
             "Some brokers close the connection on a topic filter that isn't allowed or supported. Ask the broker's \
              administrator, or choose a narrower filter.",
         )],
         None if recurrence.times >= RECURRENT && is_sudden(failure) => vec![
-            advice_text(format!(
+            Advice::new(format!(
                 "Another client may use the client ID “{client_id}” too; the two keep disconnecting each other. Use a \
                  different client ID in each."
             )),
-            advice_text("A proxy or firewall may be closing connections. Check its timeouts."),
+            Advice::new("A proxy or firewall may be closing connections. Check its timeouts."),
         ],
         None => Vec::new(),
     }
@@ -84,12 +83,12 @@ fn is_sudden(failure: &Failure) -> bool {
 }
 
 fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
-    let too_large = advice_text(format!(
+    let too_large = Advice::new(format!(
         "The message may be too large for the broker: its payload has {} bytes. Check the broker's limit \
          (max_packet_size in Mosquitto).",
         grouped(payload_bytes as u64)
     ));
-    let forbidden = advice_text(if topic.chars().any(char::is_control) {
+    let forbidden = Advice::new(if topic.chars().any(char::is_control) {
         format!("The topic “{}” contains a control character, which some brokers don't accept.", topic.escape_debug())
     } else {
         format!("You may not be allowed to publish to “{topic}”. Ask the broker's administrator.")

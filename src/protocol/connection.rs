@@ -111,6 +111,13 @@ pub struct Advice {
     pub link: Option<String>,
 }
 
+impl Advice {
+    /// Creates advice without a link.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), link: None }
+    }
+}
+
 /// One observation about a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -56,6 +56,29 @@ async fn mosquitto_restart_is_survived() -> Result<()> {
     .await
 }
 
+/// A browser may show a page again that was left (the back/forward cache). Its worker has ended, so the page is loaded
+/// again. No driver makes a browser keep such a page; the events are those of one that does.
+#[tokio::test]
+async fn page_that_was_left_and_is_shown_again_reconnects() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    in_browser("restart-shown-again", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.run(
+            "window.isOld = true;
+            dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
+            dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));",
+        )
+        .await?;
+        page.wait_for("the page loaded again", "window.isOld === undefined", PATIENCE).await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
+        page.wait_for_row("Two").await
+    })
+    .await
+}
+
 /// Makes the page's program panic from now on, in the middle of removing an element.
 const BREAK: &str =
     "window.__isBroken = true; Element.prototype.remove = () => { throw new Error('broken by a test'); };";
