@@ -82,12 +82,17 @@ pub fn is_credential_name(name: &str) -> bool {
 ///
 /// The names of the parameters are kept, so that a receiver of the address sees what is missing.
 pub fn redact_url(url: &str) -> String {
+    redact_url_in(url, 0)
+}
+
+/// The same for an address in that many others.
+fn redact_url_in(url: &str, depth: usize) -> String {
     let mut url = url.to_owned();
     while let Some(range) = user_info(&url) {
         url.replace_range(range, "");
     }
     let (path, query) = split_query(&url);
-    redact_path(path) + &redact_query(query)
+    redact_path(path, depth) + &redact_query(query, depth)
 }
 
 /// Returns the user name with empty values for parameters that contain credentials; empty if the whole name is a signed
@@ -97,7 +102,7 @@ pub fn redact_user_name(user_name: &str) -> String {
     // Azure's signature is meant for the password, but is typed into either field.
     match holds_token(name) || name.trim_start().starts_with("SharedAccessSignature ") {
         true => String::new(),
-        false => redact_query(name) + &redact_query(query),
+        false => redact_query(name, 0) + &redact_query(query, 0),
     }
 }
 
@@ -153,12 +158,15 @@ fn split_query(text: &str) -> (&str, &str) {
 
 /// Returns a path without those levels that are signed tokens, and without credentials in its parameters: a level may
 /// be `name=value`, or have `;name=value` at its end.
-fn redact_path(path: &str) -> String {
-    path.split('/').map(redact_query).collect::<Vec<_>>().join("/")
+fn redact_path(path: &str, depth: usize) -> String {
+    path.split('/').map(|level| redact_query(level, depth)).collect::<Vec<_>>().join("/")
 }
 
+/// The number of addresses and queries that are looked for in one another. What is encoded more often is removed.
+const NESTED_MAX: usize = 4;
+
 /// Returns the query, with its `?`, without the values that are credentials.
-fn redact_query(query: &str) -> String {
+fn redact_query(query: &str, depth: usize) -> String {
     let parts = query.split_inclusive(SEPARATORS).map(|part| {
         let (parameter, separator) = part.split_at(part.trim_end_matches(SEPARATORS).len());
         let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
@@ -168,8 +176,9 @@ fn redact_query(query: &str) -> String {
             || holds_token(&text)
             || is_header(&text)
             // The value may be an address or a query itself, or JSON.
-            || text.contains("://") && redact_url(&text) != text
-            || text != value && redact_query(&text) != text
+            || depth == NESTED_MAX && text != value
+            || depth < NESTED_MAX && text.contains("://") && redact_url_in(&text, depth + 1) != text
+            || depth < NESTED_MAX && text != value && redact_query(&text, depth + 1) != text
             || text.starts_with('{') && text.split('"').any(is_credential_name);
         match is_credential {
             true => format!("{}{separator}", &parameter[..parameter.len() - value.len()]),
@@ -232,6 +241,18 @@ mod tests {
 
     /// `{"alg":"none"}`, `{"exp":1795258800}`
     const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTUyNTg4MDB9.c2ln";
+
+    /// Without a limit each level would double the work.
+    #[test]
+    fn addresses_in_one_another_end() {
+        let within =
+            |inner: &str| format!("ws://host/?a={}", inner.replace('%', "%25").replace('?', "%3F").replace('=', "%3D"));
+        let nested = |levels: usize, inner: &str| (0..levels).fold(inner.to_owned(), |inner, _| within(&inner));
+        assert_eq!(redact_url(&nested(40, "ws://host/mqtt")), "ws://host/?a=");
+        let harmless = nested(2, "ws://host/mqtt?room=1");
+        assert_eq!(redact_url(&harmless), harmless);
+        assert_eq!(redact_url(&nested(2, "ws://host/mqtt?token=1")), "ws://host/?a=");
+    }
 
     #[test]
     fn addresses_lose_their_credentials_and_nothing_else() {
