@@ -71,8 +71,7 @@ impl<'a> NamedFields<'a> {
         each_field(json, &mut |name, value| match rank(name) {
             (Some(rank), _) => speakers.add(rank, value),
             (None, Some(rank)) => words.add(rank, value),
-            (None, None) if only_item(value).get().starts_with('{') => objects.push(only_item(value)),
-            (None, None) => {}
+            (None, None) => objects.extend(Some(only_item(value)).filter(|item| item.get().starts_with('{'))),
         })?;
         let named = speakers.all().find_map(|value| Some((value, name_of(value)?)));
         let (speaker_field, speaker) = named.unzip();
