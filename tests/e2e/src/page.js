@@ -20,10 +20,6 @@ const nameOf = (element) => {
 
 const isVisible = (element) => element.checkVisibility({ visibilityProperty: true });
 
-// Colours in transition. If nothing is drawn they never finish in some browsers.
-const transitions = () => document.getAnimations()
-  .filter((each) => each instanceof CSSTransition && isVisible(each.effect.target));
-
 const named = (selector, name) =>
   [...document.querySelectorAll(selector)].find((element) => nameOf(element) === name);
 

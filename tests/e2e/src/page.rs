@@ -487,11 +487,20 @@ impl Page {
         let timeouts = TimeoutConfiguration::new(Some(AXE_TIMEOUT), None, None);
         self.browser.client().update_timeouts(timeouts).await?;
         self.evaluate(
-            // Colours in a transition would be measured half way.
-            "Promise.allSettled(transitions().map((each) => each.finished))
-                .then(() => axe.run(document, { resultTypes: ['violations'] }))
-                .then(({ violations }) => violations.map(({ id, help, nodes }) =>
-                    [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",
+            // In a transition, colours and opacity would be measured half way. One may begin during the check: what floats
+            // on the crawl fades out when the pointer rests.
+            "(async () => {
+                const still = new CSSStyleSheet();
+                still.replaceSync('*, ::before, ::after { transition: none !important; }');
+                document.adoptedStyleSheets = [...document.adoptedStyleSheets, still];
+                try {
+                    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+                    return violations.map(({ id, help, nodes }) =>
+                        [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    '));
+                } finally {
+                    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== still);
+                }
+            })()",
         )
         .await
     }
