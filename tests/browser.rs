@@ -23,6 +23,7 @@ use mqtt_crawl::protocol::command::{PageCommand, PanelCommand, PanelsRequest};
 use mqtt_crawl::protocol::connection::{BrokerStatus, Connection, ConnectionState};
 use mqtt_crawl::protocol::connection::{ConnectRequest, Secret};
 use mqtt_crawl::protocol::message::MessageRequest;
+use mqtt_crawl::protocol::panels::{Copied, PanelAction, ToPage, ToPanels};
 use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
 use mqtt_crawl::protocol::rows::{Highlights, Preview, Row, Rows, SeekResult};
 use mqtt_crawl::protocol::rows::{ListMode, Pull, SeekTarget, Window};
@@ -35,7 +36,7 @@ use mqtt_crawl::protocol::update::{PanelsUpdate, Sample, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::web::channel;
-use mqtt_crawl::web::channel::FromWorker;
+use mqtt_crawl::web::channel::{ChannelError, FromWorker};
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::dom::DomScope;
@@ -44,15 +45,15 @@ use mqtt_crawl::web::page::console::ConsoleView;
 use mqtt_crawl::web::page::console::controller::{Console, ConsoleEvent};
 use mqtt_crawl::web::page::console::renderer::ConsoleStatus;
 use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
-use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
+use mqtt_crawl::web::page::panels_link::PanelsLink;
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
-use mqtt_crawl::web::window_bus::{Copied, PanelAction};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::{
-    Blob, Document, Element, HtmlElement, KeyboardEvent, MessageEvent, MouseEvent, MouseEventInit, Url, WebSocket,
+    Blob, CustomEvent, CustomEventInit, Document, Element, Event, HtmlElement, KeyboardEvent, MessageChannel,
+    MessageEvent, MouseEvent, MouseEventInit, Url, WebSocket,
 };
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -364,7 +365,7 @@ async fn connection_options_are_sent_before_every_connect() {
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let (link, events) = link_to(&echo(settings.length()));
     panels.send_connection_options(&link);
-    assert_eq!(panels.handle_message(&settings, &link), None);
+    panels.set_connection_options(Box::default());
     // Sent to this worker, and to one that replaces it.
     panels.send_connection_options(&link);
     panels.send_connection_options(&link);
@@ -377,17 +378,12 @@ async fn connection_options_are_sent_before_every_connect() {
 fn panels_of_another_build_are_detected() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo(0));
-    assert_eq!(panels.handle_message(&channel::VERSION.into(), &link), None);
-    let check = |said: &str, words: &str| {
-        let wanted = panels.handle_message(&said.into(), &link);
-        assert!(matches!(wanted, Some(PanelsEvent::Notice(notice)) if notice.contains(words)), "{wanted:?}");
-    };
-    check("0.0.1", "different versions");
+    assert_eq!(panels.handle_ready(channel::VERSION, &link), Ok(()));
+    assert!(panels.handle_ready("0.0.1", &link).is_err_and(|notice| notice.contains("different versions")));
     // Panels that nobody opened aren't needed; and here there are none to load.
-    assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
+    assert_eq!(panels.handle_load_failure(), None);
     panels.run(PanelAction::Help, &document());
-    check(window_bus::FAILED, "Couldn't load");
-    assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
+    assert!(panels.handle_load_failure().is_some_and(|notice| notice.contains("Couldn't load")));
 }
 
 // The console
@@ -757,18 +753,63 @@ async fn errors_are_shown_next_to_their_fields() {
     root.remove();
 }
 
+/// A message as the window's event brings it.
+fn dispatched<T: serde::de::DeserializeOwned + 'static>(
+    event: &'static str,
+    send: impl FnOnce(),
+) -> Result<(T, bool), ChannelError> {
+    let received = Rc::new(RefCell::new(None));
+    let listener = {
+        let received = Rc::clone(&received);
+        Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+            let message = window_bus::receive::<T>(&event).map(|(message, port)| (message, port.is_some()));
+            *received.borrow_mut() = Some(message);
+        })
+    };
+    let window = web_sys::window().expect("a window");
+    window.add_event_listener_with_callback(event, listener.as_ref().unchecked_ref()).expect("listens");
+    send();
+    window.remove_event_listener_with_callback(event, listener.as_ref().unchecked_ref()).expect("stops");
+    received.take().expect("dispatched at once")
+}
+
 #[wasm_bindgen_test]
-fn window_bus_round_trips() {
-    for action in [
-        PanelAction::Logs,
-        PanelAction::FileHover,
-        PanelAction::Message(9_007_199_254_740_991),
-        PanelAction::Copy(Copied::Row, 1),
-        PanelAction::Copy(Copied::Subscribe, u64::MAX),
+fn messages_of_page_and_panels_round_trip() {
+    for message in [
+        ToPanels::Run(PanelAction::Message(u64::MAX)),
+        ToPanels::Run(PanelAction::Copy(Copied::Subscribe, 1)),
+        ToPanels::Settings("theme=dark".to_owned()),
+        ToPanels::WorkerLost,
     ] {
-        assert_eq!(PanelAction::parse(&action.message()), Some(action));
+        let sent = message.clone();
+        let received = dispatched(window_bus::TO_PANELS, move || window_bus::send_to_panels(&sent));
+        assert_eq!(received, Ok((message, false)));
     }
-    for strange in ["row", "row x", "rows 1", " 1", ""] {
-        assert_eq!(PanelAction::parse(&strange.into()), None, "{strange:?}");
+    let port = MessageChannel::new().expect("a channel").port1();
+    let received = dispatched(window_bus::TO_PANELS, move || window_bus::send_port_to_panels(&port));
+    assert_eq!(received, Ok((ToPanels::WorkerPort, true)));
+    for message in [
+        ToPage::Ready { version: "1".to_owned() },
+        ToPage::ConnectionOptions(Box::default()),
+        ToPage::Filter("topic:a\u{0}".to_owned()),
+        ToPage::ShowInCrawl(9_007_199_254_740_991),
+    ] {
+        let sent = message.clone();
+        let received = dispatched(window_bus::TO_PAGE, move || window_bus::send_to_page(&sent));
+        assert_eq!(received, Ok((message, false)));
+    }
+}
+
+#[wasm_bindgen_test]
+fn message_of_another_build_is_an_error() {
+    for detail in [JsValue::NULL, "filter a".into(), js_sys::Array::of1(&js_sys::Uint8Array::new_with_length(0)).into()]
+    {
+        let received = dispatched::<ToPage>(window_bus::TO_PAGE, move || {
+            let init = CustomEventInit::new();
+            init.set_detail(&detail);
+            let event = CustomEvent::new_with_event_init_dict(window_bus::TO_PAGE, &init).expect("an event");
+            web_sys::window().expect("a window").dispatch_event(&event).expect("dispatches");
+        });
+        assert_eq!(received, Err(ChannelError));
     }
 }

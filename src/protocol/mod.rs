@@ -6,6 +6,7 @@
 pub mod command;
 pub mod connection;
 pub mod message;
+pub mod panels;
 pub mod publish;
 pub mod rows;
 pub mod subscription;

@@ -1,158 +1,45 @@
-//! The window bus: the messages between page and panels, as events of the window that the two
-//! programs share. What the panels send to the worker goes there directly.
+//! The window bus: carries [`ToPage`] and [`ToPanels`] between the two programs, as events of the window that they
+//! share.
 
-use crate::named_enum::named_enum;
+use js_sys::Array;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
-use web_sys::{CustomEvent, CustomEventInit, Event};
+use web_sys::{CustomEvent, CustomEventInit, Event, MessagePort};
 
-/// Messages to the panels: a [`PanelAction::message`], a `MessagePort` that leads to
-/// the worker, `null` if its worker is gone, the app's settings after [`SETTINGS`], the crawl's
-/// opening and line rules after [`CRAWL`], or [`CONNECTING`].
-pub const PANELS: &str = "mqtt-crawl:panels";
+use crate::protocol::panels::{ToPage, ToPanels};
+use crate::web::channel;
+use crate::web::channel::ChannelError;
 
-/// Messages to the page: [`CONNECT`], [`FAILED`], the panels'
-/// [`VERSION`](crate::web::channel::VERSION) once they listen, the bytes of the command that is
-/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW_IN_CRAWL`], [`SETTINGS`],
-/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY_OPENING`].
-pub const PAGE: &str = "mqtt-crawl:page";
+/// The event that carries [`ToPanels`].
+pub const TO_PANELS: &str = "mqtt-crawl:panels";
 
-/// The person connects.
-pub const CONNECTING: &str = "connecting";
+/// The event that carries [`ToPage`].
+pub const TO_PAGE: &str = "mqtt-crawl:page";
 
-/// Connect again with the values of the form.
-pub const CONNECT: &str = "connect";
-
-/// Prefix of a text for the console's filter box.
-pub const FILTER: &str = "filter ";
-
-/// Prefix of the number of a message whose line the crawl shows.
-pub const SHOW_IN_CRAWL: &str = "show ";
-
-/// Prefix of the text of the app's settings, as they are or are requested to be.
-pub const SETTINGS: &str = "settings ";
-
-/// Prefix of a topic filter that is subscribed to from now on …
-pub const SUBSCRIBED: &str = "subscribed ";
-
-/// … and of one that isn't any more.
-pub const UNSUBSCRIBED: &str = "unsubscribed ";
-
-/// Prefix of the crawl's opening and line rules, as they are or are requested to be: a link with
-/// nothing else.
-pub const CRAWL: &str = "crawl ";
-
-/// Play the opening.
-pub const PLAY_OPENING: &str = "play";
-
-/// The panels couldn't be loaded.
-pub const FAILED: &str = "failed";
-
-/// What the panels do when the page asks for it. Most actions open a panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PanelAction {
-    /// Shows the connection options.
-    ConnectionOptions,
-    /// Sends messages.
-    Send,
-    /// Shows the packets that go in and out.
-    Packets,
-    /// Imports logs and replays them.
-    Logs,
-    /// Saves the log to a file.
-    Export,
-    /// Plays the sample; no panel opens.
-    PlaySample,
-    /// Shows the topics seen.
-    Topics,
-    /// Shows the settings of the app.
-    Preferences,
-    /// Shows what the keys do.
-    Help,
-    /// Shows the subscriptions.
-    Subscriptions,
-    /// Shows how the crawl opens.
-    Opening,
-    /// Switches the pad's sound on or off; no panel opens.
-    ToggleSound,
-    /// Shows the message of this number.
-    Message(u64),
-    /// Copies the message of this number; no panel opens.
-    Copy(Copied, u64),
-    /// Shows where a file that is dragged over the page can be dropped.
-    FileHover,
+/// Sends a message to the page.
+pub fn send_to_page(message: &ToPage) {
+    dispatch(TO_PAGE, message, None);
 }
 
-named_enum! {
-    /// The form in which a message is copied.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Copied {
-        /// As a line of an export.
-        Row = "row",
-        /// Its payload: as text, or in hex if it isn't UTF-8.
-        Payload = "payload",
-        /// As the `mosquitto_pub` command that sends it again.
-        Publish = "publish",
-        /// The `mosquitto_sub` command of the connection.
-        Subscribe = "subscribe",
-    }
+/// Sends a message to the panels. Panels that don't run receive nothing.
+pub fn send_to_panels(message: &ToPanels) {
+    dispatch(TO_PANELS, message, None);
 }
 
-impl PanelAction {
-    /// Returns its message: its name, or the number of a message, preceded by the
-    /// form in which it is copied.
-    pub fn message(self) -> JsValue {
-        match self {
-            Self::ConnectionOptions => "connection-options".into(),
-            Self::Send => "send".into(),
-            Self::Packets => "packets".into(),
-            Self::Logs => "logs".into(),
-            Self::Export => "export".into(),
-            Self::PlaySample => "sample".into(),
-            Self::Topics => "topics".into(),
-            Self::Preferences => "preferences".into(),
-            Self::Help => "help".into(),
-            Self::Subscriptions => "subscriptions".into(),
-            Self::Opening => "opening".into(),
-            Self::ToggleSound => "sound".into(),
-            // Exact for more messages than a page can count.
-            Self::Message(seq) => (seq as f64).into(),
-            Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
-            Self::FileHover => "drop".into(),
-        }
-    }
-
-    /// Returns the action of a message.
-    pub fn parse(message: &JsValue) -> Option<Self> {
-        if let Some(seq) = message.as_f64() {
-            return Some(Self::Message(seq as u64));
-        }
-        if let Some((name, seq)) = message.as_string()?.split_once(' ') {
-            let copied = Copied::from_name(name)?;
-            return Some(Self::Copy(copied, seq.parse().ok()?));
-        }
-        let named = [
-            Self::ConnectionOptions,
-            Self::Send,
-            Self::Packets,
-            Self::Logs,
-            Self::Export,
-            Self::PlaySample,
-            Self::Topics,
-            Self::Preferences,
-            Self::Help,
-            Self::Subscriptions,
-            Self::FileHover,
-            Self::Opening,
-            Self::ToggleSound,
-        ];
-        named.into_iter().find(|action| action.message() == *message)
-    }
+/// Sends [`ToPanels::WorkerPort`] with its port.
+pub fn send_port_to_panels(port: &MessagePort) {
+    dispatch(TO_PANELS, &ToPanels::WorkerPort, Some(port));
 }
 
-/// Sends a message.
-pub fn send(event: &str, detail: &JsValue) {
+fn dispatch(event: &str, message: &impl Serialize, port: Option<&MessagePort>) {
+    let Ok(bytes) = channel::encode(message) else { return };
+    let detail = Array::of1(&bytes);
+    if let Some(port) = port {
+        detail.push(port);
+    }
     let init = CustomEventInit::new();
-    init.set_detail(detail);
+    init.set_detail(&detail);
     // The constructor throws only for arguments of other types.
     let (Some(window), Ok(event)) = (web_sys::window(), CustomEvent::new_with_event_init_dict(event, &init)) else {
         return;
@@ -161,7 +48,12 @@ pub fn send(event: &str, detail: &JsValue) {
     let _ = window.dispatch_event(&event);
 }
 
-/// Returns the content of a message.
-pub fn detail(event: &Event) -> JsValue {
-    event.dyn_ref::<CustomEvent>().map_or(JsValue::NULL, CustomEvent::detail)
+/// Returns the message of an event, and the port that came with it.
+///
+/// # Errors
+/// Fails for a message of another build.
+pub fn receive<T: DeserializeOwned>(event: &Event) -> Result<(T, Option<MessagePort>), ChannelError> {
+    let detail: Array =
+        event.dyn_ref::<CustomEvent>().and_then(|event| event.detail().dyn_into().ok()).ok_or(ChannelError)?;
+    Ok((channel::decode(&detail.get(0))?, detail.get(1).dyn_into().ok()))
 }

@@ -7,12 +7,14 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use web_sys::{VisibilityState, Window as Browser};
 
+use crate::config::link;
 use crate::config::link::View;
 use crate::config::settings::{Columns, Settings};
 use crate::credentials;
 use crate::dialogue::rules::LineRules;
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::{Connection, ConnectionState};
+use crate::protocol::panels::{PanelAction, ToPage};
 use crate::protocol::rows::Pull;
 // Not `Update`: a trait of Leptos has the same name.
 use crate::protocol::update;
@@ -31,7 +33,6 @@ use crate::web::page::service_worker;
 use crate::web::page::service_worker::Offline;
 use crate::web::page::signals::PageSignals;
 use crate::web::page::worker_link::{SCRIPT, WorkerEvent, WorkerLink, program};
-use crate::web::window_bus::PanelAction;
 
 /// How often the page checks whether the crawl has room again, and counts down …
 const TICK_MS: u32 = 250;
@@ -242,6 +243,50 @@ impl PageController {
                 }
             }
             ConsoleEvent::ShowInCrawl(seq) => self.show_in_crawl(seq),
+        }
+    }
+
+    /// Handles a message from the panels.
+    pub(super) fn handle_panels_message(self: &Rc<Self>, message: ToPage) {
+        match message {
+            ToPage::Ready { version } => {
+                if let Err(notice) = self.panels.handle_ready(&version, &self.worker) {
+                    self.signals.notify(notice.to_owned());
+                }
+            }
+            ToPage::LoadFailed => {
+                if let Some(notice) = self.panels.handle_load_failure() {
+                    self.signals.notify(notice.to_owned());
+                }
+            }
+            ToPage::Failed(notice) => self.signals.notify(notice),
+            ToPage::ConnectionOptions(options) => self.panels.set_connection_options(options),
+            ToPage::Connect => self.connect(),
+            ToPage::Filter(text) => self.set_filter(text),
+            ToPage::ShowInCrawl(seq) => self.show_in_crawl(seq),
+            ToPage::Settings(text) => self.save_settings(Settings::parse(&text)),
+            ToPage::Subscribed(filter) => {
+                self.form.add_subscribed(&filter);
+                self.link.change_topics(|topics| {
+                    if !topics.contains(&filter) {
+                        topics.push(filter);
+                    }
+                });
+            }
+            ToPage::Unsubscribed(filter) => {
+                self.form.remove_subscribed(&filter);
+                self.link.change_topics(|topics| topics.retain(|topic| *topic != filter));
+            }
+            ToPage::Crawl(text) => {
+                let link::LinkSettings { opening, line_rules, .. } = link::parse(&text, "").settings;
+                self.form.opening.set(opening);
+                if self.set_line_rules(line_rules.clone()) {
+                    let settings = Settings { line_rules, ..self.settings.borrow().clone() };
+                    self.save_settings(settings);
+                }
+                self.link.rewrite();
+            }
+            ToPage::PlayOpening => self.crawl.play_opening(),
         }
     }
 

@@ -31,8 +31,8 @@ use web_sys::{DragEvent, Element, Event, KeyboardEvent, Window as Browser};
 
 use crate::config::link;
 use crate::config::link::{Field, Link, Start, View};
-use crate::config::settings::Settings;
 use crate::protocol::command::PageCommand;
+use crate::protocol::panels::PanelAction;
 use crate::ui::console::scroll::ScrollStep;
 use crate::web::clock::Clock;
 use crate::web::dom;
@@ -44,10 +44,8 @@ use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle};
 use crate::web::page::crawl::view::CrawlView;
 use crate::web::page::form::{Form, PageInfo};
 use crate::web::page::link_sync::{base_of, read_link};
-use crate::web::page::panels_link::PanelsEvent;
 use crate::web::page::signals::PageSignals;
 use crate::web::window_bus;
-use crate::web::window_bus::PanelAction;
 
 /// How long "Link copied" is shown.
 const COPIED_MS: u32 = 2_000;
@@ -60,7 +58,7 @@ const WINDOW_EVENTS: [&str; 10] = [
     "visibilitychange",
     "hashchange",
     "storage",
-    window_bus::PAGE,
+    window_bus::TO_PAGE,
     "keydown",
     "dragover",
     "drop",
@@ -186,7 +184,10 @@ impl PageHandle {
                     page.link.rewrite();
                 }
             }),
-            window_bus::PAGE => self.handle_panels_message(&window_bus::detail(event)),
+            window_bus::TO_PAGE => match window_bus::receive(event) {
+                Ok((message, _)) => self.with(|page| page.handle_panels_message(message)),
+                Err(_) => self.with(|page| page.signals.notify(panels_link::OTHER_BUILD.to_owned())),
+            },
             "keydown" => self.handle_key(event.unchecked_ref()),
             // Without this the browser would show the file instead of the page. The panels handle
             // the file; a drop before they are loaded opens the panel that can import it.
@@ -265,40 +266,6 @@ impl PageHandle {
             }
             _ => {}
         }
-    }
-
-    /// Handles a message from the panels.
-    fn handle_panels_message(self, message: &JsValue) {
-        self.with(|page| match page.panels.handle_message(message, &page.worker) {
-            Some(PanelsEvent::Connect) => page.connect(),
-            Some(PanelsEvent::Filter(text)) => page.set_filter(text),
-            Some(PanelsEvent::ShowInCrawl(seq)) => page.show_in_crawl(seq),
-            Some(PanelsEvent::Settings(text)) => page.save_settings(Settings::parse(&text)),
-            Some(PanelsEvent::Subscribed(filter)) => {
-                page.form.add_subscribed(&filter);
-                page.link.change_topics(|topics| {
-                    if !topics.contains(&filter) {
-                        topics.push(filter);
-                    }
-                });
-            }
-            Some(PanelsEvent::Unsubscribed(filter)) => {
-                page.form.remove_subscribed(&filter);
-                page.link.change_topics(|topics| topics.retain(|topic| *topic != filter));
-            }
-            Some(PanelsEvent::Crawl(text)) => {
-                let link::LinkSettings { opening, line_rules, .. } = link::parse(&text, "").settings;
-                page.form.opening.set(opening);
-                if page.set_line_rules(line_rules.clone()) {
-                    let settings = Settings { line_rules, ..page.settings.borrow().clone() };
-                    page.save_settings(settings);
-                }
-                page.link.rewrite();
-            }
-            Some(PanelsEvent::PlayOpening) => page.crawl.play_opening(),
-            Some(PanelsEvent::Notice(notice)) => page.signals.notify(notice.to_owned()),
-            None => {}
-        });
     }
 
     fn copy_link(self) {

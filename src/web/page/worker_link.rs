@@ -124,13 +124,7 @@ impl WorkerLink {
     /// Sends a command to the worker; it is kept until the worker is ready, and dropped if there is
     /// none any more.
     pub fn send(&self, command: &PageCommand) {
-        if let Ok(message) = channel::encode(command) {
-            self.send_encoded(message);
-        }
-    }
-
-    /// The same for a command that is already encoded.
-    pub fn send_encoded(&self, message: Uint8Array) {
+        let Ok(message) = channel::encode(command) else { return };
         let mut inner = self.0.borrow_mut();
         let Some(running) = &mut inner.running else {
             return;

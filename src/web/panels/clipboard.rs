@@ -7,7 +7,8 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::web::panels::dialog::{head, open_modal};
+use crate::web::panels::dialog::{PanelDialog, open_modal};
+use crate::web::panels::panel::Panel;
 
 /// How long "Copied" is shown.
 const MESSAGE_MS: u32 = 3_000;
@@ -67,12 +68,18 @@ impl ClipboardWriter {
     }
 }
 
+impl Panel for ClipboardWriter {
+    fn view(&self) -> AnyView {
+        let clipboard = *self;
+        view! { <CopyPanel clipboard /> }.into_any()
+    }
+}
+
 #[component]
-pub(super) fn CopyPanel(clipboard: ClipboardWriter) -> impl IntoView {
+fn CopyPanel(clipboard: ClipboardWriter) -> impl IntoView {
     view! {
         <p class="toast" role="status" class:shown=move || !clipboard.message.with(String::is_empty)>{move || clipboard.message.get()}</p>
-        <dialog class="panel by-hand" node_ref=clipboard.dialog aria-labelledby="copy-title">
-            {head("copy-title", "Copy manually", clipboard.dialog)}
+        <PanelDialog dialog=clipboard.dialog id="copy-title" title="Copy manually" class="panel by-hand">
             <div class="panel-body">
                 <p class="why" id="copy-why">
                     "Clipboard access is blocked. The text is selected: press Ctrl+C, or ⌘C on a Mac."
@@ -87,6 +94,6 @@ pub(super) fn CopyPanel(clipboard: ClipboardWriter) -> impl IntoView {
                     prop:value=move || clipboard.by_hand.get()
                 ></textarea>
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }

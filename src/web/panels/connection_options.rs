@@ -2,21 +2,23 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
+use crate::protocol::panels::{PanelAction, ToPage};
+use crate::protocol::update::PanelsUpdate;
 use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
 use crate::ui::forms::field::FieldError;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
-use crate::web::panels::dialog::{close, head};
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, close, open_modal};
 use crate::web::panels::fields::{
     Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, disabled_reason, error_summary,
     recreated,
 };
-use crate::web::panels::state::Panels;
-use crate::web::{channel, window_bus};
+use crate::web::panels::panel::Panel;
+use crate::web::window_bus;
 
 /// The form's two parts: the options, and the will.
 #[derive(Clone, Copy)]
@@ -61,31 +63,90 @@ impl Forms {
     }
 }
 
+/// The dialog, and the options that it shows.
+#[derive(Clone, Copy)]
+pub(super) struct ConnectionOptionsForm {
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
+    /// The options that this page chose for the next connection.
+    applied: RwSignal<Option<ConnectionOptions>>,
+    /// The options that the form was filled with.
+    filled: RwSignal<ConnectionOptions>,
+    /// Whether the worker has sent its first update.
+    is_informed: StoredValue<bool>,
+}
+
+impl ConnectionOptionsForm {
+    pub(super) fn new(context: PanelContext) -> Self {
+        Self {
+            context,
+            dialog: NodeRef::new(),
+            applied: RwSignal::default(),
+            filled: RwSignal::default(),
+            is_informed: StoredValue::new(false),
+        }
+    }
+
+    /// Fills the form with the chosen options, or else with those in force, which an earlier page
+    /// may have chosen. Typed text stays.
+    fn fill(self) {
+        let applied = self.applied.get_untracked();
+        let options = applied.unwrap_or_else(|| {
+            self.context.broker_status.with_untracked(|broker_status| broker_status.options.clone())
+        });
+        if self.filled.with_untracked(|filled| *filled != options) {
+            self.filled.set(options);
+        }
+    }
+}
+
+impl Panel for ConnectionOptionsForm {
+    fn view(&self) -> AnyView {
+        let panel = *self;
+        view! { <ConnectionOptionsPanel panel /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::ConnectionOptions {
+            self.fill();
+            let dialog = self.dialog;
+            // By then the fields are drawn, and one of them gets the focus.
+            request_animation_frame(move || open_modal(dialog));
+        }
+    }
+
+    fn handle_update(&self, _update: &mut PanelsUpdate) {
+        // The first update comes just after the first panel was opened.
+        if !self.is_informed.get_value() {
+            self.is_informed.set_value(true);
+            self.fill();
+        }
+    }
+}
+
 #[component]
-pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
+fn ConnectionOptionsPanel(panel: ConnectionOptionsForm) -> impl IntoView {
+    let ConnectionOptionsForm { context, dialog, applied: chosen, filled, .. } = panel;
     let forms = Forms::new();
     let fillings = Memo::new(move |fillings: Option<&u32>| {
-        panels.filled.with(|more| forms.fill(more));
+        filled.with(|more| forms.fill(more));
         fillings.map_or(0, |fillings| fillings + 1)
     });
-    let inputs = recreated(move || fillings.get(), move || view! { <Inputs panels forms /> });
+    let inputs = recreated(move || fillings.get(), move || view! { <Inputs context forms /> });
     let applied = RwSignal::new(false);
     let is_away = Memo::new(move |_| {
-        panels
+        context
             .broker_status
             .with(|broker_status| matches!(broker_status.state, ConnectionState::Idle | ConnectionState::Stopped))
     });
     let apply = move || {
         applied.set(false);
         let Some(more) = forms.parse() else { return };
-        let command = PageCommand::SetConnectionOptions(Box::new(more.clone()));
-        if let Ok(bytes) = channel::encode(&command) {
-            window_bus::send(window_bus::PAGE, &bytes);
-            panels.applied.set(Some(more.clone()));
-            // Set as typed, so the form needn't be filled again.
-            panels.filled.update_untracked(|filled| *filled = more);
-            applied.set(true);
-        }
+        window_bus::send_to_page(&ToPage::ConnectionOptions(Box::new(more.clone())));
+        chosen.set(Some(more.clone()));
+        // Set as typed, so the form needn't be filled again.
+        filled.update_untracked(|filled| *filled = more);
+        applied.set(true);
     };
     let text = move || {
         let faults = forms.error_count();
@@ -96,8 +157,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
         is_done.then_some("Saved. Takes effect on the next connection.")
     };
     view! {
-        <dialog class="panel" node_ref=panels.connection_options_dialog aria-labelledby="options-title">
-            {head("options-title", "Advanced settings", panels.connection_options_dialog)}
+        <PanelDialog dialog id="options-title" title="Advanced settings">
             <div class="panel-body">
                 <form
                     id="connection-options"
@@ -109,7 +169,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
                 >
                     {inputs}
                 </form>
-                <Capabilities panels />
+                <Capabilities context />
             </div>
             <footer class="panel-foot" role="none">
                 <button type="submit" form="connection-options" class="button primary">
@@ -120,8 +180,8 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
                     class="button"
                     hidden=move || done().is_none() || is_away.get()
                     on:click=move |_| {
-                        close(panels.connection_options_dialog);
-                        window_bus::send(window_bus::PAGE, &window_bus::CONNECT.into());
+                        close(dialog);
+                        window_bus::send_to_page(&ToPage::Connect);
                     }
                 >
                     "Reconnect now"
@@ -131,7 +191,7 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
                     class="button quiet"
                     on:click=move |_| {
                         applied.set(false);
-                        panels.filled.set(ConnectionOptions::default());
+                        filled.set(ConnectionOptions::default());
                     }
                 >
                     "Reset"
@@ -139,14 +199,14 @@ pub(super) fn ConnectionOptionsPanel(panels: Panels) -> impl IntoView {
                 <p role="status">{done}</p>
                 <p class="fault" role="alert">{text}</p>
             </footer>
-        </dialog>
+        </PanelDialog>
     }
 }
 
 #[component]
-fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
+fn Inputs(context: PanelContext, forms: Forms) -> impl IntoView {
     let form = forms.settings;
-    let broker_status = panels.broker_status;
+    let broker_status = context.broker_status;
     let only_in_5 = disabled_reason(broker_status, Capability::Properties);
     let keep_alive = Signal::derive(move || {
         broker_status.with(|broker_status| {
@@ -189,7 +249,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
             <legend>"Subscriptions"</legend>
             <div class="fields">
                 <SubscriptionOptionInputs
-                    panels
+                    broker_status
                     form
                     options=Field::SubscriptionIdentifier
                     identifier=Field::SubscriptionIdentifier
@@ -199,14 +259,14 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                 />
             </div>
         </fieldset>
-        <WillInputs panels forms />
+        <WillInputs context forms />
     }
 }
 
 #[component]
-fn WillInputs(panels: Panels, forms: Forms) -> impl IntoView {
+fn WillInputs(context: PanelContext, forms: Forms) -> impl IntoView {
     let Forms { settings: form, will } = forms;
-    let broker_status = panels.broker_status;
+    let broker_status = context.broker_status;
     let only_in_5 = disabled_reason(broker_status, Capability::Properties);
     let has_will = move || form.with(|fields| fields.has_will);
     view! {
@@ -321,8 +381,8 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
 
 /// Shows what the broker of the present connection reported about itself.
 #[component]
-fn Capabilities(panels: Panels) -> impl IntoView {
-    let rows = Memo::new(move |_| panels.broker_status.with(capabilities));
+fn Capabilities(context: PanelContext) -> impl IntoView {
+    let rows = Memo::new(move |_| context.broker_status.with(capabilities));
     let list = move || {
         rows.get()
             .into_iter()

@@ -1,8 +1,8 @@
-//! What every panel does with its dialog: open it, close it, and draw its head.
+//! What every panel does with its dialog: open it, close it, and draw its frame.
 
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Element, HtmlDialogElement, KeyboardEvent};
+use web_sys::{HtmlDialogElement, KeyboardEvent};
 
 /// The media query for a screen on which a panel covers the page, in CSS.
 const NARROW: &str = "(max-width: 48rem)";
@@ -40,12 +40,11 @@ pub(super) fn close(dialog: NodeRef<leptos::html::Dialog>) {
 }
 
 /// Closes the panel in which Escape was pressed. The browser does so only for modal dialogs.
-pub(super) fn close_on_escape(event: &KeyboardEvent) {
-    let target =
-        event.target().filter(|_| event.key() == "Escape").and_then(|target| target.dyn_into::<Element>().ok());
-    let dialog = target.and_then(|target| target.closest("dialog").ok()?);
-    if let Some(dialog) = dialog.filter(|dialog| !dialog.matches(":modal").unwrap_or(false)) {
-        dialog.unchecked_into::<HtmlDialogElement>().close();
+fn close_on_escape(event: &KeyboardEvent, dialog: NodeRef<leptos::html::Dialog>) {
+    if event.key() == "Escape"
+        && dialog.get_untracked().is_some_and(|dialog| !dialog.matches(":modal").unwrap_or(false))
+    {
+        close(dialog);
     }
 }
 
@@ -56,15 +55,33 @@ pub(super) fn close_if_covering(dialog: NodeRef<leptos::html::Dialog>) {
     }
 }
 
-/// The head of a panel: its title and the button that closes it. It has no role, because a dialog's
-/// head isn't a landmark of the page.
-pub(super) fn head(id: &'static str, title: &'static str, dialog: NodeRef<leptos::html::Dialog>) -> impl IntoView {
+/// A panel's frame: the dialog, its title and the button that closes it. Escape closes it too; the browser moves the
+/// focus in and back.
+#[component]
+pub(super) fn PanelDialog(
+    dialog: NodeRef<leptos::html::Dialog>,
+    /// The title's `id`.
+    id: &'static str,
+    #[prop(into)] title: Signal<String>,
+    /// The dialog's classes.
+    #[prop(default = "panel")]
+    class: &'static str,
+    /// What the head shows between the title and the button.
+    #[prop(optional, into)]
+    head: ViewFn,
+    children: Children,
+) -> impl IntoView {
     view! {
-        <header role="none">
-            <h2 id=id>{title}</h2>
-            <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(dialog)>
-                "×"
-            </button>
-        </header>
+        <dialog class=class node_ref=dialog aria-labelledby=id on:keydown=move |event| close_on_escape(&event, dialog)>
+            // Without a role, because a dialog's head isn't a landmark of the page.
+            <header role="none">
+                <h2 id=id>{title}</h2>
+                {head.run()}
+                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(dialog)>
+                    "×"
+                </button>
+            </header>
+            {children()}
+        </dialog>
     }
 }

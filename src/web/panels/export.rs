@@ -13,9 +13,13 @@ use web_sys::{Blob, BlobPropertyBag};
 use crate::format::grouped;
 use crate::message_log::csv::{Dialect, Separator};
 use crate::message_log::export::{ExportPart, ExportRequest, ExportState, Format, Selection};
-use crate::web::panels::dialog::head;
+use crate::protocol::command::PanelsRequest;
+use crate::protocol::panels::PanelAction;
+use crate::protocol::update::PanelsUpdate;
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, open_non_modal};
 use crate::web::panels::fields::Tick;
-use crate::web::panels::state::Panels;
+use crate::web::panels::panel::Panel;
 
 /// The browser's function for choosing a file to write into; not all browsers have it.
 const PICKER: &str = "showSaveFilePicker";
@@ -23,7 +27,8 @@ const PICKER: &str = "showSaveFilePicker";
 /// The handle of an export.
 #[derive(Clone, Copy)]
 pub(super) struct FileExport {
-    pub(super) dialog: NodeRef<leptos::html::Dialog>,
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
     exporting: StoredValue<ExportState>,
     sink: StoredValue<Option<FileSink>, LocalStorage>,
     /// A slice was requested and isn't written yet.
@@ -46,8 +51,9 @@ enum WriteTarget {
 }
 
 impl FileExport {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             dialog: NodeRef::new(),
             exporting: StoredValue::default(),
             sink: StoredValue::new_local(None),
@@ -57,15 +63,15 @@ impl FileExport {
         }
     }
 
-    /// Returns what to ask the worker for, once for each slice: the worker answers at once.
-    pub(super) fn request(self) -> Option<ExportRequest> {
+    /// Returns what to request from the worker, once for each slice: the worker answers at once.
+    fn next_slice(self) -> Option<ExportRequest> {
         let request = self.exporting.with_value(ExportState::request).filter(|_| !self.is_asked.get_value())?;
         self.is_asked.set_value(true);
         Some(request)
     }
 
     /// Lets the person choose the file if that is possible, and begins.
-    fn begin(self, format: Format, selection: Selection, panels: Panels) {
+    fn begin(self, format: Format, selection: Selection) {
         if self.is_busy.get_untracked() {
             return;
         }
@@ -81,12 +87,12 @@ impl FileExport {
             };
             self.sink.set_value(Some(FileSink { name, format, into }));
             self.exporting.set_value(ExportState::new(format, selection));
-            panels.pull_with_frame();
+            self.context.pull_with_frame();
         });
     }
 
     /// Handles the worker's answer.
-    pub(super) fn handle_update(self, part: ExportPart, panels: Panels) {
+    fn handle_part(self, part: ExportPart) {
         let taken = self.exporting.try_update_value(|exporting| Some((exporting.take(part)?, *exporting))).flatten();
         let Some((bytes, exporting)) = taken else { return };
         let messages = match exporting.messages() {
@@ -111,25 +117,47 @@ impl FileExport {
                 Ok(()) => {
                     self.sink.set_value(Some(sink));
                     // Not with a frame, because a hidden page has none.
-                    panels.pull();
+                    self.context.pull();
                 }
             }
         });
     }
 
-    /// Handles the loss of the worker.
-    pub(super) fn on_worker_lost(self) {
+    fn end(self, text: String) {
+        self.text.set(text);
+        self.is_busy.set(false);
+    }
+}
+
+impl Panel for FileExport {
+    fn view(&self) -> AnyView {
+        let file_export = *self;
+        view! { <ExportPanel file_export /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Export {
+            open_non_modal(self.dialog);
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.export = self.next_slice();
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(part) = update.export.take() {
+            self.handle_part(part);
+        }
+    }
+
+    fn on_worker_lost(&self) {
         if self.exporting.with_value(ExportState::request).is_some() {
             self.exporting.set_value(ExportState::default());
             self.is_asked.set_value(false);
             self.sink.set_value(None);
             self.end("The MQTT worker crashed before all messages were saved.".to_owned());
         }
-    }
-
-    fn end(self, text: String) {
-        self.text.set(text);
-        self.is_busy.set(false);
     }
 }
 
@@ -201,8 +229,7 @@ fn is_language_tag(language: &str) -> bool {
 }
 
 #[component]
-pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
-    let file_export = panels.file_export;
+fn ExportPanel(file_export: FileExport) -> impl IntoView {
     let selection = RwSignal::new(Selection::All);
     let choose = move |event: leptos::ev::Event| {
         selection.set(if event_target_value(&event) == "matching" { Selection::Matching } else { Selection::All });
@@ -219,15 +246,14 @@ pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
                 type="button"
                 class="button"
                 disabled=move || file_export.is_busy.get()
-                on:click=move |_| file_export.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
+                on:click=move |_| file_export.begin(format(dialect.get_untracked()), selection.get_untracked())
             >
                 {text}
             </button>
         }
     };
     view! {
-        <dialog class="panel" node_ref=file_export.dialog aria-labelledby="export-title">
-            {head("export-title", "Export", file_export.dialog)}
+        <PanelDialog dialog=file_export.dialog id="export-title" title="Export">
             <div class="panel-body">
                 <section class="replay">
                     <p class="why">
@@ -262,6 +288,6 @@ pub(super) fn ExportPanel(panels: Panels) -> impl IntoView {
                     <p role="status">{move || file_export.text.get()}</p>
                 </section>
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }

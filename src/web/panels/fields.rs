@@ -4,7 +4,6 @@
 use leptos::prelude::*;
 use web_sys::Event;
 
-use super::state::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::BrokerStatus;
 use crate::ui::broker_capabilities::{Capability, unavailable_reason};
@@ -345,7 +344,7 @@ pub(super) const RETAINED: [(RetainHandling, &str, &str); 3] = [
 /// The options of a topic filter in MQTT 5.0, other than QoS.
 #[component]
 pub(super) fn SubscriptionOptionInputs<F, K>(
-    panels: Panels,
+    broker_status: RwSignal<BrokerStatus>,
     form: Form<F, K>,
     /// The field for everything that is only chosen.
     options: K,
@@ -359,8 +358,8 @@ where
     F: Clone + Send + Sync + 'static,
     K: Copy + PartialEq + Send + Sync + 'static,
 {
-    let only_in_5 = disabled_reason(panels.broker_status, Capability::Properties);
-    let identifiers = disabled_reason(panels.broker_status, Capability::SubscriptionIdentifiers);
+    let only_in_5 = disabled_reason(broker_status, Capability::Properties);
+    let identifiers = disabled_reason(broker_status, Capability::SubscriptionIdentifiers);
     let chosen = Memo::new(move |_| form.with(|fields| of(&mut fields.clone()).clone()));
     let change = move |act: &dyn Fn(&mut OptionFields)| form.change(options, |fields| act(of(fields)));
     let handling = move || {

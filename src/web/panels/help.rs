@@ -2,13 +2,33 @@
 
 use leptos::prelude::*;
 
-use super::dialog::head;
-use super::state::Panels;
+use super::dialog::{PanelDialog, open_modal};
+use super::panel::Panel;
+use crate::protocol::panels::PanelAction;
 use crate::ui::shortcuts;
 use crate::ui::shortcuts::{Shortcut, ShortcutSection};
 
+/// The list of keys.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Help {
+    dialog: NodeRef<leptos::html::Dialog>,
+}
+
+impl Panel for Help {
+    fn view(&self) -> AnyView {
+        let help = *self;
+        view! { <HelpPanel help /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Help {
+            open_modal(self.dialog);
+        }
+    }
+}
+
 #[component]
-pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
+fn HelpPanel(help: Help) -> impl IntoView {
     let section = |place: ShortcutSection| {
         let rows = shortcuts::ALL.iter().filter(move |shortcut| shortcut.section == place).map(row).collect_view();
         view! {
@@ -19,12 +39,11 @@ pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
         }
     };
     view! {
-        <dialog class="panel" node_ref=panels.help_dialog aria-labelledby="help-title">
-            {head("help-title", "Keyboard shortcuts", panels.help_dialog)}
+        <PanelDialog dialog=help.dialog id="help-title" title="Keyboard shortcuts">
             <div class="panel-body" tabindex="0" role="group" aria-labelledby="help-title">
                 {ShortcutSection::ALL.map(section)}
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 

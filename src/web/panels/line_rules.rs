@@ -8,12 +8,16 @@ use web_sys::HtmlElement;
 use crate::dialogue::Line;
 use crate::dialogue::rules::{LineRules, RULES_MAX};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::command::PanelsRequest;
+use crate::protocol::panels::PanelAction;
+use crate::protocol::update::PanelsUpdate;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
 use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
-use crate::web::panels::dialog::{head, is_open};
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, is_open, open_non_modal};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::state::Panels;
+use crate::web::panels::panel::{Panel, UpdatePace};
 
 /// The form's first field.
 const TOPICS_ID: &str = "lines-topics";
@@ -23,7 +27,8 @@ type RuleForm = Form<Fields, Field>;
 /// The typed values, and what is known of messages.
 #[derive(Clone, Copy)]
 pub(super) struct LineRulesForm {
-    pub(super) dialog: NodeRef<leptos::html::Dialog>,
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
     form: RuleForm,
     /// Counts how often the form was filled again, for its inputs then have to be created again.
     filled: RwSignal<u32>,
@@ -34,28 +39,15 @@ pub(super) struct LineRulesForm {
 }
 
 impl LineRulesForm {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             dialog: NodeRef::new(),
             form: Form::new(Fields::default(), &[]),
             filled: RwSignal::default(),
             changed: RwSignal::default(),
             samples: RwSignal::default(),
         }
-    }
-
-    /// The topics whose messages the preview needs, while it is shown.
-    pub(super) fn request(self) -> Option<TopicFilter> {
-        is_open(self.dialog).then(|| untrack(|| self.filter()))
-    }
-
-    pub(super) fn handle_update(self, samples: Vec<Sample>) {
-        self.samples.set(samples);
-    }
-
-    /// Handles the loss of the worker, and of the messages with it.
-    pub(super) fn on_worker_lost(self) {
-        self.samples.set(Vec::new());
     }
 
     /// Returns the topics for the preview: the typed ones, or all.
@@ -83,17 +75,49 @@ impl LineRulesForm {
     }
 }
 
+impl Panel for LineRulesForm {
+    fn view(&self) -> AnyView {
+        let line_rules_form = *self;
+        view! { <LineRulesPanel line_rules_form /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::LineRules {
+            open_non_modal(self.dialog);
+        }
+    }
+
+    /// Requests the messages that the preview needs.
+    fn request(&self, request: &mut PanelsRequest) {
+        request.samples = is_open(self.dialog).then(|| untrack(|| self.filter()));
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(samples) = update.samples.take() {
+            self.samples.set(samples);
+        }
+    }
+
+    fn on_worker_lost(&self) {
+        self.samples.set(Vec::new());
+    }
+
+    fn pace(&self) -> UpdatePace {
+        if is_open(self.dialog) { UpdatePace::Readable } else { UpdatePace::EveryFrame }
+    }
+}
+
 #[component]
-pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
-    let Panels { line_rules, line_rules_form, .. } = panels;
-    let LineRulesForm { dialog, form, filled, changed, .. } = line_rules_form;
-    let choose = move |line_rules| panels.request_crawl(panels.opening.get_untracked(), line_rules);
+fn LineRulesPanel(line_rules_form: LineRulesForm) -> impl IntoView {
+    let LineRulesForm { context, dialog, form, filled, changed, .. } = line_rules_form;
+    let line_rules = context.line_rules;
+    let choose = move |line_rules| context.request_crawl(context.opening.get_untracked(), line_rules);
     // When another filter is typed, other messages are needed.
     let filter = Memo::new(move |_| line_rules_form.filter());
     Effect::new(move || {
         filter.track();
         if is_open(dialog) {
-            panels.pull_with_frame();
+            context.pull_with_frame();
         }
     });
     // If the rules were changed elsewhere, the one that was being changed may be gone.
@@ -114,8 +138,7 @@ pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
     };
     let inputs = recreated(move || filled.get(), move || view! { <RuleInputs form /> });
     view! {
-        <dialog class="panel lines-panel" node_ref=dialog aria-labelledby="lines-title">
-            {head("lines-title", "Line rules", dialog)}
+        <PanelDialog dialog id="lines-title" title="Line rules" class="panel lines-panel">
             <div class="panel-body">
                 <section class="rules">
                     <p class="why">
@@ -124,7 +147,7 @@ pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
                     </p>
                     <ol aria-label="Rules">
                         <For each=move || 0..count.get() key=|index| *index let:index>
-                            <Entry panels index />
+                            <Entry line_rules_form index />
                         </For>
                     </ol>
                 </section>
@@ -158,16 +181,17 @@ pub(super) fn LineRulesPanel(panels: Panels) -> impl IntoView {
                         </p>
                     </div>
                 </form>
-                <Previews panels />
+                <Previews line_rules_form />
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 
 /// One rule, by its index in the list.
 #[component]
-fn Entry(panels: Panels, index: usize) -> impl IntoView {
-    let Panels { line_rules, line_rules_form, .. } = panels;
+fn Entry(line_rules_form: LineRulesForm, index: usize) -> impl IntoView {
+    let context = line_rules_form.context;
+    let line_rules = context.line_rules;
     let rule = Memo::new(move |_| line_rules.with(|line_rules| line_rules.rules.get(index).cloned()));
     let number = index + 1;
     let is_last = move || line_rules.with(|line_rules| number >= line_rules.rules.len());
@@ -178,7 +202,7 @@ fn Entry(panels: Panels, index: usize) -> impl IntoView {
         if line_rules_form.changed.get_untracked().is_some() {
             line_rules_form.fill(Fields::default(), None);
         }
-        panels.request_crawl(panels.opening.get_untracked(), chosen);
+        context.request_crawl(context.opening.get_untracked(), chosen);
     };
     let topics = move || rule.with(|rule| rule.as_ref().map(|rule| rule.topics.to_string()));
     let summary = move || rule.with(|rule| rule.as_ref().map(line_rule::summary));
@@ -348,8 +372,8 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
 
 /// Shows what the rules, including the typed one, make of the newest messages.
 #[component]
-fn Previews(panels: Panels) -> impl IntoView {
-    let Panels { line_rules, line_rules_form, .. } = panels;
+fn Previews(line_rules_form: LineRulesForm) -> impl IntoView {
+    let line_rules = line_rules_form.context.line_rules;
     // For a moment the samples may still be those of another filter.
     let samples = Memo::new(move |_| {
         let filter = line_rules_form.filter();

@@ -15,10 +15,12 @@ use crate::format::grouped;
 use crate::message_log::ndjson::OwnedMessage;
 use crate::message_log::replay::{LogFileReader, MESSAGES_MAX, Progress, Replay, Speed};
 use crate::protocol::command::PanelCommand;
+use crate::protocol::panels::PanelAction;
 use crate::time::Instant;
 use crate::web::clock::Clock;
-use crate::web::panels::dialog::{head, open_non_modal};
-use crate::web::panels::state::Panels;
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, open_non_modal};
+use crate::web::panels::panel::Panel;
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
 const SAMPLE_FILE: &str = "sample.ndjson";
@@ -39,6 +41,8 @@ const HOVER_MS: u32 = 900;
 /// The log that is played, and what is shown of it.
 #[derive(Clone, Copy)]
 pub(super) struct LogPlayer {
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
     replay: StoredValue<Replay, LocalStorage>,
     timer: StoredValue<Option<Timeout>, LocalStorage>,
     clock: StoredValue<Option<Clock>, LocalStorage>,
@@ -61,9 +65,11 @@ pub(super) struct LogPlayer {
 }
 
 impl LogPlayer {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         let performance = web_sys::window().and_then(|window| window.performance());
         Self {
+            context,
+            dialog: NodeRef::new(),
             replay: StoredValue::new_local(Replay::default()),
             timer: StoredValue::new_local(None),
             clock: StoredValue::new_local(performance.map(Clock::new)),
@@ -82,21 +88,20 @@ impl LogPlayer {
     }
 
     /// Plays the log that comes with the app.
-    pub(super) fn play_sample(self, panels: Panels) {
+    fn play_sample(self) {
         let turn = self.begin_reading(SAMPLE);
         self.is_sample_read.set_value(true);
         spawn_local(async move {
             match fetch(SAMPLE_FILE).await {
-                Ok(blob) => self.play_file(&blob, SAMPLE, turn, panels).await,
+                Ok(blob) => self.play_file(&blob, SAMPLE, turn).await,
                 Err(_) if self.reading.get_value() != turn => {}
                 Err(_) => self.status.set("Couldn't load the sample. Check your connection.".to_owned()),
             }
         });
     }
 
-    /// Ends the sample when the person connects, whether it plays or is still being loaded: the
-    /// messages of a broker must not be mixed with it.
-    pub(super) fn end_sample(self, panels: Panels) {
+    /// Ends the sample, whether it plays or is still being loaded.
+    fn end_sample(self) {
         let is_read = self.is_sample_read.get_value();
         let is_under_way = self.shown.get_untracked().is_under_way();
         let is_played = is_under_way && self.name.with_untracked(|name| name == SAMPLE);
@@ -104,7 +109,7 @@ impl LogPlayer {
             self.drop_reading();
         }
         if is_played {
-            self.stop(panels);
+            self.stop();
         }
         if is_read || is_played {
             self.status.set("The sample stopped because you connected.".to_owned());
@@ -117,28 +122,28 @@ impl LogPlayer {
     }
 
     /// Shows the hint while a file is dragged over the page.
-    pub(super) fn show_drop_hint(self) {
+    fn show_drop_hint(self) {
         self.hover.set(true);
         self.hover_ends.set_value(Some(Timeout::new(HOVER_MS, move || self.hover.set(false))));
     }
 
     /// Imports the files that were dropped anywhere on the page.
-    pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
+    fn drop_files(self, event: &DragEvent) {
         self.hover.set(false);
         let files = dropped_files(event);
         if !files.is_empty() {
             event.prevent_default();
-            open_non_modal(panels.logs_dialog);
-            self.import(files, panels);
+            open_non_modal(self.dialog);
+            self.import(files);
         }
     }
 
     /// Replays the first of these files.
-    fn open(self, files: Vec<File>, panels: Panels) {
+    fn open(self, files: Vec<File>) {
         let Some(file) = files.into_iter().next() else { return };
         let name = file.name();
         let turn = self.begin_reading(&name);
-        spawn_local(async move { self.play_file(&file, &name, turn, panels).await });
+        spawn_local(async move { self.play_file(&file, &name, turn).await });
     }
 
     fn begin_reading(self, name: &str) -> u32 {
@@ -158,7 +163,7 @@ impl LogPlayer {
     }
 
     /// Imports files, after those that are being imported.
-    fn import(self, files: Vec<File>, panels: Panels) {
+    fn import(self, files: Vec<File>) {
         self.waiting.update_value(|waiting| waiting.extend(files));
         if self.is_importing.get_value() {
             return;
@@ -172,7 +177,7 @@ impl LogPlayer {
                     results.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n")
                 };
                 self.imported.set(lines(&results, format!("Reading {name}…")));
-                let text = import_file(&file, &name, panels).await;
+                let text = import_file(&file, &name, self.context).await;
                 self.imported.set(lines(&results, text.clone()));
                 results.push(text);
             }
@@ -180,7 +185,7 @@ impl LogPlayer {
         });
     }
 
-    async fn play_file(self, blob: &Blob, name: &str, turn: u32, panels: Panels) {
+    async fn play_file(self, blob: &Blob, name: &str, turn: u32) {
         let mut kept: Vec<OwnedMessage> = Vec::new();
         let is_wanted = || self.reading.get_value() == turn;
         let read = read(blob, |messages| {
@@ -206,62 +211,88 @@ impl LogPlayer {
         let is_sample = self.is_sample_read.try_update_value(std::mem::take).unwrap_or_default();
         self.name.set(if is_sample { SAMPLE.to_owned() } else { name.to_owned() });
         self.replay.set_value(Replay::new(kept));
-        self.change_speed(self.speed.get_untracked(), panels);
-        self.play(panels);
+        self.change_speed(self.speed.get_untracked());
+        self.play();
     }
 
-    fn play(self, panels: Panels) {
-        self.act(panels, Replay::play);
+    fn play(self) {
+        self.act(Replay::play);
     }
 
-    fn stop(self, panels: Panels) {
-        self.act(panels, |replay, _| replay.stop());
+    fn stop(self) {
+        self.act(|replay, _| replay.stop());
     }
 
-    fn pause(self, panels: Panels) {
-        self.act(panels, Replay::pause);
+    fn pause(self) {
+        self.act(Replay::pause);
     }
 
-    fn change_speed(self, speed: Speed, panels: Panels) {
+    fn change_speed(self, speed: Speed) {
         self.speed.set(speed);
-        self.act(panels, |replay, now| replay.change_speed(speed, now));
+        self.act(|replay, now| replay.change_speed(speed, now));
     }
 
-    fn step(self, panels: Panels) {
-        self.act(panels, |replay, now| {
+    fn step(self) {
+        self.act(|replay, now| {
             replay.pause(now);
             if let Some(message) = replay.step(now) {
-                panels.send(&PanelCommand::Replay(vec![message.clone()]));
+                self.context.send(&PanelCommand::Replay(vec![message.clone()]));
             }
         });
     }
 
-    fn act(self, panels: Panels, change: impl FnOnce(&mut Replay, Instant)) {
+    fn act(self, change: impl FnOnce(&mut Replay, Instant)) {
         let Some(now) = self.now() else { return };
         self.replay.update_value(|replay| change(replay, now));
-        self.play_due(panels);
+        self.play_due();
     }
 
     /// Plays what is due and sets the one timer, after every change.
-    fn play_due(self, panels: Panels) {
+    fn play_due(self) {
         let Some(now) = self.now() else { return };
         let due = self.replay.try_update_value(|replay| {
             let messages = replay.take_due(now, BATCH);
             if !messages.is_empty() {
-                panels.send(&PanelCommand::Replay(messages.to_vec()));
+                self.context.send(&PanelCommand::Replay(messages.to_vec()));
             }
             self.shown.set(replay.progress());
             replay.poll_timeout()
         });
         let timer = due.flatten().map(|due| {
             let wait_ms = due.since(now).as_micros().div_ceil(1_000);
-            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.play_due(panels))
+            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.play_due())
         });
         self.timer.set_value(timer);
     }
 
     fn now(self) -> Option<Instant> {
         self.clock.with_value(|clock| clock.as_ref().map(Clock::now))
+    }
+}
+
+impl Panel for LogPlayer {
+    fn view(&self) -> AnyView {
+        let player = *self;
+        view! {
+            <LogsPanel player />
+            <DropHint player />
+        }
+        .into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        match action {
+            PanelAction::Logs => open_non_modal(self.dialog),
+            // Without the panel, which would cover what there is to see.
+            PanelAction::PlaySample => self.play_sample(),
+            PanelAction::FileHover => self.show_drop_hint(),
+            _ => {}
+        }
+    }
+
+    /// The messages of a broker must not be mixed with the sample's.
+    fn on_connecting(&self) {
+        self.end_sample();
     }
 }
 
@@ -293,11 +324,11 @@ pub(super) async fn each_slice(blob: &Blob, mut take: impl FnMut(&[u8]) -> bool)
     Ok(())
 }
 
-async fn import_file(file: &File, name: &str, panels: Panels) -> String {
+async fn import_file(file: &File, name: &str, context: PanelContext) -> String {
     let read = read(file, |messages| {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
-            panels.send(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
+            context.send(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
         }
         true
     });
@@ -320,9 +351,10 @@ fn with_errors(text: String, name: &str, reader: &LogFileReader) -> String {
 
 /// The hint that what is dragged over the page can be dropped.
 #[component]
-pub(super) fn DropHint(panels: Panels) -> impl IntoView {
+fn DropHint(player: LogPlayer) -> impl IntoView {
+    window_event_listener(leptos::ev::drop, move |event| player.drop_files(&event));
     view! {
-        <div class="drop-hint" hidden=move || !panels.log_player.hover.get()>
+        <div class="drop-hint" hidden=move || !player.hover.get()>
             <p>"Drop exported logs here to import them"</p>
         </div>
     }
@@ -330,15 +362,14 @@ pub(super) fn DropHint(panels: Panels) -> impl IntoView {
 
 /// Shows, outside of the panels, what is played and how far it is.
 #[component]
-pub(super) fn ReplayIndicator(panels: Panels) -> impl IntoView {
-    let player = panels.log_player;
+pub(super) fn ReplayIndicator(player: LogPlayer) -> impl IntoView {
     let text = move || player.name.with(|name| player.shown.get().description(name));
     view! {
         <p hidden=move || !player.is_under_way()>
-            <button type="button" class="button quiet" on:click=move |_| open_non_modal(panels.logs_dialog)>
+            <button type="button" class="button quiet" on:click=move |_| open_non_modal(player.dialog)>
                 {text}
             </button>
-            <button type="button" class="button" on:click=move |_| player.stop(panels)>
+            <button type="button" class="button" on:click=move |_| player.stop()>
                 "Stop"
             </button>
         </p>
@@ -378,12 +409,10 @@ fn files_of(list: Option<FileList>) -> Vec<File> {
 }
 
 #[component]
-pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
-    let player = panels.log_player;
+fn LogsPanel(player: LogPlayer) -> impl IntoView {
     // What is dropped on a button is meant for the button, and not for the page.
     view! {
-        <dialog class="panel" node_ref=panels.logs_dialog aria-labelledby="replay-title">
-            {head("replay-title", "Logs", panels.logs_dialog)}
+        <PanelDialog dialog=player.dialog id="replay-title" title="Logs">
             <div class="panel-body">
                 <section class="replay">
                     <h3>"Import"</h3>
@@ -399,7 +428,7 @@ pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
                             accept=".ndjson,.jsonl,.json,.txt"
                             on:dragover=|event| event.stop_propagation()
                             on:drop=|event| event.stop_propagation()
-                            on:change=move |event| player.import(take_files(&event), panels)
+                            on:change=move |event| player.import(take_files(&event))
                         />
                     </label>
                     <p role="status" class="of-files">{move || player.imported.get()}</p>
@@ -418,24 +447,23 @@ pub(super) fn LogsPanel(panels: Panels) -> impl IntoView {
                                 accept=".ndjson,.jsonl,.json,.txt"
                                 on:dragover=|event| event.stop_propagation()
                                 on:drop=|event| event.stop_propagation()
-                                on:change=move |event| player.open(take_files(&event), panels)
+                                on:change=move |event| player.open(take_files(&event))
                             />
                         </label>
-                        <button type="button" class="button" on:click=move |_| player.play_sample(panels)>
+                        <button type="button" class="button" on:click=move |_| player.play_sample()>
                             "Replay sample"
                         </button>
                     </div>
-                    <ReplayControls panels />
+                    <ReplayControls player />
                 </section>
                 <p role="status" class="of-files">{move || player.status.get()}</p>
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 
 #[component]
-fn ReplayControls(panels: Panels) -> impl IntoView {
-    let player = panels.log_player;
+fn ReplayControls(player: LogPlayer) -> impl IntoView {
     let shown = player.shown;
     let nothing = move || shown.with(|shown| shown.len == 0);
     let is_running = move || shown.with(|shown| shown.is_running);
@@ -452,14 +480,14 @@ fn ReplayControls(panels: Panels) -> impl IntoView {
                 aria-label=move || is_running().then_some("Pause replay")
                 disabled=nothing
                 on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
-                    player.pause(panels);
+                    player.pause();
                 } else {
-                    player.play(panels);
+                    player.play();
                 }
             >
                 {move || if is_running() { "Pause" } else { "Play" }}
             </button>
-            <button type="button" class="button" disabled=nothing on:click=move |_| player.step(panels)>
+            <button type="button" class="button" disabled=nothing on:click=move |_| player.step()>
                 "Step"
             </button>
             <label class="field speed">
@@ -468,7 +496,7 @@ fn ReplayControls(panels: Panels) -> impl IntoView {
                     id="replay-speed"
                     on:change=move |event| {
                         let speed = Speed::from_name(&event_target_value(&event));
-                        player.change_speed(speed.unwrap_or_default(), panels);
+                        player.change_speed(speed.unwrap_or_default());
                     }
                 >
                     {Speed::ALL

@@ -4,6 +4,7 @@
 
 mod clipboard;
 mod connection_options;
+mod context;
 mod dialog;
 mod export;
 mod fields;
@@ -13,10 +14,10 @@ mod line_rules;
 mod logs;
 mod opening;
 mod packets;
+mod panel;
 mod preferences;
 mod send;
 mod sound;
-mod state;
 mod subscriptions;
 mod suggest;
 mod topics;
@@ -28,23 +29,25 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, HtmlLinkElement};
 
+use crate::protocol::panels::{ToPage, ToPanels};
 use crate::web::channel;
-use crate::web::panels::clipboard::CopyPanel;
-use crate::web::panels::connection_options::ConnectionOptionsPanel;
-use crate::web::panels::dialog::close_on_escape;
-use crate::web::panels::export::ExportPanel;
-use crate::web::panels::help::HelpPanel;
-use crate::web::panels::inspector::InspectorPanel;
-use crate::web::panels::line_rules::LineRulesPanel;
-use crate::web::panels::logs::{DropHint, LogsPanel};
-use crate::web::panels::opening::OpeningPanel;
-use crate::web::panels::packets::PacketsPanel;
-use crate::web::panels::preferences::PreferencesPanel;
-use crate::web::panels::send::SendPanel;
-use crate::web::panels::state::Panels;
-use crate::web::panels::subscriptions::SubscriptionsPanel;
-use crate::web::panels::topics::TopicsPanel;
-use crate::web::panels::transmit::{TransmitIndicator, TransmitPanel};
+use crate::web::panels::clipboard::ClipboardWriter;
+use crate::web::panels::connection_options::ConnectionOptionsForm;
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::export::FileExport;
+use crate::web::panels::help::Help;
+use crate::web::panels::inspector::Inspector;
+use crate::web::panels::line_rules::LineRulesForm;
+use crate::web::panels::logs::LogPlayer;
+use crate::web::panels::opening::OpeningEditor;
+use crate::web::panels::packets::Packets;
+use crate::web::panels::panel::Panel;
+use crate::web::panels::preferences::Preferences;
+use crate::web::panels::send::MessageSender;
+use crate::web::panels::subscriptions::Subscriptions;
+use crate::web::panels::suggest::Suggestions;
+use crate::web::panels::topics::TopicTree;
+use crate::web::panels::transmit::Transmit;
 use crate::web::window_bus;
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -79,13 +82,43 @@ fn load_style(document: &Document, then: &js_sys::Function) -> Option<()> {
     Some(())
 }
 
+/// Creates every panel: the only place where one is registered. They are drawn in this order.
+fn panels(context: PanelContext) -> Vec<Box<dyn Panel>> {
+    let log_player = LogPlayer::new(context);
+    let transmit = Transmit::new(context, log_player);
+    let packets = Packets::new(context);
+    let clipboard = ClipboardWriter::new();
+    vec![
+        Box::new(ConnectionOptionsForm::new(context)),
+        Box::new(MessageSender::new(context, transmit)),
+        Box::new(packets),
+        Box::new(log_player),
+        Box::new(FileExport::new(context)),
+        Box::new(TopicTree::new(context)),
+        Box::new(transmit),
+        Box::new(Preferences::new(context)),
+        Box::new(Subscriptions::new(context)),
+        Box::new(Help::default()),
+        Box::new(OpeningEditor::new(context)),
+        Box::new(LineRulesForm::new(context)),
+        Box::new(Inspector::new(context, packets, clipboard)),
+        Box::new(clipboard),
+        Box::new(Suggestions::new(context)),
+    ]
+}
+
 fn start() {
-    let panels = Panels::new();
-    mount_to_body(move || view! { <Dialogs panels /> });
-    panels.suggestions.attach(panels);
-    window_event_listener_untyped(window_bus::PANELS, move |event| panels.handle_message(&window_bus::detail(&event)));
-    window_event_listener(leptos::ev::drop, move |event| panels.log_player.drop_files(&event, panels));
-    window_bus::send(window_bus::PAGE, &channel::VERSION.into());
+    let context = PanelContext::new();
+    context.register(panels(context));
+    mount_to_body(move || {
+        let views = context.panels().iter().map(|panel| panel.view()).collect_view();
+        view! { <div id=HOST_ID>{views}</div> }
+    });
+    window_event_listener_untyped(window_bus::TO_PANELS, move |event| match window_bus::receive::<ToPanels>(&event) {
+        Ok((message, port)) => context.handle_message(message, port),
+        Err(error) => window_bus::send_to_page(&ToPage::Failed(error.to_string())),
+    });
+    window_bus::send_to_page(&ToPage::Ready { version: channel::VERSION.to_owned() });
 }
 
 /// Puts a text into every open panel by the simplest means, because the usual means have just
@@ -97,29 +130,5 @@ fn show_failure(text: &str) {
         if let Some(dialog) = dialogs.item(index) {
             dialog.set_text_content(Some(text));
         }
-    }
-}
-
-#[component]
-fn Dialogs(panels: Panels) -> impl IntoView {
-    view! {
-        <div id=HOST_ID on:keydown=move |event| close_on_escape(&event)>
-            <ConnectionOptionsPanel panels />
-            <SendPanel panels />
-            <PacketsPanel panels />
-            <LogsPanel panels />
-            <ExportPanel panels />
-            <TopicsPanel panels />
-            <TransmitPanel panels />
-            <TransmitIndicator panels />
-            <PreferencesPanel panels />
-            <SubscriptionsPanel panels />
-            <HelpPanel panels />
-            <OpeningPanel panels />
-            <LineRulesPanel panels />
-            <InspectorPanel panels />
-            <CopyPanel clipboard=panels.clipboard />
-            <DropHint panels />
-        </div>
     }
 }

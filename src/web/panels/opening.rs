@@ -5,9 +5,12 @@ use leptos::prelude::*;
 
 use crate::crawl::opening::{LOGO, Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
-use crate::web::panels::dialog::{close_if_covering, head};
+use crate::protocol::panels::{PanelAction, ToPage};
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, close, close_if_covering, open_non_modal};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::state::Panels;
+use crate::web::panels::panel::Panel;
+use crate::web::panels::sound::Sound;
 use crate::web::window_bus;
 
 /// A text of the opening.
@@ -21,48 +24,88 @@ enum Part {
 }
 
 /// Asks the page for another opening.
-fn choose(panels: Panels, opening: Opening) {
-    panels.request_crawl(opening, panels.line_rules.get_untracked());
+fn choose(context: PanelContext, opening: Opening) {
+    context.request_crawl(opening, context.line_rules.get_untracked());
 }
 
 /// Asks the page for the present opening with a change.
-fn change(panels: Panels, change: impl FnOnce(&mut Opening)) {
-    let mut chosen = panels.opening.get_untracked();
+fn change(context: PanelContext, change: impl FnOnce(&mut Opening)) {
+    let mut chosen = context.opening.get_untracked();
     change(&mut chosen);
-    choose(panels, chosen);
+    choose(context, chosen);
+}
+
+/// The dialog, and the sound that it switches.
+#[derive(Clone, Copy)]
+pub(super) struct OpeningEditor {
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
+    sound: Sound,
+}
+
+impl OpeningEditor {
+    pub(super) fn new(context: PanelContext) -> Self {
+        Self { context, dialog: NodeRef::new(), sound: Sound::new() }
+    }
+
+    /// Handles the key for sound: if there can be none, the panel shows why.
+    fn toggle_sound(self) {
+        self.sound.toggle();
+        if self.sound.unavailable_reason.with_untracked(Option::is_some) {
+            open_non_modal(self.dialog);
+        }
+    }
+}
+
+impl Panel for OpeningEditor {
+    fn view(&self) -> AnyView {
+        let editor = *self;
+        view! { <OpeningPanel editor /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        match action {
+            // Next to the crawl, where its changes are shown.
+            PanelAction::Opening => open_non_modal(self.dialog),
+            PanelAction::ToggleSound => self.toggle_sound(),
+            // It opens in the place of this one.
+            PanelAction::LineRules => close(self.dialog),
+            _ => {}
+        }
+    }
 }
 
 #[component]
-pub(super) fn OpeningPanel(panels: Panels) -> impl IntoView {
-    let opening = panels.opening;
+fn OpeningPanel(editor: OpeningEditor) -> impl IntoView {
+    let OpeningEditor { context, dialog, sound } = editor;
+    let opening = context.opening;
     let play = move |_| {
-        close_if_covering(panels.opening_dialog);
-        window_bus::send(window_bus::PAGE, &window_bus::PLAY_OPENING.into());
+        close_if_covering(dialog);
+        window_bus::send_to_page(&ToPage::PlayOpening);
     };
     view! {
-        <dialog class="panel" node_ref=panels.opening_dialog aria-labelledby="opening-title">
-            {head("opening-title", "Director", panels.opening_dialog)}
+        <PanelDialog dialog id="opening-title" title="Director">
             <div class="panel-body">
                 <Stills opening />
-                <OpeningFields panels />
-                <CrawlFields panels />
+                <OpeningFields context />
+                <CrawlFields context />
                 <fieldset>
                     <legend>"Sound"</legend>
                     <div class="fields">
                         <Tick
                             id="opening-sound"
                             label="Ambient sound"
-                            ticked=panels.sound.is_on
-                            on_tick=move |_| panels.sound.toggle()
+                            ticked=sound.is_on
+                            on_tick=move |_| sound.toggle()
                             hint="Generated soft chords (M). Off by default."
-                            unavailable_reason=panels.sound.unavailable_reason.into()
+                            unavailable_reason=sound.unavailable_reason.into()
                         />
                     </div>
                 </fieldset>
                 <fieldset>
                     <legend>"Messages"</legend>
                     <p class="why">"Choose what each topic shows in the crawl."</p>
-                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_line_rules()>
+                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| context.run(PanelAction::LineRules)>
                         "Line rules"
                     </button>
                 </fieldset>
@@ -75,19 +118,19 @@ pub(super) fn OpeningPanel(panels: Panels) -> impl IntoView {
                     type="button"
                     class="button"
                     disabled=move || opening.with(|opening| *opening == Opening::default())
-                    on:click=move |_| choose(panels, Opening::default())
+                    on:click=move |_| choose(context, Opening::default())
                 >
                     "Reset"
                 </button>
             </footer>
-        </dialog>
+        </PanelDialog>
     }
 }
 
 /// The texts of the opening, and when it plays.
 #[component]
-fn OpeningFields(panels: Panels) -> impl IntoView {
-    let opening = panels.opening;
+fn OpeningFields(context: PanelContext) -> impl IntoView {
+    let opening = context.opening;
     let form = Form::<Opening, Part>::new(Opening::default(), &[]);
     // The inputs are created again if the opening was changed elsewhere: by another link.
     let age = RwSignal::new(0);
@@ -102,7 +145,7 @@ fn OpeningFields(panels: Panels) -> impl IntoView {
     view! {
         <fieldset>
             <legend>"Opening"</legend>
-            <div on:input=move |_| choose(panels, form.typed().0)>
+            <div on:input=move |_| choose(context, form.typed().0)>
                 {recreated(move || age.get(), move || view! { <Inputs form /> })}
             </div>
             <p class="why">"Empty fields are skipped. Each line of the introduction is a paragraph."</p>
@@ -112,7 +155,7 @@ fn OpeningFields(panels: Panels) -> impl IntoView {
                     label="Opening"
                     choices=OpeningMode::ALL.map(|mode| (mode.name(), mode_label(mode))).to_vec()
                     chosen=Signal::derive(move || opening.with(|opening| opening.effective_mode().name()))
-                    choose=move |name| change(panels, |opening| opening.mode = OpeningMode::from_name(name))
+                    choose=move |name| change(context, |opening| opening.mode = OpeningMode::from_name(name))
                 />
             </div>
             <p class="why">
@@ -125,8 +168,8 @@ fn OpeningFields(panels: Panels) -> impl IntoView {
 
 /// How lines are shown.
 #[component]
-fn CrawlFields(panels: Panels) -> impl IntoView {
-    let opening = panels.opening;
+fn CrawlFields(context: PanelContext) -> impl IntoView {
+    let opening = context.opening;
     view! {
         <fieldset>
             <legend>"Crawl"</legend>
@@ -138,7 +181,7 @@ fn CrawlFields(panels: Panels) -> impl IntoView {
                     chosen=Signal::derive(move || opening.with(|opening| opening.speed_name()))
                     choose=move |name| {
                         let percent = Opening::speed_from(name);
-                        change(panels, |opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
+                        change(context, |opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
                     }
                 />
                 <Choice
@@ -148,14 +191,14 @@ fn CrawlFields(panels: Panels) -> impl IntoView {
                     chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
                     choose=move |name| {
                         let pace = Pace::from_name(name);
-                        change(panels, |opening| opening.pace = pace.unwrap_or(opening.pace));
+                        change(context, |opening| opening.pace = pace.unwrap_or(opening.pace));
                     }
                 />
                 <Tick
                     id="opening-stars"
                     label="Stars"
                     ticked=Signal::derive(move || opening.with(|opening| opening.has_stars))
-                    on_tick=move |ticked| change(panels, |opening| opening.has_stars = ticked)
+                    on_tick=move |ticked| change(context, |opening| opening.has_stars = ticked)
                 />
             </div>
             <p class="why">

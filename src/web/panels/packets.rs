@@ -6,12 +6,15 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, HtmlElement};
 
-use super::dialog::head;
-use super::state::Panels;
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, is_open, open_non_modal};
+use super::panel::Panel;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use crate::format::{grouped, size};
-use crate::packet_trace::TracePart;
 use crate::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis, TraceEntry};
+use crate::protocol::command::PanelsRequest;
+use crate::protocol::panels::PanelAction;
+use crate::protocol::update::PanelsUpdate;
 use crate::web::download::download;
 use crate::web::local_time;
 
@@ -21,7 +24,8 @@ const FILE: &str = "mqtt-packets.tsv";
 /// The trace's handle.
 #[derive(Clone, Copy)]
 pub(super) struct Packets {
-    pub(super) dialog: NodeRef<html::Dialog>,
+    context: PanelContext,
+    dialog: NodeRef<html::Dialog>,
     pub(super) analysis: RwSignal<TraceAnalysis>,
     /// The packet whose exchange alone is shown.
     exchange: RwSignal<Option<u64>>,
@@ -29,8 +33,9 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             dialog: NodeRef::new(),
             analysis: RwSignal::default(),
             exchange: RwSignal::default(),
@@ -39,13 +44,8 @@ impl Packets {
     }
 
     /// Returns the number of the packet to continue from.
-    pub(super) fn request(self) -> u64 {
+    pub(super) fn next(self) -> u64 {
         self.analysis.with_untracked(TraceAnalysis::next)
-    }
-
-    /// Whether the trace is open.
-    pub(super) fn is_open(self) -> bool {
-        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
     /// Shows the packets of one exchange alone, or all again. The clicked element disappears, and
@@ -66,21 +66,40 @@ impl Packets {
             }
         });
     }
+}
 
-    pub(super) fn handle_update(self, part: TracePart) {
-        self.analysis.update(|analysis| analysis.take(part));
+impl Panel for Packets {
+    fn view(&self) -> AnyView {
+        let packets = *self;
+        view! { <PacketsPanel packets /> }.into_any()
     }
 
-    /// Handles the loss of the worker; another one counts from 0.
-    pub(super) fn on_worker_lost(self) {
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Packets {
+            open_non_modal(self.dialog);
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        if is_open(self.dialog) {
+            request.trace_from = Some(self.next());
+        }
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(part) = update.trace.take() {
+            self.analysis.update(|analysis| analysis.take(part));
+        }
+    }
+
+    fn on_worker_lost(&self) {
         self.analysis.set(TraceAnalysis::default());
         self.exchange.set(None);
     }
 }
 
 #[component]
-pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
-    let packets = panels.packets;
+fn PacketsPanel(packets: Packets) -> impl IntoView {
     let filter = RwSignal::new(Filter::default());
     let rows = VirtualRows::new(Start::Tail);
     // The numbers of the packets shown; a few tens of thousands at most.
@@ -107,15 +126,10 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
     let row = move |index: usize| {
         let entry = numbers.with(|numbers| numbers.get(index).copied());
         let entry = entry.and_then(|number| packets.analysis.with(|analysis| analysis.entry(number).cloned()));
-        entry.map(|entry| view! { <PacketRow panels entry /> }).into_any()
+        entry.map(|entry| view! { <PacketRow packets entry /> }).into_any()
     };
     view! {
-        <dialog
-            class="panel inspector packets"
-            node_ref=packets.dialog
-            aria-labelledby="packets-title"
-        >
-            {head("packets-title", "Packets", packets.dialog)}
+        <PanelDialog dialog=packets.dialog id="packets-title" title="Packets" class="panel inspector packets">
             <div class="inspector-body">
                 <PacketsBar packets filter numbers />
                 <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
@@ -127,7 +141,7 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
                 <VirtualList rows label="Control packets" on_key=|_| false row />
                 <p class="why packet-notes" role="status">{text}</p>
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 
@@ -173,7 +187,7 @@ fn PacketsBar(packets: Packets, filter: RwSignal<Filter>, numbers: Memo<Vec<u64>
 }
 
 #[component]
-fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
+fn PacketRow(packets: Packets, entry: TraceEntry) -> impl IntoView {
     let direction = entry.direction();
     let (way, arrow) = match direction {
         Direction::In => ("received", "←"),
@@ -189,7 +203,7 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
         if !has_exchange {
             return identifier.to_string().into_any();
         }
-        let show = move |_| panels.packets.show_exchange(Some(number));
+        let show = move |_| packets.show_exchange(Some(number));
         view! {
             <button type="button" class="fold-link" title="Show only related packets" on:click=show>
                 {identifier}
@@ -198,7 +212,7 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
         .into_any()
     });
     let what = if seq > 0 {
-        let open = move |_| panels.open_message(seq);
+        let open = move |_| packets.context.run(PanelAction::Message(seq));
         view! { <button type="button" class="fold-link" on:click=open>{entry.details()}</button> }.into_any()
     } else {
         entry.details().into_any()

@@ -5,18 +5,22 @@ use leptos::prelude::*;
 
 use crate::config::settings::{Column, Settings, Theme, TimeMode};
 use crate::format::{grouped, size};
+use crate::protocol::command::PanelsRequest;
+use crate::protocol::panels::{PanelAction, ToPage};
+use crate::protocol::update::{PanelsUpdate, Stats};
 use crate::ui::forms::log_limits::{LimitField, LimitFields};
 use crate::web::local_storage;
-use crate::web::panels::dialog::head;
+use crate::web::panels::context::PanelContext;
+use crate::web::panels::dialog::{PanelDialog, is_open, open_modal};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
-use crate::web::panels::state::Panels;
+use crate::web::panels::panel::{Panel, UpdatePace};
 use crate::web::window_bus;
 
 /// Asks the page to use these settings; it answers with those in force.
 fn choose(change: impl FnOnce(&mut Settings), settings: RwSignal<Settings>) {
     let mut chosen = settings.get_untracked();
     change(&mut chosen);
-    window_bus::send(window_bus::PAGE, &format!("{}{}", window_bus::SETTINGS, chosen.to_text()).into());
+    window_bus::send_to_page(&ToPage::Settings(chosen.to_text()));
 }
 
 /// Whether this browser keeps the settings for the next page.
@@ -30,9 +34,50 @@ fn defaults_except_rules(settings: &Settings) -> Settings {
     Settings { line_rules: settings.line_rules.clone(), ..Settings::default() }
 }
 
+/// The dialog, and the numbers of the log while it is open.
+#[derive(Clone, Copy)]
+pub(super) struct Preferences {
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
+    stats: RwSignal<Stats>,
+}
+
+impl Preferences {
+    pub(super) fn new(context: PanelContext) -> Self {
+        Self { context, dialog: NodeRef::new(), stats: RwSignal::default() }
+    }
+}
+
+impl Panel for Preferences {
+    fn view(&self) -> AnyView {
+        let preferences = *self;
+        view! { <PreferencesPanel preferences /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Preferences {
+            open_modal(self.dialog);
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.stats = is_open(self.dialog);
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(stats) = update.stats.take() {
+            self.stats.set(stats);
+        }
+    }
+
+    fn pace(&self) -> UpdatePace {
+        if is_open(self.dialog) { UpdatePace::Readable } else { UpdatePace::EveryFrame }
+    }
+}
+
 #[component]
-pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
-    let settings = panels.settings;
+fn PreferencesPanel(preferences: Preferences) -> impl IntoView {
+    let settings = preferences.context.settings;
     let reset = Trigger::new();
     let not_saved = move || {
         (!settings.with(are_kept)).then_some(
@@ -41,8 +86,7 @@ pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
         )
     };
     view! {
-        <dialog class="panel" node_ref=panels.preferences_dialog aria-labelledby="preferences-title">
-            {head("preferences-title", "Preferences", panels.preferences_dialog)}
+        <PanelDialog dialog=preferences.dialog id="preferences-title" title="Preferences">
             <div class="panel-body">
                 <fieldset>
                     <legend>"Appearance"</legend>
@@ -60,7 +104,7 @@ pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
                     </div>
                 </fieldset>
                 <ConsoleFields settings />
-                <LogFields panels reset />
+                <LogFields preferences reset />
             </div>
             <footer class="panel-foot" role="none">
                 <button
@@ -76,7 +120,7 @@ pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
                 </button>
                 <p class="why" role="status">{not_saved}</p>
             </footer>
-        </dialog>
+        </PanelDialog>
     }
 }
 
@@ -132,11 +176,11 @@ fn ConsoleFields(settings: RwSignal<Settings>) -> impl IntoView {
 /// How much the log keeps.
 #[component]
 fn LogFields(
-    panels: Panels,
+    preferences: Preferences,
     /// Notifies that all preferences were reset.
     reset: Trigger,
 ) -> impl IntoView {
-    let settings = panels.settings;
+    let settings = preferences.context.settings;
     let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
     // Created again when another tab, or "Reset", chose other limits.
     let log = Memo::new(move |_| settings.with(|settings| settings.log));
@@ -160,7 +204,7 @@ fn LogFields(
         Err(faults) => form.set_errors(faults),
     };
     let now = move || {
-        panels.stats.with(|stats| {
+        preferences.stats.with(|stats| {
             let (kept, bytes) = (grouped(stats.kept), size(stats.kept_bytes));
             format!("Now: {kept} messages, {bytes} of payloads and topics.")
         })

@@ -4,10 +4,13 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::dialog::{close, head};
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, close, open_non_modal};
 use super::fields::{Form, MessageInputs, TextBox, error_summary, recreated};
-use super::state::Panels;
+use super::panel::Panel;
+use super::transmit::Transmit;
 use crate::protocol::command::PanelCommand;
+use crate::protocol::panels::PanelAction;
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::transmission::{TransmissionCommand, TransmissionSlot};
@@ -59,16 +62,44 @@ impl MessageForm {
     }
 }
 
+/// The dialog, and the transmission that repeats a message.
+#[derive(Clone, Copy)]
+pub(super) struct MessageSender {
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
+    transmit: Transmit,
+}
+
+impl MessageSender {
+    pub(super) fn new(context: PanelContext, transmit: Transmit) -> Self {
+        Self { context, dialog: NodeRef::new(), transmit }
+    }
+}
+
+impl Panel for MessageSender {
+    fn view(&self) -> AnyView {
+        let sender = *self;
+        view! { <SendPanel sender /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Send {
+            open_non_modal(self.dialog);
+        }
+    }
+}
+
 #[component]
-pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
+fn SendPanel(sender: MessageSender) -> impl IntoView {
+    let MessageSender { context, dialog, .. } = sender;
     let form = MessageForm::new();
     let inputs = recreated(
         move || form.age.get(),
-        move || view! { <MessageInputs form=form.form broker_status=panels.broker_status prefix="send" noun="Message" autofocus=true /> },
+        move || view! { <MessageInputs form=form.form broker_status=context.broker_status prefix="send" noun="Message" autofocus=true /> },
     );
-    let state = Memo::new(move |_| panels.broker_status.with(|broker_status| broker_status.state));
+    let state = Memo::new(move |_| context.broker_status.with(|broker_status| broker_status.state));
     let unavailable_reason = move || unavailable_publish_reason(state.get());
-    let publish = move || publish(panels, form);
+    let publish = move || publish(context, form);
     let on_key = move |event: KeyboardEvent| {
         if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
             event.prevent_default();
@@ -77,17 +108,16 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     };
     let summary = move || error_summary(form.form.error_count());
     view! {
-        <dialog class="panel" node_ref=panels.send_dialog aria-labelledby="send-title" on:keydown=on_key>
-            {head("send-title", "Send a message", panels.send_dialog)}
-            <div class="panel-body">
+        <PanelDialog dialog id="send-title" title="Send a message">
+            <div class="panel-body" on:keydown=on_key>
                 <div class="actions">
                     <button
                         type="button"
                         class="button"
                         aria-haspopup="dialog"
                         on:click=move |_| {
-                            close(panels.send_dialog);
-                            panels.transmit.open(panels);
+                            close(dialog);
+                            context.run(PanelAction::Script);
                         }
                     >
                         "Play a script"
@@ -118,31 +148,32 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                     </div>
                     <p class="why" id="send-why">{unavailable_reason}</p>
                 </form>
-                <Repeating panels form />
-                <Outcomes panels form />
+                <Repeating sender form />
+                <Outcomes context form />
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 
-fn publish(panels: Panels, form: MessageForm) {
-    if unavailable_publish_reason(panels.broker_status.with_untracked(|broker_status| broker_status.state)).is_some() {
+fn publish(context: PanelContext, form: MessageForm) {
+    if unavailable_publish_reason(context.broker_status.with_untracked(|broker_status| broker_status.state)).is_some() {
         return;
     }
     if let Some((fields, request)) = form.compose() {
-        let number = panels.publish_history.try_update(|history| history.push(&fields)).unwrap_or_default();
-        panels.send(&PanelCommand::Publish { number, request });
+        let number = context.publish_history.try_update(|history| history.push(&fields)).unwrap_or_default();
+        context.send(&PanelCommand::Publish { number, request });
     }
 }
 
 #[component]
-fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
+fn Repeating(sender: MessageSender, form: MessageForm) -> impl IntoView {
+    let MessageSender { context, transmit, .. } = sender;
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
-    let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
-    let text = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_text));
+    let is_running = move || transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
+    let text = move || transmit.with(TransmissionSlot::Message, |view| view.map(repeat_text));
     let is_off =
-        move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state)).is_some();
-    let send_command = move |command| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, command));
+        move || unavailable_publish_reason(context.broker_status.with(|broker_status| broker_status.state)).is_some();
+    let send_command = move |command| context.send(&PanelCommand::Transmit(TransmissionSlot::Message, command));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {
@@ -203,13 +234,13 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
 }
 
 #[component]
-fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
-    let summary = move || panels.publish_history.with(PublishHistory::summary);
+fn Outcomes(context: PanelContext, form: MessageForm) -> impl IntoView {
+    let summary = move || context.publish_history.with(PublishHistory::summary);
     let waiting = move || {
-        let state = panels.broker_status.with(|broker_status| broker_status.state);
-        panels.publish_history.with(|history| history.waiting_text(state))
+        let state = context.broker_status.with(|broker_status| broker_status.state);
+        context.publish_history.with(|history| history.waiting_text(state))
     };
-    let entries = move || panels.publish_history.with(|history| history.entries().cloned().collect::<Vec<_>>());
+    let entries = move || context.publish_history.with(|history| history.entries().cloned().collect::<Vec<_>>());
     view! {
         <section class="outcomes" aria-label="Messages sent">
             <p role="status">{summary}</p>

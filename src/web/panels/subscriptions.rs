@@ -3,16 +3,19 @@
 
 use leptos::prelude::*;
 
-use super::dialog::head;
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, is_open, open_non_modal};
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, recreated};
-use super::state::Panels;
+use super::panel::{Panel, UpdatePace};
 use crate::format::grouped;
 use crate::format::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
-use crate::protocol::command::PanelCommand;
+use crate::protocol::command::{PanelCommand, PanelsRequest};
 use crate::protocol::connection::ConnectionState;
+use crate::protocol::panels::{PanelAction, ToPage};
 use crate::protocol::subscription::SubscribeRequest;
 use crate::protocol::subscription::{CountSource, MessageCount, SubscriptionStatus, SubscriptionsView};
+use crate::protocol::update::PanelsUpdate;
 use crate::ui::forms::subscription::{Field, Fields, OptionFields};
 use crate::web::window_bus;
 
@@ -21,7 +24,8 @@ type SubscriptionForm = Form<Fields, Field>;
 /// What is shown of the subscriptions, and the typed values.
 #[derive(Clone, Copy)]
 pub(super) struct Subscriptions {
-    pub(super) dialog: NodeRef<leptos::html::Dialog>,
+    context: PanelContext,
+    dialog: NodeRef<leptos::html::Dialog>,
     view: RwSignal<SubscriptionsView>,
     form: SubscriptionForm,
     /// Counts how often the form was filled again, for its inputs then have to be created again.
@@ -29,22 +33,14 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             dialog: NodeRef::new(),
             view: RwSignal::default(),
             form: Form::new(Fields::default(), &[]),
             filled: RwSignal::default(),
         }
-    }
-
-    pub(super) fn handle_update(self, view: SubscriptionsView) {
-        self.view.set(view);
-    }
-
-    /// Handles the loss of the worker, and of the connection with it.
-    pub(super) fn on_worker_lost(self) {
-        self.view.set(SubscriptionsView::default());
     }
 
     fn fill(self, fields: Fields) {
@@ -53,10 +49,41 @@ impl Subscriptions {
     }
 }
 
+impl Panel for Subscriptions {
+    fn view(&self) -> AnyView {
+        let subscriptions = *self;
+        view! { <SubscriptionsPanel subscriptions /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Subscriptions {
+            open_non_modal(self.dialog);
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.subscriptions = is_open(self.dialog);
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(view) = update.subscriptions.take() {
+            self.view.set(view);
+        }
+    }
+
+    fn on_worker_lost(&self) {
+        self.view.set(SubscriptionsView::default());
+    }
+
+    fn pace(&self) -> UpdatePace {
+        if is_open(self.dialog) { UpdatePace::Readable } else { UpdatePace::EveryFrame }
+    }
+}
+
 #[component]
-pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
-    let Subscriptions { dialog, view, form, filled } = panels.subscriptions;
-    let state = Memo::new(move |_| panels.broker_status.with(|broker_status| broker_status.state));
+fn SubscriptionsPanel(subscriptions: Subscriptions) -> impl IntoView {
+    let Subscriptions { context, dialog, view, form, filled } = subscriptions;
+    let state = Memo::new(move |_| context.broker_status.with(|broker_status| broker_status.state));
     let unavailable_reason = move || {
         matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped)
             .then_some("Not connected. Set topics in the connection form; edit them here once connected.")
@@ -66,21 +93,20 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let is_known = move || form.with(|fields| filters.with(|filters| filters.contains(&fields.filter)));
     let submit = move || match form.typed().0.parse() {
         Ok(request) => {
-            window_bus::send(window_bus::PAGE, &format!("{}{}", window_bus::SUBSCRIBED, request.filter).into());
-            panels.send(&PanelCommand::Subscribe(request));
-            panels.subscriptions.fill(Fields::default());
+            window_bus::send_to_page(&ToPage::Subscribed(request.filter.clone()));
+            context.send(&PanelCommand::Subscribe(request));
+            subscriptions.fill(Fields::default());
         }
         Err(faults) => form.set_errors(faults),
     };
-    let inputs = recreated(move || filled.get(), move || view! { <SubscriptionInputs panels form /> });
+    let inputs = recreated(move || filled.get(), move || view! { <SubscriptionInputs context form /> });
     view! {
-        <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title">
-            {head("subscriptions-title", "Edit subscriptions", dialog)}
+        <PanelDialog dialog id="subscriptions-title" title="Edit subscriptions">
             <div class="panel-body">
                 <section class="subscribed">
                     <ul aria-label="Subscribed to">
                         <For each=move || filters.get() key=Clone::clone let:filter>
-                            <Entry panels filter />
+                            <Entry subscriptions filter />
                         </For>
                     </ul>
                     <p class="why" hidden=move || filters.with(Vec::is_empty)>
@@ -116,14 +142,13 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                     </div>
                 </form>
             </div>
-        </dialog>
+        </PanelDialog>
     }
 }
 
 /// One subscription, by its filter: what is known of it may change.
 #[component]
-fn Entry(panels: Panels, filter: String) -> impl IntoView {
-    let subscriptions = panels.subscriptions;
+fn Entry(subscriptions: Subscriptions, filter: String) -> impl IntoView {
     let of_it = filter.clone();
     let entry = Memo::new(move |_| {
         subscriptions.view.with(|view| view.list.iter().find(|entry| entry.filter == of_it).cloned())
@@ -154,8 +179,8 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     };
     let removed = filter.clone();
     let remove = move |_| {
-        window_bus::send(window_bus::PAGE, &format!("{}{removed}", window_bus::UNSUBSCRIBED).into());
-        panels.send(&PanelCommand::Unsubscribe(removed.clone()));
+        window_bus::send_to_page(&ToPage::Unsubscribed(removed.clone()));
+        subscriptions.context.send(&PanelCommand::Unsubscribe(removed.clone()));
     };
     view! {
         <li class=move || granted().map(|(kind, _)| kind) data-subscription=colour>
@@ -241,7 +266,7 @@ fn details(request: &SubscribeRequest, granted: Option<&SubscriptionStatus>) -> 
 
 /// The subscription to request: a filter, and its options.
 #[component]
-fn SubscriptionInputs(panels: Panels, form: SubscriptionForm) -> impl IntoView {
+fn SubscriptionInputs(context: PanelContext, form: SubscriptionForm) -> impl IntoView {
     let qos = move || {
         let qos = form.with(|fields| fields.qos);
         QOS.into_iter().find(|(other, ..)| *other == qos).map_or("", |(_, name, _)| name)
@@ -273,7 +298,7 @@ fn SubscriptionInputs(panels: Panels, form: SubscriptionForm) -> impl IntoView {
             <summary>"MQTT 5.0 options"</summary>
             <div class="fields">
                 <SubscriptionOptionInputs
-                    panels
+                    broker_status=context.broker_status
                     form
                     options=Field::Options
                     identifier=Field::Identifier

@@ -17,8 +17,11 @@ use web_sys::{
     ScrollIntoViewOptions, ScrollLogicalPosition,
 };
 
-use super::state::Panels;
+use super::context::PanelContext;
+use super::panel::Panel;
 use crate::message_log::query::suggest::{Suggestion, SuggestionData, SuggestionQuery, Typing};
+use crate::protocol::command::PanelsRequest;
+use crate::protocol::update::PanelsUpdate;
 
 /// The field.
 const FIELD: &str = ".console input[type=search]";
@@ -41,6 +44,7 @@ const FIELD_EVENTS: [&str; 4] = ["input", "keydown", "click", "focusout"];
 /// The handle of the suggestions.
 #[derive(Clone, Copy)]
 pub(super) struct Suggestions {
+    context: PanelContext,
     shown: RwSignal<Vec<Suggestion>>,
     active: RwSignal<Option<usize>>,
     known: StoredValue<Option<SuggestionData>>,
@@ -49,8 +53,9 @@ pub(super) struct Suggestions {
 }
 
 impl Suggestions {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             shown: RwSignal::default(),
             active: RwSignal::new(None),
             known: StoredValue::new(None),
@@ -59,15 +64,15 @@ impl Suggestions {
     }
 
     /// Handles the field from now on, including what was typed there before.
-    pub(super) fn attach(self, panels: Panels) {
+    fn attach(self) {
         let (Some(rows), Some(field)) = (element(ROWS), field()) else { return };
-        mount_to(rows.clone(), move || view! { <SuggestionList suggestions=self panels /> }).forget();
+        mount_to(rows.clone(), move || view! { <SuggestionList suggestions=self /> }).forget();
         self.keep_positioned(&rows);
         for (name, value) in [("aria-autocomplete", "list"), ("aria-controls", LIST_ID)] {
             // Attributes of these names are always accepted.
             let _ = field.set_attribute(name, value);
         }
-        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.handle_event(&event, panels));
+        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.handle_event(&event));
         for event in FIELD_EVENTS {
             let options = AddEventListenerOptions::new();
             // Before the console, which listens in the same way.
@@ -82,7 +87,7 @@ impl Suggestions {
         // Lives as long as the page.
         on_event.forget();
         if typed().is_some_and(|(line, caret)| Typing::new(&line, caret).has_begun()) {
-            self.open(panels);
+            self.open();
         }
     }
 
@@ -102,28 +107,7 @@ impl Suggestions {
         }
     }
 
-    /// Returns what the worker is asked until it answers.
-    pub(super) fn request(self) -> Option<SuggestionQuery> {
-        self.asked.get_value()
-    }
-
-    /// Handles the worker's answer.
-    pub(super) fn handle_update(self, known: SuggestionData) {
-        if self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask)) {
-            self.asked.set_value(None);
-            self.known.set_value(Some(known));
-            self.refresh();
-        }
-    }
-
-    /// Handles the loss of the worker, and of what it knew.
-    pub(super) fn on_worker_lost(self) {
-        self.known.set_value(None);
-        self.asked.set_value(None);
-        self.close();
-    }
-
-    fn handle_event(self, event: &Event, panels: Panels) {
+    fn handle_event(self, event: &Event) {
         let target = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
         if target.is_none_or(|target| !target.matches(FIELD).unwrap_or(false)) {
             return;
@@ -131,40 +115,40 @@ impl Suggestions {
         match event.type_().as_str() {
             // Text that the app itself puts there isn't being typed.
             "input" if event.is_trusted() => match has_begun() {
-                true => self.open(panels),
+                true => self.open(),
                 false => self.close(),
             },
             "keydown" => {
                 // Browsers that fill in fields send some of these without a key.
                 if let Some(event) = event.dyn_ref::<KeyboardEvent>()
                     && !event.is_composing()
-                    && self.key(event, panels)
+                    && self.key(event)
                 {
                     event.prevent_default();
                     event.stop_propagation();
                 }
             }
             // A click into the empty field: the person may want to know what goes there.
-            "click" if typed().is_some_and(|(line, _)| line.is_empty()) => self.open(panels),
+            "click" if typed().is_some_and(|(line, _)| line.is_empty()) => self.open(),
             // The caret or the focus has moved elsewhere.
             _ => self.close(),
         }
     }
 
     /// Whether the key was meant for the list.
-    fn key(self, event: &KeyboardEvent, panels: Panels) -> bool {
+    fn key(self, event: &KeyboardEvent) -> bool {
         if event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key() {
             return false;
         }
         let count = self.shown.with_untracked(Vec::len);
         let active = self.active.get_untracked();
         match (event.key().as_str(), active) {
-            ("ArrowDown", _) if count == 0 => self.open(panels),
+            ("ArrowDown", _) if count == 0 => self.open(),
             ("ArrowDown", _) => self.activate(Some(active.map_or(0, |active| (active + 1) % count))),
             ("ArrowUp", _) if count > 0 => {
                 self.activate(Some(active.map_or(count, |active| active + count).saturating_sub(1) % count));
             }
-            ("Enter" | "Tab", Some(active)) => self.choose(active, panels),
+            ("Enter" | "Tab", Some(active)) => self.choose(active),
             ("Escape", _) if count > 0 => self.close(),
             ("Enter" | "ArrowLeft" | "ArrowRight" | "Home" | "End", _) => {
                 self.close();
@@ -176,7 +160,7 @@ impl Suggestions {
     }
 
     /// Shows what could be inserted at the caret, and asks the worker for more.
-    fn open(self, panels: Panels) {
+    fn open(self) {
         let Some((line, caret)) = typed() else { return };
         let ask = Typing::new(&line, caret).ask();
         let is_known = self.known.with_value(|known| known.as_ref().map(|known| &known.ask) == ask.as_ref());
@@ -187,7 +171,7 @@ impl Suggestions {
         self.refresh();
         // There may be new topics since.
         if self.asked.with_value(Option::is_some) {
-            panels.pull_with_frame();
+            self.context.pull_with_frame();
         }
     }
 
@@ -234,7 +218,7 @@ impl Suggestions {
         }
     }
 
-    fn choose(self, index: usize, panels: Panels) {
+    fn choose(self, index: usize) {
         let chosen = self.shown.with_untracked(|shown| shown.get(index).cloned());
         let (Some(field), Some(chosen)) = (field(), chosen) else { return };
         self.close();
@@ -249,8 +233,37 @@ impl Suggestions {
             let _ = field.dispatch_event(&event);
         }
         if chosen.is_key {
-            self.open(panels);
+            self.open();
         }
+    }
+}
+
+impl Panel for Suggestions {
+    /// Nothing is drawn among the panels: the list is next to the field.
+    fn view(&self) -> AnyView {
+        self.attach();
+        ().into_any()
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        // Until the worker answers.
+        request.suggestions = self.asked.get_value();
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(known) = update.suggestions.take()
+            && self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask))
+        {
+            self.asked.set_value(None);
+            self.known.set_value(Some(known));
+            self.refresh();
+        }
+    }
+
+    fn on_worker_lost(&self) {
+        self.known.set_value(None);
+        self.asked.set_value(None);
+        self.close();
     }
 }
 
@@ -311,7 +324,7 @@ fn has_begun() -> bool {
 }
 
 #[component]
-fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
+fn SuggestionList(suggestions: Suggestions) -> impl IntoView {
     let Suggestions { shown, active, .. } = suggestions;
     let option = move |(index, suggestion): (usize, Suggestion)| {
         view! {
@@ -321,7 +334,7 @@ fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
                 aria-selected=move || (active.get() == Some(index)).to_string()
                 // The field keeps the focus.
                 on:mousedown=move |event| event.prevent_default()
-                on:click=move |_| suggestions.choose(index, panels)
+                on:click=move |_| suggestions.choose(index)
             >
                 <bdi>{suggestion.term}</bdi>
                 " "

@@ -12,17 +12,20 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::dialog::{close, open_modal};
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, close, is_open, open_modal, open_non_modal};
 use super::fields::disabled_reason;
-use super::state::Panels;
+use super::panel::{Panel, UpdatePace};
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
-use crate::protocol::command::PanelCommand;
+use crate::protocol::command::{PanelCommand, PanelsRequest};
+use crate::protocol::panels::{PanelAction, ToPage};
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::rows::Preview;
 use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
+use crate::protocol::update::PanelsUpdate;
 use crate::topics::{LEVELS_MAX, query};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::forms::message::MessageFields;
@@ -50,10 +53,11 @@ const ORDERS: [(TopicsOrder, &str); 4] = [
 const ROW_PLOT: (f64, f64) = (64.0, 16.0);
 const LARGE_PLOT: (f64, f64) = (320.0, 56.0);
 
-/// The tree's part of the state that all panels share.
+/// The rows on screen, and what is chosen of them.
 #[derive(Clone, Copy)]
 pub(super) struct TopicTree {
-    pub(super) dialog: NodeRef<html::Dialog>,
+    context: PanelContext,
+    dialog: NodeRef<html::Dialog>,
     scroller: NodeRef<html::Div>,
     view: RwSignal<TopicsView>,
     open: RwSignal<BTreeSet<u32>>,
@@ -72,8 +76,9 @@ struct Active {
 }
 
 impl TopicTree {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext) -> Self {
         Self {
+            context,
             dialog: NodeRef::new(),
             scroller: NodeRef::new(),
             view: RwSignal::default(),
@@ -84,11 +89,7 @@ impl TopicTree {
         }
     }
 
-    pub(super) fn is_open(self) -> bool {
-        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
-    }
-
-    pub(super) fn focus(self) {
+    fn focus(self) {
         if let Some(scroller) = self.scroller.get_untracked() {
             // Never fails for an element on the page.
             let _ = scroller.focus();
@@ -96,8 +97,8 @@ impl TopicTree {
     }
 
     /// Returns what is on screen.
-    pub(super) fn request(self) -> Option<TopicsRequest> {
-        let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
+    fn on_screen(self) -> Option<TopicsRequest> {
+        let scroller = self.scroller.get_untracked().filter(|_| is_open(self.dialog))?;
         let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
         let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
         // Levels that aren't on screen need no numbers, but they count if they are unfolded.
@@ -119,8 +120,8 @@ impl TopicTree {
         })
     }
 
-    /// Handles the worker's update of what is on screen.
-    pub(super) fn handle_update(self, view: TopicsView) {
+    /// Shows the worker's update of what is on screen.
+    fn set_view(self, view: TopicsView) {
         if self.view.with_untracked(|old| old.age != view.age) {
             self.clear();
         }
@@ -138,7 +139,7 @@ impl TopicTree {
     }
 
     /// Clears everything.
-    pub(super) fn clear(self) {
+    fn clear(self) {
         self.view.set(TopicsView::default());
         self.open.update(BTreeSet::clear);
         self.fields.update(BTreeMap::clear);
@@ -231,12 +232,41 @@ impl TopicTree {
     }
 }
 
+impl Panel for TopicTree {
+    fn view(&self) -> AnyView {
+        let tree = *self;
+        view! { <TopicsPanel tree /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Topics {
+            open_non_modal(self.dialog);
+            self.focus();
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.topics = self.on_screen();
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(view) = update.topics.take() {
+            self.set_view(view);
+        }
+    }
+
+    fn on_worker_lost(&self) {
+        self.clear();
+    }
+
+    fn pace(&self) -> UpdatePace {
+        if is_open(self.dialog) { UpdatePace::Periodic } else { UpdatePace::EveryFrame }
+    }
+}
+
 /// Makes the console show the messages of this topic and below.
 fn filter(row: &TopicRow) {
-    window_bus::send(
-        window_bus::PAGE,
-        &format!("{}{}", window_bus::FILTER, query(&row.topic, row.open.is_some())).into(),
-    );
+    window_bus::send_to_page(&ToPage::Filter(query(&row.topic, row.open.is_some())));
 }
 
 /// Returns the fields with numbers in the last payload, as far as its beginning shows them.
@@ -275,20 +305,20 @@ fn topics_text(row: &TopicRow) -> String {
 }
 
 #[component]
-pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
-    let tree = panels.topic_tree;
+fn TopicsPanel(tree: TopicTree) -> impl IntoView {
+    let context = tree.context;
     let fit = Memo::new(move |_| tree.view.with(|view| view.rows.len()));
     let on_key = move |event: KeyboardEvent| {
         if !event.ctrl_key() && !event.alt_key() && !event.meta_key() && tree.press(&event.key()) {
             event.prevent_default();
-            panels.pull_with_frame();
+            context.pull_with_frame();
         }
     };
     let choose_order = move |event: leptos::ev::Event| {
         let text = event_target_value(&event);
         let order = ORDERS.into_iter().find(|(_, name)| *name == text).map(|(order, _)| order);
         tree.order.set(order.unwrap_or_default());
-        panels.pull_with_frame();
+        context.pull_with_frame();
     };
     let height = move || format!("{}px", tree.view.with(|view| view.total) * u64::from(ROW_PX));
     let offset = move || format!("translateY({}px)", tree.view.with(|view| view.first) * u64::from(ROW_PX));
@@ -307,23 +337,19 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
         })
     };
     view! {
-        <dialog
+        <PanelDialog
+            dialog=tree.dialog
+            id="topics-title"
+            title="Topics"
             class="panel topics-panel"
-            node_ref=tree.dialog
-            aria-labelledby="topics-title"
-            on:close=move |_| panels.pull_with_frame()
-        >
-            // No landmarks: the page already has these two.
-            <header role="none">
-                <h2 id="topics-title">"Topics"</h2>
+            head=move || view! {
                 <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
                 <select aria-label="Order" on:change=choose_order>
                     {ORDERS.map(|(_, name)| view! { <option value=name>{name}</option> }).collect_view()}
                 </select>
-                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(tree.dialog)>
-                    "×"
-                </button>
-            </header>
+            }
+            on:close=move |_| context.pull_with_frame()
+        >
             <div
                 class="tree"
                 role="tree"
@@ -332,17 +358,17 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
                 aria-activedescendant=active
                 style=format!("--tree-row:{ROW_PX}px")
                 node_ref=tree.scroller
-                on:scroll=move |_| panels.pull_with_frame()
+                on:scroll=move |_| context.pull_with_frame()
                 on:keydown=on_key
             >
                 <div class="tree-spacer" role="none" style:height=height>
                     <div class="tree-rows" role="none" style:transform=offset>
-                        <For each=move || 0..fit.get() key=|place| *place children=move |place| view! { <Row panels place /> } />
+                        <For each=move || 0..fit.get() key=|place| *place children=move |place| view! { <Row tree place /> } />
                     </div>
                 </div>
             </div>
-            <Details panels />
-        </dialog>
+            <Details tree />
+        </PanelDialog>
     }
 }
 
@@ -351,8 +377,8 @@ fn row_id(id: u32) -> String {
 }
 
 #[component]
-fn Row(panels: Panels, place: usize) -> impl IntoView {
-    let tree = panels.topic_tree;
+fn Row(tree: TopicTree, place: usize) -> impl IntoView {
+    let context = tree.context;
     let row = Memo::new(move |_| tree.view.with(|view| view.rows.get(place).cloned().unwrap_or_default()));
     let row_place = move || tree.view.with_untracked(|view| view.first) + place as u64;
     let activate = move || {
@@ -390,7 +416,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
                     activate();
                     if row.with_untracked(|row| row.open.is_some()) {
                         tree.fold(row.with_untracked(|row| row.id));
-                        panels.pull_with_frame();
+                        context.pull_with_frame();
                     }
                 }
             >
@@ -424,8 +450,8 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
 
 /// The part below the tree: the active row in detail, and its actions.
 #[component]
-fn Details(panels: Panels) -> impl IntoView {
-    let tree = panels.topic_tree;
+fn Details(tree: TopicTree) -> impl IntoView {
+    let context = tree.context;
     let row = Memo::new(move |_| tree.active_row());
     let id = Memo::new(move |_| row.with(|row| row.as_ref().map(|row| row.id)));
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
@@ -477,7 +503,7 @@ fn Details(panels: Panels) -> impl IntoView {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
                             });
-                            panels.pull_with_frame();
+                            context.pull_with_frame();
                         }
                     }
                 >
@@ -496,22 +522,22 @@ fn Details(panels: Panels) -> impl IntoView {
                     />
                 </select>
             </div>
-            <ClearRetained panels row />
+            <ClearRetained context row />
         </footer>
     }
 }
 
 /// Removes a retained message from the broker, once it is confirmed.
 #[component]
-fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
+fn ClearRetained(context: PanelContext, row: Memo<Option<TopicRow>>) -> impl IntoView {
     let question = NodeRef::<html::Dialog>::new();
     let topic = RwSignal::new(String::new());
     // The number and topic of what was sent.
     let sent = RwSignal::new(None::<(u64, String)>);
     let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
-    let retain = disabled_reason(panels.broker_status, Capability::Retain);
+    let retain = disabled_reason(context.broker_status, Capability::Retain);
     let why = Memo::new(move |_| {
-        let state = panels.broker_status.with(|broker_status| broker_status.state);
+        let state = context.broker_status.with(|broker_status| broker_status.state);
         unavailable_publish_reason(state).map(str::to_owned).or_else(|| retain.get())
     });
     let ask = move |_| {
@@ -521,21 +547,21 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     let clear = move |_| {
         close(question);
         let topic = topic.get_untracked();
-        let qos = panels.broker_status.with_untracked(|broker_status| {
+        let qos = context.broker_status.with_untracked(|broker_status| {
             match unavailable_reason(broker_status, Capability::QoS(QoS::AtLeastOnce)) {
                 None => QoS::AtLeastOnce,
                 Some(_) => QoS::AtMostOnce,
             }
         });
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
-        let number = panels.publish_history.try_update(|history| history.push(&message)).unwrap_or_default();
+        let number = context.publish_history.try_update(|history| history.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
-        panels.send(&PanelCommand::Publish { number, request });
+        context.send(&PanelCommand::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;
-        let outcome = panels.publish_history.with(|history| {
+        let outcome = context.publish_history.with(|history| {
             history.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
         });
         Some(match outcome {

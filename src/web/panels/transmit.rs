@@ -8,23 +8,26 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File};
 
-use super::dialog::{head, is_open, open_non_modal};
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, is_open, open_non_modal};
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
-use super::state::Panels;
+use super::panel::Panel;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
-use crate::protocol::command::PanelCommand;
+use crate::protocol::command::{PanelCommand, PanelsRequest};
+use crate::protocol::panels::PanelAction;
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
 use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
+use crate::protocol::update::PanelsUpdate;
 use crate::transmit::encoding::{PayloadFormat, topic_of};
 use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_text, position_text, progress_text};
-use crate::web::panels::logs::{ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
+use crate::web::panels::logs::{LogPlayer, ReplayIndicator, dropped_files, each_slice, fetch, take_files, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";
@@ -40,6 +43,8 @@ enum Source {
 /// Script and transmissions.
 #[derive(Clone, Copy)]
 pub(super) struct Transmit {
+    context: PanelContext,
+    log_player: LogPlayer,
     dialog: NodeRef<html::Dialog>,
     sheet: RwSignal<Sheet>,
     form: Form<PlanFields, Field>,
@@ -67,8 +72,10 @@ pub(super) struct Transmit {
 }
 
 impl Transmit {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext, log_player: LogPlayer) -> Self {
         Self {
+            context,
+            log_player,
             dialog: NodeRef::new(),
             sheet: RwSignal::default(),
             form: Form::new(PlanFields::default(), &[]),
@@ -86,13 +93,8 @@ impl Transmit {
         }
     }
 
-    pub(super) fn open(self, panels: Panels) {
-        open_non_modal(self.dialog);
-        panels.pull_with_frame();
-    }
-
     /// Returns the lines whose statuses are on screen.
-    pub(super) fn request(self) -> LineRange {
+    fn on_screen(self) -> LineRange {
         if !is_open(self.dialog) {
             return LineRange::default();
         }
@@ -101,22 +103,6 @@ impl Transmit {
             let [first, end] = [shown.start, shown.end].map(|entry| sheet.line_at(entry as usize));
             LineRange { first: first as u64, count: u32::try_from(end - first).unwrap_or(u32::MAX) }
         })
-    }
-
-    pub(super) fn handle_update(self, mut views: Vec<TransmissionView>) {
-        if self.is_other_script.get_value() {
-            views.retain(|view| view.slot != TransmissionSlot::Script);
-        }
-        self.views.set(views);
-    }
-
-    /// Handles the loss of the worker, and of all transmissions with it.
-    pub(super) fn on_worker_lost(self) {
-        self.feeding.set_value(None);
-        if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
-            self.status.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
-        }
-        self.views.set(Vec::new());
     }
 
     /// Reads a transmission, if there is one.
@@ -205,67 +191,67 @@ impl Transmit {
     }
 
     /// Handles the one button: starts, pauses or continues.
-    fn press(self, panels: Panels) {
+    fn press(self) {
         match untrack(move || self.state()) {
-            Some(TransmissionState::Playing) => self.send_command(panels, TransmissionCommand::Pause),
-            Some(TransmissionState::Paused) => self.send_command(panels, TransmissionCommand::Play),
-            _ => self.begin(panels),
+            Some(TransmissionState::Playing) => self.send_command(TransmissionCommand::Pause),
+            Some(TransmissionState::Paused) => self.send_command(TransmissionCommand::Play),
+            _ => self.begin(),
         }
     }
 
-    fn begin(self, panels: Panels) {
-        let state = panels.broker_status.with_untracked(|broker_status| broker_status.state);
+    fn begin(self) {
+        let state = self.context.broker_status.with_untracked(|broker_status| broker_status.state);
         if unavailable_publish_reason(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
             return;
         }
         match self.form.typed().0.parse() {
             Ok(plan) => {
                 self.form.set_errors(Vec::new());
-                self.send_command(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
+                self.send_command(TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
                 self.is_other_script.set_value(false);
                 self.from.set(0);
-                self.feed(panels, 0);
-                self.send_command(panels, TransmissionCommand::Play);
+                self.feed(0);
+                self.send_command(TransmissionCommand::Play);
             }
             Err(faults) => self.form.set_errors(faults),
         }
     }
 
     /// Sends the script from this line on to the worker, a slice at a time.
-    fn feed(self, panels: Panels, from: usize) {
+    fn feed(self, from: usize) {
         let slice = self.plan.with_value(|plan| {
             let plan = plan.as_ref()?;
             Some(self.sheet.with_untracked(|sheet| plan.slice(sheet, from)))
         });
         let Some((lines, next)) = slice else { return };
-        self.send_command(panels, TransmissionCommand::Lines(lines));
+        self.send_command(TransmissionCommand::Lines(lines));
         let feeding = match next {
-            Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
+            Some(next) => Some(Timeout::new(0, move || self.feed(next))),
             None => {
-                self.send_command(panels, TransmissionCommand::LinesComplete);
+                self.send_command(TransmissionCommand::LinesComplete);
                 None
             }
         };
         self.feeding.set_value(feeding);
     }
 
-    fn stop(self, panels: Panels) {
+    fn stop(self) {
         self.feeding.set_value(None);
-        self.send_command(panels, TransmissionCommand::Stop);
+        self.send_command(TransmissionCommand::Stop);
     }
 
     /// Goes to a line, counted from 0; if nothing is being sent, it becomes the line to begin with.
-    fn seek(self, line: usize, panels: Panels) {
+    fn seek(self, line: usize) {
         if untrack(move || self.is_active()) {
-            self.send_command(panels, TransmissionCommand::Seek(line as u64));
+            self.send_command(TransmissionCommand::Seek(line as u64));
         } else {
             self.from.set(line);
         }
     }
 
-    fn send_command(self, panels: Panels, command: TransmissionCommand) {
-        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, command));
+    fn send_command(self, command: TransmissionCommand) {
+        self.context.send(&PanelCommand::Transmit(TransmissionSlot::Script, command));
     }
 
     /// Index of the line that was sent last, or of the one to begin with.
@@ -288,6 +274,43 @@ impl Transmit {
     }
 }
 
+impl Panel for Transmit {
+    fn view(&self) -> AnyView {
+        let transmit = *self;
+        view! {
+            <TransmitPanel transmit />
+            <TransmitIndicator transmit />
+        }
+        .into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        if action == PanelAction::Script {
+            open_non_modal(self.dialog);
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.script = self.on_screen();
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        let Some(mut views) = update.transmissions.take() else { return };
+        if self.is_other_script.get_value() {
+            views.retain(|view| view.slot != TransmissionSlot::Script);
+        }
+        self.views.set(views);
+    }
+
+    fn on_worker_lost(&self) {
+        self.feeding.set_value(None);
+        if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
+            self.status.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
+        }
+        self.views.set(Vec::new());
+    }
+}
+
 async fn read_sheet(blob: &Blob, name: &str, columns: ColumnChoice) -> Result<Sheet, String> {
     let mut reader = SheetReader::new(name, columns);
     let read = each_slice(blob, |slice| {
@@ -299,13 +322,12 @@ async fn read_sheet(blob: &Blob, name: &str, columns: ColumnChoice) -> Result<Sh
 }
 
 #[component]
-pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn TransmitPanel(transmit: Transmit) -> impl IntoView {
     let rows = transmit.rows;
     // The worker reports statuses only for the lines on screen.
     let on_screen = Memo::new(move |_| rows.on_screen());
     Effect::new(move || {
-        on_screen.with(|_| panels.pull_with_frame());
+        on_screen.with(|_| transmit.context.pull_with_frame());
     });
     // If the line that is being sent is on screen, the view follows it.
     Effect::new(move |before: Option<usize>| {
@@ -334,37 +356,36 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     };
     let row = move |index: usize| {
         let entry = transmit.sheet.with(|sheet| sheet.entries().get(index).cloned());
-        entry.map(|entry| view! { <ScriptRow panels entry /> }).into_any()
+        entry.map(|entry| view! { <ScriptRow transmit entry /> }).into_any()
     };
     view! {
-        <dialog
+        <PanelDialog
+            dialog=transmit.dialog
+            id="transmit-title"
+            title="Play a script"
             class="panel transmit"
             class:aimed-at=move || transmit.is_drag_target.get()
-            node_ref=transmit.dialog
-            aria-labelledby="transmit-title"
             on:dragover=over
             on:dragleave=move |_| transmit.is_drag_target.set(false)
             on:drop=drop
         >
-            {head("transmit-title", "Play a script", transmit.dialog)}
             <div class="panel-body">
-                <FileSection panels />
+                <FileSection transmit />
                 <p role="status" class="of-files">{move || transmit.status.get()}</p>
-                <ColumnInputs panels />
-                <PlanInputs panels />
+                <ColumnInputs transmit />
+                <PlanInputs transmit />
                 <div class="script" hidden=move || transmit.sheet.with(|sheet| sheet.entries().is_empty())>
                     <VirtualList rows label="Lines of the script" on_key=|_| false row />
                 </div>
             </div>
-            <Player panels />
-        </dialog>
+            <Player transmit />
+        </PanelDialog>
     }
 }
 
 /// The choice of a file.
 #[component]
-fn FileSection(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn FileSection(transmit: Transmit) -> impl IntoView {
     let is_active = Memo::new(move |_| transmit.is_active());
     view! {
         <section class="replay" hidden=is_active>
@@ -396,8 +417,7 @@ fn FileSection(panels: Panels) -> impl IntoView {
 
 /// Which columns of a table hold the speaker and the text.
 #[component]
-fn ColumnInputs(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn ColumnInputs(transmit: Transmit) -> impl IntoView {
     let columns = Memo::new(move |_| transmit.sheet.with(|sheet| sheet.columns().cloned()));
     let is_hidden = move || transmit.is_active() || columns.with(Option::is_none);
     let options = move |none: &'static str, of: fn(&Columns) -> Option<usize>| {
@@ -456,10 +476,9 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
 }
 
 #[component]
-fn PlanInputs(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn PlanInputs(transmit: Transmit) -> impl IntoView {
     let form = transmit.form;
-    let broker_status = panels.broker_status;
+    let broker_status = transmit.context.broker_status;
     // While something is being sent, everything but the loop is fixed.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.description());
@@ -507,7 +526,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     on_tick=move |ticked| {
                         form.change(Field::Choices, |fields| fields.repeats = ticked);
                         if untrack(move || transmit.is_active()) {
-                            transmit.send_command(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
+                            transmit.send_command(TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
                         }
                     }
                 />
@@ -550,8 +569,7 @@ fn EncodingInputs(form: Form<PlanFields, Field>) -> impl IntoView {
 }
 
 #[component]
-fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
-    let transmit = panels.transmit;
+fn ScriptRow(transmit: Transmit, entry: Entry) -> impl IntoView {
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
@@ -597,7 +615,7 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
             data-line=(index + 1).to_string()
             data-mark=move || state().0
             title=topic
-            on:click=move |_| transmit.seek(index, panels)
+            on:click=move |_| transmit.seek(index)
         >
             <span
                 class="mark"
@@ -614,11 +632,11 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
 }
 
 #[component]
-fn Player(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn Player(transmit: Transmit) -> impl IntoView {
     let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
     let is_playing = move || transmit.state() == Some(TransmissionState::Playing);
-    let why = move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state));
+    let why =
+        move || unavailable_publish_reason(transmit.context.broker_status.with(|broker_status| broker_status.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
     // The line that the handle shows while it is dragged.
     let aim = RwSignal::new(None::<usize>);
@@ -657,7 +675,7 @@ fn Player(panels: Panels) -> impl IntoView {
                 on:change=move |event| {
                     aim.set(None);
                     if let Some(line) = chosen(&event) {
-                        transmit.seek(line, panels);
+                        transmit.seek(line);
                     }
                 }
             />
@@ -669,7 +687,7 @@ fn Player(panels: Panels) -> impl IntoView {
                     aria-label=move || is_playing().then_some("Pause script")
                     aria-describedby="transmit-why"
                     disabled=is_off
-                    on:click=move |_| transmit.press(panels)
+                    on:click=move |_| transmit.press()
                 >
                     {move || if is_playing() { "Pause" } else { "Play" }}
                 </button>
@@ -677,7 +695,7 @@ fn Player(panels: Panels) -> impl IntoView {
                     type="button"
                     class="button"
                     disabled=move || !transmit.is_active()
-                    on:click=move |_| transmit.stop(panels)
+                    on:click=move |_| transmit.stop()
                 >
                     "Stop"
                 </button>
@@ -694,8 +712,8 @@ fn Player(panels: Panels) -> impl IntoView {
 
 /// Shows that something is sent or played, anywhere on the page.
 #[component]
-pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
-    let transmit = panels.transmit;
+fn TransmitIndicator(transmit: Transmit) -> impl IntoView {
+    let context = transmit.context;
     let sign = move |slot: TransmissionSlot| {
         let is_shown = move || transmit.with(slot, |view| view.is_some_and(is_active));
         let text = move || {
@@ -708,23 +726,24 @@ pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
             })
         };
         let open = move |_| match slot {
-            TransmissionSlot::Script => transmit.open(panels),
-            TransmissionSlot::Message => open_non_modal(panels.send_dialog),
+            TransmissionSlot::Script => context.run(PanelAction::Script),
+            TransmissionSlot::Message => context.run(PanelAction::Send),
         };
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{text}</button>
-                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
+                <button type="button" class="button" on:click=move |_| context.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>
         }
     };
-    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.log_player.is_under_way();
+    let is_shown =
+        move || transmit.views.with(|views| views.iter().any(is_active)) || transmit.log_player.is_under_way();
     view! {
         <section class="transmit-sign" aria-label="In progress" hidden=move || !is_shown()>
             {TransmissionSlot::ALL.map(sign).collect_view()}
-            <ReplayIndicator panels />
+            <ReplayIndicator player=transmit.log_player />
         </section>
     }
 }

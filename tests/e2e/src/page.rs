@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::{Element, ElementRef};
 use fantoccini::wd::{TimeoutConfiguration, WindowHandle};
+use mqtt_crawl::protocol::panels::{ToPage, ToPanels};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -262,6 +263,21 @@ impl Page {
         let script = format!("{LIBRARY}\nreturn ({expression});");
         let value = self.browser.evaluate(&script).await.with_context(|| format!("evaluating {expression}"))?;
         serde_json::from_value(value.clone()).with_context(|| format!("{expression} is {value}"))
+    }
+
+    /// Sends a message to the page, as its panels would.
+    pub async fn send_to_page(&self, message: &ToPage) -> Result<()> {
+        self.dispatch("mqtt-crawl:page", &postcard::to_allocvec(message)?).await
+    }
+
+    /// Sends a message to the panels, as their page would.
+    pub async fn send_to_panels(&self, message: &ToPanels) -> Result<()> {
+        self.dispatch("mqtt-crawl:panels", &postcard::to_allocvec(message)?).await
+    }
+
+    async fn dispatch(&self, event: &str, message: &[u8]) -> Result<()> {
+        let bytes = serde_json::to_string(message)?;
+        self.run(&format!("dispatchEvent(new CustomEvent('{event}', {{ detail: [new Uint8Array({bytes})] }}));")).await
     }
 
     /// Runs JavaScript statements.

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 
 use crate::config::settings::{Columns, Settings};
+use crate::protocol::panels::PanelAction;
 use crate::protocol::rows::{Pull, Rows};
 use crate::ui::console::refresh_rate::RowChurn;
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::ConsoleModel;
 use crate::web::page::console::renderer::{ConsoleStatus, Renderer};
-use crate::web::window_bus::PanelAction;
 
 /// How long after the last move the scroll bar is set to its exact place. Setting it during
 /// scrolling would take the bar out of the person's hand.

@@ -9,11 +9,11 @@ use web_sys::{
 };
 
 use crate::config::settings::Column;
+use crate::protocol::panels::{Copied, PanelAction};
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::{ConsoleModel, SeekDirection};
 use crate::web::page::console::controller::{Console, ConsoleEvent};
 use crate::web::page::console::renderer::{EVENTS, Elements, ROW_PX, width_px};
-use crate::web::window_bus::{Copied, PanelAction};
 
 /// How far a key moves a column's edge.
 const COLUMN_STEP_PX: i32 = 8;

@@ -11,11 +11,11 @@ use crate::crawl::feed::CrawlRoom;
 use crate::crawl::item::CrawlItem;
 use crate::crawl::layout::Toward;
 use crate::crawl::opening::{Opening, Scene};
+use crate::protocol::panels::PanelAction;
 use crate::time::Instant;
 use crate::web::clock::Clock;
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::stage::{Controls, Elements, Stage};
-use crate::web::window_bus::PanelAction;
 
 /// The page's access to the crawl.
 #[derive(Clone)]

@@ -5,10 +5,10 @@ use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 
 use crate::crawl::layout::Toward;
 use crate::crawl::metrics::ROW_EM;
+use crate::protocol::panels::PanelAction;
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::stage::Stage;
-use crate::web::window_bus::PanelAction;
 
 /// A finger that moved less than this, in CSS pixels, has clicked.
 const DRAG_FROM_PX: i32 = 6;

@@ -14,6 +14,7 @@ use web_sys::{
 };
 
 use crate::crawl::opening::Opening;
+use crate::protocol::panels::PanelAction;
 use crate::web::dom::{EventListener, follow};
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::fullscreen::WakeLockGuard;
@@ -21,7 +22,6 @@ use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::input;
 use crate::web::page::crawl::input::DragState;
 use crate::web::page::crawl::stage::Elements;
-use crate::web::window_bus::PanelAction;
 
 /// The media query for the system's setting that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";

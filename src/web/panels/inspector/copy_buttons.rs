@@ -6,10 +6,10 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::loaded_message::LoadedMessage;
+use crate::protocol::panels::{Copied, ToPage};
 use crate::web::panels::clipboard::ClipboardWriter;
 use crate::web::panels::dialog::close_if_covering;
 use crate::web::window_bus;
-use crate::web::window_bus::Copied;
 
 /// Buttons that copy the message as a whole or the commands for it, and that go to its line.
 #[component]
@@ -23,7 +23,7 @@ pub(super) fn CopyButtons(
         (Copied::Publish, "Copy mosquitto_pub", "Copy the command that publishes this message"),
         (Copied::Subscribe, "Copy mosquitto_sub", "Copy the command that subscribes to the same topics"),
     ];
-    let show = format!("{}{}", window_bus::SHOW_IN_CRAWL, loaded.seq);
+    let seq = loaded.seq;
     let button = move |(copied, name, title)| {
         let loaded = Arc::clone(&loaded);
         let copy = move |_| {
@@ -40,7 +40,7 @@ pub(super) fn CopyButtons(
             title="Show this message in the crawl (s in the console)"
             on:click=move |_| {
                 close_if_covering(dialog);
-                window_bus::send(window_bus::PAGE, &show.clone().into());
+                window_bus::send_to_page(&ToPage::ShowInCrawl(seq));
             }
         >
             "Show in crawl"

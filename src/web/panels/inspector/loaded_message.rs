@@ -7,8 +7,8 @@ use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::message_log::ndjson;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::protocol::message::MessageDetails;
+use crate::protocol::panels::Copied;
 use crate::ui::inspect::{Choice, Sheet, View};
-use crate::web::window_bus::Copied;
 
 /// A message that has arrived completely.
 pub(super) struct LoadedMessage {

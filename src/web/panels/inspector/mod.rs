@@ -15,20 +15,24 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 
-use super::dialog::close;
-use super::state::Panels;
+use super::context::PanelContext;
+use super::dialog::{PanelDialog, is_open, open_non_modal};
+use super::packets::Packets;
+use super::panel::{Panel, UpdatePace};
 use crate::format::{grouped, size};
 use crate::mqtt::codec::publish::properties;
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::{QoS, Version};
 use crate::packet_trace::analysis::TraceEntry;
+use crate::protocol::command::PanelsRequest;
 use crate::protocol::message::{MessagePart, MessageRequest};
+use crate::protocol::panels::{Copied, PanelAction};
+use crate::protocol::update::PanelsUpdate;
 use crate::ui::inspect::message_fetch::{FetchResult, MessageFetch};
 use crate::ui::inspect::publish_bytes::{PublishBytes, property_text};
 use crate::ui::inspect::{Choice, View};
 use crate::web::local_time;
 use crate::web::panels::clipboard::ClipboardWriter;
-use crate::web::window_bus::Copied;
 use copy_buttons::CopyButtons;
 use loaded_message::LoadedMessage;
 use packet_view::PacketView;
@@ -39,7 +43,11 @@ use time_slice::{SLICE_BYTES, for_a_while};
 /// The inspector's handle.
 #[derive(Clone, Copy)]
 pub(super) struct Inspector {
-    pub(super) dialog: NodeRef<html::Dialog>,
+    context: PanelContext,
+    /// The trace, which has the packets that a message came with.
+    packets: Packets,
+    clipboard: ClipboardWriter,
+    dialog: NodeRef<html::Dialog>,
     seq: RwSignal<u64>,
     fetch: StoredValue<MessageFetch>,
     /// A message that is fetched only to be copied.
@@ -58,8 +66,11 @@ enum InspectorState {
 }
 
 impl Inspector {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(context: PanelContext, packets: Packets, clipboard: ClipboardWriter) -> Self {
         Self {
+            context,
+            packets,
+            clipboard,
             dialog: NodeRef::new(),
             seq: RwSignal::new(0),
             fetch: StoredValue::default(),
@@ -70,29 +81,20 @@ impl Inspector {
     }
 
     /// Begins to fetch a message; the previous one is shown until it arrives.
-    pub(super) fn load(self, seq: u64) {
+    fn load(self, seq: u64) {
         self.fetch.set_value(MessageFetch::new(seq));
         self.seq.set(seq);
+        self.context.pull_with_frame();
     }
 
-    /// Whether the inspector is open.
-    pub(super) fn is_open(self) -> bool {
-        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
-    }
-
-    /// Begins to fetch a message that is only to be copied.
-    pub(super) fn load_to_copy(self, copied: Copied, seq: u64) {
-        self.copying.set_value(Some((copied, MessageFetch::new(seq))));
-    }
-
-    /// Returns what to ask the worker for.
-    pub(super) fn request(self) -> Option<MessageRequest> {
+    /// Returns the part of a message to request from the worker.
+    fn next_part(self) -> Option<MessageRequest> {
         let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.request());
         self.fetch.with_value(MessageFetch::request).or_else(copying)
     }
 
     /// Handles the worker's answer.
-    pub(super) fn handle_update(self, part: MessagePart, clipboard: ClipboardWriter) {
+    fn handle_part(self, part: MessagePart) {
         if self.fetch.with_value(|fetch| fetch.request().is_some()) {
             let fetched = self.fetch.try_update_value(|fetch| fetch.take(part)).flatten();
             return self.show(fetched);
@@ -104,18 +106,11 @@ impl Inspector {
         match taken.flatten() {
             Some((copied, seq, FetchResult::Complete(found, reach))) => {
                 let (what, text) = LoadedMessage::new(seq, found, reach).copied(copied);
-                clipboard.copy(what, text);
+                self.clipboard.copy(what, text);
             }
-            Some((.., FetchResult::Missing(text))) => clipboard.show_message(text),
+            Some((.., FetchResult::Missing(text))) => self.clipboard.show_message(text),
             Some((.., FetchResult::Partial { .. })) | None => {}
         }
-    }
-
-    /// Handles the loss of the worker.
-    pub(super) fn on_worker_lost(self) {
-        self.copying.set_value(None);
-        let fetched = self.fetch.try_update_value(MessageFetch::abandon).flatten();
-        self.show(fetched);
     }
 
     fn show(self, fetched: Option<FetchResult>) {
@@ -156,14 +151,57 @@ impl Inspector {
     }
 }
 
+impl Panel for Inspector {
+    fn view(&self) -> AnyView {
+        let inspector = *self;
+        view! { <InspectorPanel inspector /> }.into_any()
+    }
+
+    fn handle_action(&self, action: PanelAction) {
+        match action {
+            PanelAction::Message(seq) => {
+                open_non_modal(self.dialog);
+                self.load(seq);
+            }
+            PanelAction::Copy(copied, seq) => self.copying.set_value(Some((copied, MessageFetch::new(seq)))),
+            _ => {}
+        }
+    }
+
+    fn request(&self, request: &mut PanelsRequest) {
+        request.message = self.next_part();
+        if is_open(self.dialog) {
+            request.trace_from = Some(self.packets.next());
+        }
+    }
+
+    fn handle_update(&self, update: &mut PanelsUpdate) {
+        if let Some(part) = update.message.take() {
+            self.handle_part(part);
+        }
+    }
+
+    fn on_worker_lost(&self) {
+        self.copying.set_value(None);
+        let fetched = self.fetch.try_update_value(MessageFetch::abandon).flatten();
+        self.show(fetched);
+    }
+
+    fn pace(&self) -> UpdatePace {
+        if self.next_part().is_some() { UpdatePace::Immediate } else { UpdatePace::EveryFrame }
+    }
+}
+
 #[component]
-pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
-    let inspector = panels.inspector;
-    let go_to = move |seq: u64| panels.inspect(seq.max(1));
+fn InspectorPanel(inspector: Inspector) -> impl IntoView {
+    let go_to = move |seq: u64| inspector.load(seq.max(1));
     view! {
-        <dialog class="panel inspector" node_ref=inspector.dialog aria-labelledby="inspector-title">
-            <header role="none">
-                <h2 id="inspector-title">{move || format!("Message {}", grouped(inspector.seq.get()))}</h2>
+        <PanelDialog
+            dialog=inspector.dialog
+            id="inspector-title"
+            title=Signal::derive(move || format!("Message {}", grouped(inspector.seq.get())))
+            class="panel inspector"
+            head=move || view! {
                 <div class="turns">
                     <button
                         type="button"
@@ -182,33 +220,25 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
                     >
                         "›"
                     </button>
-                    <button
-                        type="button"
-                        class="button icon"
-                        aria-label="Close"
-                        on:click=move |_| close(inspector.dialog)
-                    >
-                        "×"
-                    </button>
                 </div>
-            </header>
+            }
+        >
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
                 InspectorState::Status(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
-                InspectorState::Message(loaded, view) => view! { <MessageView panels loaded first=view /> }.into_any(),
+                InspectorState::Message(loaded, view) => view! { <MessageView inspector loaded first=view /> }.into_any(),
             }}
-        </dialog>
+        </PanelDialog>
     }
 }
 
 #[component]
 fn MessageView(
-    panels: Panels,
+    inspector: Inspector,
     loaded: Arc<LoadedMessage>,
     /// The view in which it opens.
     first: View,
 ) -> impl IntoView {
-    let inspector = panels.inspector;
     let topic = loaded.found.topic.clone();
     let view = RwSignal::new(first);
     let choose = move |chosen_view: View| {
@@ -221,21 +251,24 @@ fn MessageView(
     // The trace forgets the packet before the message is evicted.
     let identifier = Memo::new(move |known: Option<&Option<u16>>| {
         let traced =
-            || panels.packets.analysis.with(|analysis| analysis.publish_of(seq).and_then(TraceEntry::identifier));
+            || inspector.packets.analysis.with(|analysis| analysis.publish_of(seq).and_then(TraceEntry::identifier));
         known.copied().flatten().or_else(traced)
     });
     let shown = {
         let loaded = Arc::clone(&loaded);
         move || {
-            let (clipboard, dialog, payload) = (panels.clipboard, panels.inspector.dialog, Arc::clone(&loaded.payload));
+            let (clipboard, dialog, payload) = (inspector.clipboard, inspector.dialog, Arc::clone(&loaded.payload));
             if view.get() != View::Packet {
                 return view! { <PayloadView view=view.get() loaded=Arc::clone(&loaded) clipboard dialog /> }
                     .into_any();
             }
             // The version of the present connection; the log doesn't store the version of the one
             // that the message came by.
-            let version =
-                panels.broker_status.with_untracked(|broker_status| broker_status.version).unwrap_or(Version::V5);
+            let version = inspector
+                .context
+                .broker_status
+                .with_untracked(|broker_status| broker_status.version)
+                .unwrap_or(Version::V5);
             let packet = Arc::new(PublishBytes::new(&loaded.message(), payload, version, identifier.get()));
             view! {
                 <PacketView packet />
@@ -248,7 +281,7 @@ fn MessageView(
     };
     view! {
         <div class="inspector-body" data-message=seq.to_string()>
-            <Facts panels loaded />
+            <Facts inspector loaded />
             <Views view choose />
             {shown}
         </div>
@@ -256,7 +289,7 @@ fn MessageView(
 }
 
 #[component]
-fn Facts(panels: Panels, loaded: Arc<LoadedMessage>) -> impl IntoView {
+fn Facts(inspector: Inspector, loaded: Arc<LoadedMessage>) -> impl IntoView {
     let found = &loaded.found;
     let qos = match found.qos {
         QoS::AtMostOnce => "0, at most once",
@@ -294,16 +327,16 @@ fn Facts(panels: Panels, loaded: Arc<LoadedMessage>) -> impl IntoView {
             <dt>"Size"</dt>
             <dd>{bytes}</dd>
             {listed}
-            <Delivery panels seq=loaded.seq />
+            <Delivery inspector seq=loaded.seq />
         </dl>
     }
 }
 
 /// The packets of this message's delivery, as far as they are still in the trace.
 #[component]
-fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
+fn Delivery(inspector: Inspector, seq: u64) -> impl IntoView {
     move || {
-        let steps = panels.packets.analysis.with(|analysis| {
+        let steps = inspector.packets.analysis.with(|analysis| {
             let delivery = analysis.delivery_of(seq);
             let begun = delivery.first()?.record.time;
             let steps = delivery.iter().map(|entry| {

@@ -1,6 +1,7 @@
 //! The console: filter, matches, a held view, columns and times, export, and that every message is accounted for.
 
 use anyhow::{Context, Result, ensure};
+use mqtt_crawl::protocol::panels::ToPage;
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{
     ARROW_DOWN, ARROW_RIGHT, END, ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with,
@@ -67,8 +68,7 @@ async fn on_screen(page: &Page) -> Result<Vec<u64>> {
 
 /// Applies these settings of the app, as its panels would send them.
 async fn choose_settings(page: &Page, text: &str) -> Result<()> {
-    let detail = json!(format!("settings {text}"));
-    page.run(&format!("dispatchEvent(new CustomEvent('mqtt-crawl:page', {{ detail: {detail} }}));")).await
+    page.send_to_page(&ToPage::Settings(text.to_owned())).await
 }
 
 /// Returns the text of a column's cells on screen.
@@ -546,9 +546,9 @@ async fn filter_works_without_suggestions() -> Result<()> {
         page.expect_errors("/panels");
         open_with_lines(page, &station, 30).await?;
         page.browser().block_file("panels_loader.js").await?;
-        page.run("addEventListener('mqtt-crawl:page', ({ detail }) => { window.__said = detail; });").await?;
+        page.run("addEventListener('mqtt-crawl:page', () => { window.__reported = true; });").await?;
         page.fill("Filter", "ten").await?;
-        page.wait_for("the panels to fail", "window.__said === 'failed'", PATIENCE).await?;
+        page.wait_for("the panels to fail", "window.__reported", PATIENCE).await?;
         page.wait_for_stat("matching", 3, PATIENCE).await?;
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 30).await?;

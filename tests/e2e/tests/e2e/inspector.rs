@@ -1,6 +1,7 @@
 //! The message inspector: shows real messages unchanged in every notation, and explains the bytes of the packet.
 
 use anyhow::{Result, ensure};
+use mqtt_crawl::protocol::panels::{Copied, PanelAction, ToPanels};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
@@ -231,14 +232,14 @@ async fn copied_text_matches_its_label() -> Result<()> {
         page.press_keys("p").await?;
         ensure!(copied(page).await?.contains("-t deck/bytes"), "no such command");
 
-        let call = |what: &str| format!("dispatchEvent(new CustomEvent('mqtt-crawl:panels', {{ detail: '{what}' }}));");
-        page.run(&call("row 9")).await?;
+        let copy = |copied, seq| ToPanels::Run(PanelAction::Copy(copied, seq));
+        page.send_to_panels(&copy(Copied::Row, 9)).await?;
         page.wait_for_words("Message 9 hasn't arrived yet").await?;
 
         // If the browser refuses, the text is shown for copying by hand.
         page.run("navigator.clipboard.writeText = async () => { throw new DOMException('', 'NotAllowedError'); };")
             .await?;
-        page.run(&call("payload 1")).await?;
+        page.send_to_panels(&copy(Copied::Payload, 1)).await?;
         let by_hand = "document.activeElement.tagName === 'TEXTAREA' && getSelection().toString() === \"it's 127.0\"";
         page.wait_for("the text, selected", by_hand, PATIENCE).await?;
         page.screenshot("copy-by-hand").await?;

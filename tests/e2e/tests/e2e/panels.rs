@@ -291,6 +291,20 @@ async fn panel_returns_the_focus() -> Result<()> {
     .await
 }
 
+/// An expression: whether a stored session contains this text.
+fn is_stored(text: &str) -> String {
+    format!(
+        "new Promise((resolve) => {{ indexedDB.open('mqtt-crawl').onsuccess = (event) => {{
+            const sessions = event.target.result.transaction('sessions').objectStore('sessions');
+            sessions.getAll().onsuccess = (entries) => {{
+                event.target.result.close();
+                const latin = new TextDecoder('latin1');
+                resolve(entries.target.result.some(({{ bytes }}) => latin.decode(bytes).includes('{text}')));
+            }};
+        }} }})"
+    )
+}
+
 #[tokio::test]
 async fn persistent_session_resumes_after_a_reload() -> Result<()> {
     let station = Station::start().await?;
@@ -324,6 +338,10 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
         wait_for_tally(page, "1 sent, 1 waiting.").await?;
+        // The form doesn't wait for the browser's store.
+        let is_stored = is_stored("after all");
+        eventually("the message in the store", async || Ok(page.evaluate::<bool>(&is_stored).await?.then_some(())))
+            .await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
