@@ -336,18 +336,21 @@ fn TopicsPanel(tree: TopicTree) -> impl IntoView {
             ),
         })
     };
+    let head = move || {
+        view! {
+                <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
+                <select aria-label="Order" on:change=choose_order>
+                    {ORDERS.map(|(_, name)| view! { <option value=name>{name}</option> }).collect_view()}
+                </select>
+        }
+    };
     view! {
         <PanelDialog
             dialog=tree.dialog
             id="topics-title"
             title="Topics"
             class="panel topics-panel"
-            head=move || view! {
-                <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
-                <select aria-label="Order" on:change=choose_order>
-                    {ORDERS.map(|(_, name)| view! { <option value=name>{name}</option> }).collect_view()}
-                </select>
-            }
+            head
             on:close=move |_| context.pull_with_frame()
         >
             <div

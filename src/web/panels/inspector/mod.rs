@@ -195,13 +195,8 @@ impl Panel for Inspector {
 #[component]
 fn InspectorPanel(inspector: Inspector) -> impl IntoView {
     let go_to = move |seq: u64| inspector.load(seq.max(1));
-    view! {
-        <PanelDialog
-            dialog=inspector.dialog
-            id="inspector-title"
-            title=Signal::derive(move || format!("Message {}", grouped(inspector.seq.get())))
-            class="panel inspector"
-            head=move || view! {
+    let head = move || {
+        view! {
                 <div class="turns">
                     <button
                         type="button"
@@ -221,11 +216,19 @@ fn InspectorPanel(inspector: Inspector) -> impl IntoView {
                         "›"
                     </button>
                 </div>
-            }
+        }
+    };
+    view! {
+        <PanelDialog
+            dialog=inspector.dialog
+            id="inspector-title"
+            title=Signal::derive(move || format!("Message {}", grouped(inspector.seq.get())))
+            class="panel inspector"
+            head
         >
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
-                InspectorState::Status(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
+                InspectorState::Status(text) => view! { <p class="inspector-words" role="status">{text}</p> }.into_any(),
                 InspectorState::Message(loaded, view) => view! { <MessageView inspector loaded first=view /> }.into_any(),
             }}
         </PanelDialog>
