@@ -188,7 +188,7 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     let all: Count = results.into_iter().map(|(_, count, _)| count).sum();
     println!("{} skipped", all.skipped.len());
     for (test, output) in &all.failures {
-        println!("failed {test}\n{output}");
+        println!("failed {test}\n{}", without_the_middle(output));
     }
     println!("{} passed, {} failed", all.passed, all.failed);
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -501,8 +501,9 @@ enum Section {
     Failures,
 }
 
-/// The number of lines of a failed test's output that are repeated in the summary.
-const FAILURE_LINES_MAX: usize = 12;
+/// The numbers of lines at the begin and at the end of a failed test's output that are repeated in the summary: what
+/// failed, and why.
+const FAILURE_LINES_MAX: (usize, usize) = (8, 12);
 
 impl<'a> OutputParser<'a> {
     fn new(label: &'a str) -> Self {
@@ -528,7 +529,8 @@ impl<'a> OutputParser<'a> {
             && self.test.is_some()
             && let Some((_, output)) = self.count.failures.last_mut()
         {
-            *output = last_lines(&format!("{output}{line}\n"), FAILURE_LINES_MAX);
+            output.push_str(line);
+            output.push('\n');
         }
         if let Some(reason) = line.strip_prefix(SKIPPED)
             && self.section == Section::Successes
@@ -552,10 +554,14 @@ impl<'a> OutputParser<'a> {
     }
 }
 
-/// Returns the last `count` lines of `text`.
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    lines[lines.len().saturating_sub(count)..].concat()
+/// Returns the first and the last lines of a failed test's output.
+fn without_the_middle(output: &str) -> String {
+    let (first, last) = FAILURE_LINES_MAX;
+    let lines: Vec<&str> = output.lines().collect();
+    if lines.len() <= first + last {
+        return lines.join("\n");
+    }
+    [&lines[..first], &["[…]"], &lines[lines.len() - last..]].concat().join("\n")
 }
 
 /// The marker that a test prints when it is skipped.
@@ -589,6 +595,14 @@ mod tests {
         check("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out", Some((3, 2)));
         check("test result: nonsense", None);
         check("test codec::tests::connect ... ok", None);
+    }
+
+    #[test]
+    fn a_long_output_keeps_its_begin_and_its_end() {
+        let lines: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+        assert_eq!(without_the_middle(&lines[..20].join("\n")), lines[..20].join("\n"));
+        let shown = without_the_middle(&lines.join("\n"));
+        assert!(shown.starts_with("0\n1\n") && shown.contains("7\n[…]\n18\n") && shown.ends_with("\n29"), "{shown}");
     }
 
     #[test]
