@@ -26,7 +26,7 @@ use crate::engine::{Engine, Feature};
 const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 
 /// The time limit of a script in the page, in milliseconds: longer than any wait, and shorter than
-/// [`PATIENCE`](crate::PATIENCE), so that a lost script is retried.
+/// [`WAIT_TIMEOUT`](crate::WAIT_TIMEOUT), so that a lost script is retried.
 const SCRIPT_TIMEOUT_MS: u64 = 20_000;
 
 /// A browser with one tab and empty storage. Unless it is [closed](Browser::close), it ends with this value.
@@ -277,8 +277,8 @@ async fn post(client: &Client, path: &str, body: &Value) -> Result<Value> {
 }
 
 async fn ask(client: &Client, path: String, body: Option<String>) -> Result<Value> {
-    let words = format!("asking the driver for {path}");
-    client.issue_cmd(DriverCommand { path, body }).await.context(words)
+    let context = format!("asking the driver for {path}");
+    client.issue_cmd(DriverCommand { path, body }).await.context(context)
 }
 
 /// A command that the client library doesn't know; most of them are specific to a driver.

@@ -30,13 +30,13 @@ const DOWNLOADS: &str = "downloads";
 /// Records what a developer would call an error. The driver has no log.
 const LISTEN: &str = "
     if (window.__errors) return;
-    const note = window.__errors = [];
-    const say = console.error;
-    console.error = (...words) => { note.push(words.map(String).join(' ')); say.apply(console, words); };
+    const errors = window.__errors = [];
+    const original = console.error;
+    console.error = (...values) => { errors.push(values.map(String).join(' ')); original.apply(console, values); };
     // Resize notifications delivered in the next frame are no error; other browsers keep them out of their consoles.
-    const isFault = (message) => message && !message.startsWith('ResizeObserver loop');
-    addEventListener('error', ({ message }) => { if (isFault(message)) note.push(message); });
-    addEventListener('unhandledrejection', ({ reason }) => note.push(String(reason)));";
+    const isError = (message) => message && !message.startsWith('ResizeObserver loop');
+    addEventListener('error', ({ message }) => { if (isError(message)) errors.push(message); });
+    addEventListener('unhandledrejection', ({ reason }) => errors.push(String(reason)));";
 
 /// Ends the browser, its driver and its screen.
 pub(super) struct WebKit {

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 /// Tries to connect with these settings and returns the page's message, which must match.
 async fn failure_message(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
@@ -86,7 +86,7 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         page.wait_for(
             "the likeliest cause",
             "document.querySelector('.advice li')?.innerText.includes('was loaded over https')",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         page.press("Disconnect").await?;
@@ -95,14 +95,14 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         let shown = "document.querySelector('#broker-fault').innerText.includes('was loaded over https') \
                     && field('Broker URL').getAttribute('aria-invalid') === 'false'";
         page.open(&link(&site.page_url(), &[keys[0]])).await?;
-        page.wait_for("the message about the link's address", shown, PATIENCE).await?;
+        page.wait_for("the message about the link's address", shown, WAIT_TIMEOUT).await?;
         for (broker, is_shown) in [
             ("wss://broker.example:8081/mqtt", false),
             ("ws://broker.example:8080/mqtt", true),
             ("ws://localhost:8080/mqtt", false),
         ] {
             page.fill("Broker URL", broker).await?;
-            page.wait_for(broker, &format!("({shown}) === {is_shown}"), PATIENCE).await?;
+            page.wait_for(broker, &format!("({shown}) === {is_shown}"), WAIT_TIMEOUT).await?;
         }
         check_equal("the state", page.state().await?, "idle".to_owned())
     })

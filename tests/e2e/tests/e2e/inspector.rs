@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 /// WebDriver's codes for keys.
@@ -17,7 +17,7 @@ const INSPECTOR: &str = "document.querySelector('dialog.inspector[open]')";
 /// Opens the inspector by a double click on a message's row.
 async fn inspect(page: &Page, seq: u64) -> Result<()> {
     let row = format!("console_().querySelector('[data-seq=\"{seq}\"] .payload')");
-    page.wait_for("the row", &format!("Boolean({row})"), PATIENCE).await?;
+    page.wait_for("the row", &format!("Boolean({row})"), WAIT_TIMEOUT).await?;
     page.run(&format!("{row}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
     wait_for_message(page, seq).await
 }
@@ -25,7 +25,7 @@ async fn inspect(page: &Page, seq: u64) -> Result<()> {
 /// Waits until the inspector shows a message.
 async fn wait_for_message(page: &Page, seq: u64) -> Result<()> {
     let shown = format!("{INSPECTOR}?.querySelector('[data-message=\"{seq}\"] .sheet-row')");
-    page.wait_for(&format!("message {seq} in the inspector"), &format!("Boolean({shown})"), PATIENCE).await
+    page.wait_for(&format!("message {seq} in the inspector"), &format!("Boolean({shown})"), WAIT_TIMEOUT).await
 }
 
 /// Returns the selected view.
@@ -38,7 +38,7 @@ async fn choose(page: &Page, view: &str) -> Result<()> {
     let choice = format!("[...{INSPECTOR}.querySelectorAll('input')].find((each) => nameOf(each) === {})", json!(view));
     page.run(&format!("{choice}.click();")).await?;
     let shown = format!("{choice}.checked && Boolean({INSPECTOR}.querySelector('.sheet-row, .fault:not(:empty)'))");
-    page.wait_for(view, &shown, PATIENCE).await
+    page.wait_for(view, &shown, WAIT_TIMEOUT).await
 }
 
 /// Returns the text of the rows, as a person reads it.
@@ -81,7 +81,7 @@ async fn messages_are_shown_unchanged() -> Result<()> {
         login.publish_bytes("deck/empty", b"", &[]).await?;
         login.publish_bytes("deck/text", "two\nlines \u{202e}turned".as_bytes(), &[]).await?;
         login.publish_bytes("deck/cbor", b"\xa1\x61\x61\x1b\x00\x20\x00\x00\x00\x00\x00\x01", &[]).await?;
-        page.wait_for_stat("received", 5, PATIENCE).await?;
+        page.wait_for_stat("received", 5, WAIT_TIMEOUT).await?;
 
         inspect(page, 1).await?;
         check_equal("the view", view(page).await?.as_str(), "JSON")?;
@@ -101,23 +101,24 @@ async fn messages_are_shown_unchanged() -> Result<()> {
 
         // Folded and unfolded.
         page.press("Fold").await?;
-        page.wait_for("one row", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 1"), PATIENCE).await?;
+        page.wait_for("one row", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 1"), WAIT_TIMEOUT)
+            .await?;
         ensure!(rows(page).await?.join("").contains("3 rows"), "what is folded isn't said");
         page.press("Unfold").await?;
-        page.wait_for("five rows", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 5"), PATIENCE)
+        page.wait_for("five rows", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 5"), WAIT_TIMEOUT)
             .await?;
 
         // A byte under the mouse, and by keyboard.
         choose(page, "Packet").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"5\"]')")).await?.click().await?;
-        page.wait_for_words(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
+        page.wait_for_notice(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?.send_keys(RIGHT).await?;
-        page.wait_for_words(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
+        page.wait_for_notice(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
         let over = "dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))";
         page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
-        page.wait_for_words(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
+        page.wait_for_notice(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
-        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements")
+        page.wait_for_notice(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements")
             .await?;
 
         for (seq, name, expected) in [
@@ -137,7 +138,7 @@ async fn messages_are_shown_unchanged() -> Result<()> {
         choose(page, "Text").await?;
         check_equal("broken text", rows(page).await?, vec![r"caf\xC3 \xFFNUL".to_owned()])?;
         choose(page, "JSON").await?;
-        page.wait_for_words("Not valid JSON: invalid UTF-8 at byte 3").await?;
+        page.wait_for_notice("Not valid JSON: invalid UTF-8 at byte 3").await?;
 
         // The choice applies to the topic; another message of it opens with it.
         choose(page, "Base64").await?;
@@ -153,20 +154,20 @@ async fn messages_are_shown_unchanged() -> Result<()> {
 
         // By keyboard: the newest message, and the focus returns.
         page.press_keys(ESCAPE).await?;
-        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
         page.element("console_()").await?.send_keys(ENTER).await?;
         wait_for_message(page, 5).await?;
         page.press("Next message").await?;
-        page.wait_for_words("Message 6 hasn't arrived yet").await?;
+        page.wait_for_notice("Message 6 hasn't arrived yet").await?;
         page.press_keys(ESCAPE).await?;
-        page.wait_for("the focus", "console_().contains(document.activeElement)", PATIENCE).await
+        page.wait_for("the focus", "console_().contains(document.activeElement)", WAIT_TIMEOUT).await
     })
     .await
 }
 
 /// Returns what the page has copied since the last call, from a stand-in for the clipboard.
 async fn copied(page: &Page) -> Result<String> {
-    page.wait_for("something copied", "window.copied !== undefined", PATIENCE).await?;
+    page.wait_for("something copied", "window.copied !== undefined", WAIT_TIMEOUT).await?;
     let text = page.evaluate("window.copied").await?;
     page.run("window.copied = undefined;").await?;
     Ok(text)
@@ -185,7 +186,7 @@ async fn copied_text_matches_its_label() -> Result<()> {
         let login = Login::anonymous(mosquitto.mqtt_port());
         login.publish_bytes("deck/a b", b"it's 127.0", &["-q", "1", "-D", "publish", "content-type", "x y"]).await?;
         login.publish_bytes("deck/bytes", b"\xff\0", &[]).await?;
-        page.wait_for_stat("received", 2, PATIENCE).await?;
+        page.wait_for_stat("received", 2, WAIT_TIMEOUT).await?;
         page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; };").await?;
 
         inspect(page, 1).await?;
@@ -195,7 +196,7 @@ async fn copied_text_matches_its_label() -> Result<()> {
             row.starts_with(r#"{"seq":1,"time":""#) && row.ends_with(r#""properties":{"content_type":"x y"}}"#),
             "{row}"
         );
-        page.wait_for_words("Copied message 1 as NDJSON").await?;
+        page.wait_for_notice("Copied message 1 as NDJSON").await?;
         page.screenshot("copied").await?;
         page.press("Copy payload (text)").await?;
         check_equal("the payload", copied(page).await?.as_str(), "it's 127.0")?;
@@ -213,11 +214,11 @@ async fn copied_text_matches_its_label() -> Result<()> {
         let command = command.replace("PORT -V", &format!("{} -V", mosquitto.mqtt_port()));
         let status = tokio::process::Command::new("sh").arg("-c").arg(command).status().await?;
         ensure!(status.success(), "{status}");
-        page.wait_for_stat("received", 3, PATIENCE).await?;
+        page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
         page.wait_for(
             "the same again",
             "rows().filter((row) => row.text.includes(\"it's 127.0\")).length === 2",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
 
@@ -233,17 +234,17 @@ async fn copied_text_matches_its_label() -> Result<()> {
 
         let call = |what: &str| format!("dispatchEvent(new CustomEvent('mqtt-crawl:panels', {{ detail: '{what}' }}));");
         page.run(&call("row 9")).await?;
-        page.wait_for_words("Message 9 hasn't arrived yet").await?;
+        page.wait_for_notice("Message 9 hasn't arrived yet").await?;
 
         // If the browser refuses, the text is shown for copying by hand.
         page.run("navigator.clipboard.writeText = async () => { throw new DOMException('', 'NotAllowedError'); };")
             .await?;
         page.run(&call("payload 1")).await?;
         let by_hand = "document.activeElement.tagName === 'TEXTAREA' && getSelection().toString() === \"it's 127.0\"";
-        page.wait_for("the text, selected", by_hand, PATIENCE).await?;
+        page.wait_for("the text, selected", by_hand, WAIT_TIMEOUT).await?;
         page.screenshot("copy-by-hand").await?;
         page.press_keys(ESCAPE).await?;
-        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await
+        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await
     })
     .await
 }
@@ -258,21 +259,25 @@ async fn ten_megabytes_open_immediately_and_completely() -> Result<()> {
         payload.truncate((10 << 20) - 8);
         payload.extend_from_slice(b"the end.");
         Login::anonymous(station.mqtt_port()?).publish_bytes("deck/large", &payload, &[]).await?;
-        page.wait_for_stat("received", 1, PATIENCE).await?;
+        page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
         // The program is loaded already: this is about the message.
         page.press("Send a message").await?;
-        page.wait_for("a panel", "Boolean(document.querySelector('dialog[open]'))", PATIENCE).await?;
+        page.wait_for("a panel", "Boolean(document.querySelector('dialog[open]'))", WAIT_TIMEOUT).await?;
         page.press("Close").await?;
         page.begin_measuring().await?;
         inspect(page, 1).await?;
         ensure!(fact(page, "Size").await?.starts_with("10,485,760 bytes"), "the size");
         let copy = "Boolean(button('Copy payload (text)')) && !button('Copy payload (text)').disabled";
-        page.wait_for("all of it", copy, PATIENCE).await?;
+        page.wait_for("all of it", copy, WAIT_TIMEOUT).await?;
         println!("10 MiB of text, opened and laid out: {:?}", page.end_measuring().await?);
         for (name, last) in [("Text", "the end."), ("Hex", "the end."), ("Base64", "ZW5kLg=="), ("Packet", "d.")] {
             choose(page, name).await?;
-            page.wait_for("all of it", "!document.querySelector('.inspector .panel-foot button').disabled", PATIENCE)
-                .await?;
+            page.wait_for(
+                "all of it",
+                "!document.querySelector('.inspector .panel-foot button').disabled",
+                WAIT_TIMEOUT,
+            )
+            .await?;
             let list = page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?;
             // End, as WebDriver encodes it.
             list.send_keys("\u{E010}").await?;
@@ -280,7 +285,7 @@ async fn ten_megabytes_open_immediately_and_completely() -> Result<()> {
                 "[...{INSPECTOR}.querySelectorAll('.sheet-row')].at(-1)?.innerText.replace(/\\s/g, '').endsWith({})",
                 json!(last.replace(' ', ""))
             );
-            page.wait_for(&format!("the last byte as {name}"), &found, PATIENCE).await?;
+            page.wait_for(&format!("the last byte as {name}"), &found, WAIT_TIMEOUT).await?;
             let made: u64 = page.evaluate(&format!("{INSPECTOR}.querySelectorAll('.sheet-row').length")).await?;
             ensure!(made < 100, "{made} rows were made for a screen");
         }
@@ -301,32 +306,32 @@ async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
         page.wait_for_state("connected").await?;
         let login = Login::anonymous(mosquitto.mqtt_port());
         login.publish_bytes("deck/a", b"x", &["-q", "2"]).await?;
-        page.wait_for_stat("received", 1, PATIENCE).await?;
+        page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
 
         page.press("Packets").await?;
         let packets = "named('dialog[open]', 'Packets')";
-        page.wait_for("the panel", &format!("Boolean({packets})"), PATIENCE).await?;
+        page.wait_for("the panel", &format!("Boolean({packets})"), WAIT_TIMEOUT).await?;
         let shown = |words: &str| {
             let text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(words));
             format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {text})")
         };
         for words in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
-            page.wait_for(words, &shown(words), PATIENCE).await?;
+            page.wait_for(words, &shown(words), WAIT_TIMEOUT).await?;
         }
         // The packets of one exchange, from any of them.
         let identifier = format!(
             "[...{packets}.querySelectorAll('.sheet-row')].find((row) => row.innerText.includes('PUBREC')).querySelector('.id button')"
         );
         page.element(&identifier).await?.click().await?;
-        page.wait_for_words("Related packets .packet ID 1.").await?;
+        page.wait_for_notice("Related packets .packet ID 1.").await?;
         let kinds = format!("[...{packets}.querySelectorAll('.sheet-row .kind')].map((kind) => kind.innerText).join(' ')");
-        page.wait_for("four packets", &format!("{kinds} === 'PUBLISH PUBREC PUBREL PUBCOMP'"), PATIENCE).await?;
+        page.wait_for("four packets", &format!("{kinds} === 'PUBLISH PUBREC PUBREL PUBCOMP'"), WAIT_TIMEOUT).await?;
         page.screenshot("exchange").await?;
         let is_focused = "document.activeElement.textContent === 'Show all packets'";
-        page.wait_for("the focus on what leads back", is_focused, PATIENCE).await?;
+        page.wait_for("the focus on what leads back", is_focused, WAIT_TIMEOUT).await?;
         page.press("Show all packets").await?;
         page.choose("Packet type", "PUBREL").await?;
-        page.wait_for_words("1 of [0-9]+ packets").await?;
+        page.wait_for_notice("1 of [0-9]+ packets").await?;
         page.press("Save as text").await?;
         let saved = page.downloaded().await?;
         ensure!(saved.contains("\treceived\tPUBREL\t1\t") && saved.lines().count() == 2, "{saved:?}");
@@ -335,7 +340,7 @@ async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
         inspect(page, 1).await?;
         let delivery = "[...document.querySelectorAll('.delivery span')].map((step) => step.innerText).join(' ')";
         let pattern = "/← PUBLISH 1 .*→ PUBREC 1 .*← PUBREL 1 .*→ PUBCOMP 1/";
-        page.wait_for("the delivery", &format!("{pattern}.test({delivery})"), PATIENCE).await
+        page.wait_for("the delivery", &format!("{pattern}.test({delivery})"), WAIT_TIMEOUT).await
     })
     .await
 }

@@ -106,7 +106,7 @@ async fn half_open_connection_is_detected_reported_and_reconnected() -> Result<(
         let (Some(answered), Some(ended)) = (answered, ended) else { anyhow::bail!("no ping at all") };
         println!("found after {:.2} keep alives", (ended - answered).as_secs_f64() / KEEP_ALIVE.as_secs_f64());
         ensure!(ended - answered <= KEEP_ALIVE * 3 / 2, "found after {} ms", (ended - answered).as_millis());
-        page.wait_for_words("stopped responding").await?;
+        page.wait_for_notice("stopped responding").await?;
         let event = peer.next_event().await?;
         check_equal("what comes next", (event.connection, event.packet), (1, Some(CONNECT)))?;
         page.wait_for_state("connected").await?;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 #[tokio::test]
 async fn empty_link_uses_defaults_and_does_not_connect() -> Result<()> {
@@ -67,7 +67,7 @@ async fn link_keys_change_the_page() -> Result<()> {
         page.open(&link(&station.page_url(), &keys)).await?;
         for (_, words) in keys {
             let expression = format!("crawl().textContent.toLowerCase().includes('{}')", words.to_lowercase());
-            page.wait_for(words, &expression, PATIENCE).await?;
+            page.wait_for(words, &expression, WAIT_TIMEOUT).await?;
         }
         Ok(())
     })
@@ -83,7 +83,7 @@ async fn link_errors_are_reported() -> Result<()> {
         // An unknown key is reported, and the rest of the link applies.
         page.open(&link(&station.page_url(), &[("colour", "blue"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("a notice", &said("colour"), PATIENCE).await?;
+        page.wait_for("a notice", &said("colour"), WAIT_TIMEOUT).await?;
 
         // Each error names the wrong value, or the rule that the value breaks.
         for (key, value, words) in [
@@ -102,7 +102,7 @@ async fn link_errors_are_reported() -> Result<()> {
                 keys.push(("connect", "1"));
             }
             page.open(&link(&station.page_url(), &keys)).await?;
-            page.wait_for(&format!("words about {key}={value}"), &said(words), PATIENCE).await?;
+            page.wait_for(&format!("words about {key}={value}"), &said(words), WAIT_TIMEOUT).await?;
             let state = page.state().await?;
             ensure!(state == "idle" || state == "stopped", "{key}={value}, and yet {state}");
         }
@@ -111,7 +111,7 @@ async fn link_errors_are_reported() -> Result<()> {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.run("location.hash = '#qos=3&connect=1';").await?;
-        page.wait_for("words about another link", &said(r"qos.*3"), PATIENCE).await?;
+        page.wait_for("words about another link", &said(r"qos.*3"), WAIT_TIMEOUT).await?;
         check_equal("the state", page.state().await?, "connected".to_owned())
     })
     .await

@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::process::free_port;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 const QUIET: PeerMode = PeerMode::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
@@ -25,7 +25,7 @@ async fn wait_long(page: &Page) -> Result<()> {
     // is another one; with one attempt too many, the browser itself delays the next one.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
         page.run(&format!("window.__was = {COUNTDOWN}; button('Retry now')?.click();")).await?;
-        page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), PATIENCE * 6).await?;
+        page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), WAIT_TIMEOUT * 6).await?;
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ async fn retry_now_dials_immediately() -> Result<()> {
         let port = free_port()?;
         let broker = format!("ws://127.0.0.1:{port}/mqtt");
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
-        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
         wait_long(page).await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
@@ -65,13 +65,13 @@ async fn offline_is_reported_and_online_dials_immediately() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.browser().set_offline(true).await?;
-        page.wait_for("the browser to be offline", "!navigator.onLine", PATIENCE).await?;
+        page.wait_for("the browser to be offline", "!navigator.onLine", WAIT_TIMEOUT).await?;
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
         drop(mosquitto);
         page.wait_for_text("You're offline").await?;
 
-        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
         wait_long(page).await?;
         page.wait_for_text("You're offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;

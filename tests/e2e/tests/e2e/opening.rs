@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 
 /// Records the scenes from now on, each with its time in milliseconds.
 const NOTE_SCENES: &str = "
@@ -24,14 +24,14 @@ async fn scenes(page: &Page) -> Result<Vec<(String, f64)>> {
 }
 
 async fn wait_for_scene(page: &Page, scene: &str) -> Result<()> {
-    page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await
+    page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_TIMEOUT).await
 }
 
 /// Opens the app before its first connection, recording scenes.
 async fn open(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<()> {
     let keys: Vec<_> = [("view", "crawl")].iter().chain(keys).copied().collect();
     page.open(&link(&station.page_url(), &keys)).await?;
-    page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
+    page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", WAIT_TIMEOUT).await?;
     page.run(NOTE_SCENES).await
 }
 
@@ -68,7 +68,8 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
         ensure!(!page.evaluate::<bool>(fetched).await?, "the logotype belongs to no first visit");
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
-        page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", PATIENCE).await?;
+        page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", WAIT_TIMEOUT)
+            .await?;
         page.screenshot("opening-card").await?;
         let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
         check_equal("the card", words, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
@@ -80,7 +81,7 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
         ensure!(begins > 1.5 && (0.1..0.4).contains(&goes), "the logotype goes from {begins} to {goes} of the width");
         page.screenshot("opening-logo").await?;
         wait_for_scene(page, "rise").await?;
-        page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+        page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", WAIT_TIMEOUT).await?;
 
         wait_for_scene(page, "intro").await?;
         page.screenshot("opening-intro").await?;
@@ -100,7 +101,7 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
             "(() => { document.getAnimations().find((each) => each.effect.target.className === 'plane')
                 ?.updatePlaybackRate(12);
             return crawl().dataset.scene === 'crawl'; })()",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
         page.wait_for(
@@ -108,7 +109,7 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
             "(() => { const tops = [...crawl().querySelectorAll('.sky i')]
                 .map((each) => each.getBoundingClientRect().top - crawl().getBoundingClientRect().top);
             return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
         // It stays there without an animation, which would keep a layer for each.
@@ -136,7 +137,7 @@ async fn key_or_button_skips_the_opening() -> Result<()> {
             }
             wait_for_scene(page, "intro").await?;
             ensure!(!page.evaluate::<bool>("Boolean(button('Skip'))").await?, "there is nothing more to skip");
-            page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+            page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", WAIT_TIMEOUT).await?;
             let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
             check_equal("the scenes", names, ["idle", "dark", "card", "intro"].map(str::to_owned).to_vec())?;
         }
@@ -157,7 +158,7 @@ async fn waiting_messages_shorten_the_opening() -> Result<()> {
         open(page, &station, &[("topic", "waiting/#")]).await?;
         page.press("Connect").await?;
         let begun = Instant::now();
-        page.wait_for("a line", "lines().length > 0", CRAWL_PATIENCE).await?;
+        page.wait_for("a line", "lines().length > 0", CRAWL_TIMEOUT).await?;
         println!("the first line after {} ms", begun.elapsed().as_millis());
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
@@ -202,13 +203,13 @@ async fn custom_opening_is_shown_before_messages() -> Result<()> {
                 .map((part) => blocks.findIndex((text) => text.includes(part)));
             return places.every((place, at) => place > (at === 0 ? -1 : places[at - 1]));
         })()";
-        page.wait_for("all of its words, and messages after them", whole, CRAWL_PATIENCE).await?;
+        page.wait_for("all of its words, and messages after them", whole, CRAWL_TIMEOUT).await?;
         page.wait_for_line("Here already, 2").await?;
 
         // None at all, by the link.
         let keys = [("view", "crawl"), ("topic", "waiting/#"), ("title", "The Salt Road"), ("opening", "off")];
         page.open(&link(&station.page_url(), &keys)).await?;
-        page.wait_for("the app", "Boolean(button('Connect'))", PATIENCE).await?;
+        page.wait_for("the app", "Boolean(button('Connect'))", WAIT_TIMEOUT).await?;
         page.run(NOTE_SCENES).await?;
         page.press("Connect").await?;
         page.wait_for_line("Here already, 0").await?;
@@ -228,7 +229,7 @@ async fn reduced_motion_shows_the_opening_as_text() -> Result<()> {
         open(page, &station, &[("title", "The Salt Road")]).await?;
         page.press("Connect").await?;
         let shown = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";
-        page.wait_for("the title in the transcript", shown, PATIENCE).await?;
+        page.wait_for("the title in the transcript", shown, WAIT_TIMEOUT).await?;
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
         let running: u64 = page
@@ -289,19 +290,19 @@ async fn opening_panel_changes_apply_immediately() -> Result<()> {
     in_browser("director", async |page| {
         open(page, &station, &[]).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", WAIT_TIMEOUT).await?;
         check_equal("the title", page.value("Title").await?, "The Retained Message".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
         let poster = "crawl().querySelector('.plane .title')?.textContent.toLowerCase() === 'the salt road'";
-        page.wait_for("the title on the poster", poster, PATIENCE).await?;
+        page.wait_for("the title on the poster", poster, WAIT_TIMEOUT).await?;
         ensure!(page.evaluate::<bool>("document.activeElement === field('Title')").await?, "the field lost the focus");
         page.fill("Episode", "").await?;
-        page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", PATIENCE).await?;
+        page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", WAIT_TIMEOUT).await?;
         page.fill("Opening card", "Once, upriver").await?;
         page.tick("Stars").await?;
         page.choose("Speed (%)", "130").await?;
-        page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", PATIENCE).await?;
-        page.wait_for("no stars", "crawl().dataset.stars === 'false'", PATIENCE).await?;
+        page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", WAIT_TIMEOUT).await?;
+        page.wait_for("no stars", "crawl().dataset.stars === 'false'", WAIT_TIMEOUT).await?;
         check_equal(
             "the link",
             page.evaluate::<String>("location.hash").await?,
@@ -316,28 +317,29 @@ async fn opening_panel_changes_apply_immediately() -> Result<()> {
         check_equal("the card", words, "Once, upriver".to_owned())?;
         // Typed text is shown even while it plays.
         page.fill("Opening card", "Twice, upriver").await?;
-        page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", PATIENCE).await?;
+        page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", WAIT_TIMEOUT)
+            .await?;
 
         page.press("Reset").await?;
-        page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
+        page.wait_for("the fields", "field('Title').value === 'The Retained Message'", WAIT_TIMEOUT).await?;
         check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
 
         // Whether it is cut short follows the text, unless it is chosen. Nothing has played yet.
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "field('Opening') !== undefined", PATIENCE).await?;
+        page.wait_for("the panel", "field('Opening') !== undefined", WAIT_TIMEOUT).await?;
         check_equal("the app's own", page.value("Opening").await?, "yield".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
-        page.wait_for("the mode of edited words", "field('Opening').value === 'always'", PATIENCE).await?;
+        page.wait_for("the mode of edited words", "field('Opening').value === 'always'", WAIT_TIMEOUT).await?;
         let link = "location.hash === '#title=The+Salt+Road&view=crawl'";
-        page.wait_for("a link without it", link, PATIENCE).await?;
+        page.wait_for("a link without it", link, WAIT_TIMEOUT).await?;
         page.choose("Opening", "yield").await?;
         let link = "location.hash === '#title=The+Salt+Road&opening=yield&view=crawl'";
-        page.wait_for("a link with it", link, PATIENCE).await?;
+        page.wait_for("a link with it", link, WAIT_TIMEOUT).await?;
         page.choose("Opening", "off").await?;
-        page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", PATIENCE).await?;
+        page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", WAIT_TIMEOUT).await?;
         page.press("Reset").await?;
-        page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
+        page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", WAIT_TIMEOUT).await?;
         check_equal("the mode", page.value("Opening").await?, "yield".to_owned())
     })
     .await

@@ -8,12 +8,12 @@ use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser,
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 /// Opens a panel by the button with its name.
 async fn open(page: &Page, name: &str) -> Result<()> {
     page.press(name).await?;
-    page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), PATIENCE).await
+    page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), WAIT_TIMEOUT).await
 }
 
 /// Sends a message by the form, which is open.
@@ -27,7 +27,7 @@ async fn send(page: &Page, topic: &str, qos: &str, payload: &str) -> Result<()> 
 /// Waits until the counts of outcomes have this text.
 async fn wait_for_tally(page: &Page, words: &str) -> Result<()> {
     let tally = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
-    page.wait_for(words, &format!("{tally}.includes('{words}')"), PATIENCE).await
+    page.wait_for(words, &format!("{tally}.includes('{words}')"), WAIT_TIMEOUT).await
 }
 
 /// Returns the outcomes in the list, newest first.
@@ -68,9 +68,9 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
         page.fill("Message payload", "c3 a").await?;
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
-        page.wait_for_words(r"Odd number of hex digits").await?;
-        page.wait_for_words(r"can't contain \+ or #").await?;
-        page.wait_for_words("fix the 2 highlighted fields").await?;
+        page.wait_for_notice(r"Odd number of hex digits").await?;
+        page.wait_for_notice(r"can't contain \+ or #").await?;
+        page.wait_for_notice("fix the 2 highlighted fields").await?;
         wait_for_tally(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
@@ -122,7 +122,7 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
         open(page, "Send a message").await?;
-        page.wait_for_words("Connect to send messages").await?;
+        page.wait_for_notice("Connect to send messages").await?;
         ensure!(page.evaluate::<bool>("button('Send').disabled").await?, "one can send without a connection");
         page.press_keys(ESCAPE).await?;
 
@@ -136,7 +136,7 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
         wait_for_tally(page, "3 sent, 3 waiting.").await?;
-        page.wait_for_words("Messages queued: 3 .maximum 10,000.").await?;
+        page.wait_for_notice("Messages queued: 3 .maximum 10,000.").await?;
 
         let _mosquitto = mosquitto.restart().await?;
         wait_for_tally(page, "3 sent, 3 delivered.").await?;
@@ -172,7 +172,8 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
         };
 
         open(page, "Send a message").await?;
-        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), PATIENCE).await?;
+        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), WAIT_TIMEOUT)
+            .await?;
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
         check_equal("which levels are off", disabled, vec![false, true, true])?;
@@ -224,15 +225,15 @@ async fn advanced_options_reach_connect() -> Result<()> {
 
         page.fill("Keep alive (s)", "70000").await?;
         page.press("Apply").await?;
-        page.wait_for_words("from 0 to 65535").await?;
-        page.wait_for_words("fix the highlighted field").await?;
+        page.wait_for_notice("from 0 to 65535").await?;
+        page.wait_for_notice("fix the highlighted field").await?;
 
         page.fill("Keep alive (s)", "77").await?;
         page.fill("Receive Maximum", "5").await?;
         page.choose("Session", "later").await?;
         page.fill("Keep for", "2").await?;
         page.choose("Unit", "hours").await?;
-        page.wait_for_words("client ID is kept in this page").await?;
+        page.wait_for_notice("client ID is kept in this page").await?;
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
@@ -243,7 +244,7 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.tick("Retain will").await?;
         page.fill("Will delay (s)", "9").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect on the next connection").await?;
+        page.wait_for_notice("Takes effect on the next connection").await?;
         page.press("Reconnect now").await?;
 
         let look = || {
@@ -282,7 +283,7 @@ async fn panel_returns_the_focus() -> Result<()> {
             ensure!(page.evaluate::<bool>(is_inside).await?, "the focus isn't in {name}");
             page.fill(first, "").await?;
             page.press_keys(ESCAPE).await?;
-            page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+            page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
             let focused: String = page.evaluate("nameOf(document.activeElement)").await?;
             check_equal("where the focus is", focused.as_str(), name)?;
         }
@@ -309,7 +310,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect").await?;
+        page.wait_for_notice("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
@@ -335,7 +336,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
         open(page, "Advanced settings").await?;
-        page.wait_for("what was chosen", "field('Keep for').value === '90'", PATIENCE).await?;
+        page.wait_for("what was chosen", "field('Keep for').value === '90'", WAIT_TIMEOUT).await?;
         for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive (s)", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
         }
@@ -355,7 +356,7 @@ async fn panel_load_failures_are_reported() -> Result<()> {
             page.wait_for_state("connected").await?;
             page.browser().block_file(file).await?;
             page.press("Send a message").await?;
-            page.wait_for_words("Couldn't load this panel").await?;
+            page.wait_for_notice("Couldn't load this panel").await?;
             // Everything else continues.
             page.press("Disconnect").await?;
             page.wait_for_state("idle").await
@@ -375,7 +376,7 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         open(page, "Advanced settings").await?;
         page.fill("Keep alive (s)", "25").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect").await?;
+        page.wait_for_notice("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
@@ -385,10 +386,10 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         wait_for_tally(page, "1 sent, 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was restarted").await?;
+        page.wait_for_notice("was restarted").await?;
         wait_for_tally(page, "1 sent, 1 unconfirmed.").await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
+        page.wait_for("the line", "!button('Send').disabled", WAIT_TIMEOUT).await?;
         send(page, "deck/a", "0", "two").await?;
         wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
 
@@ -409,7 +410,7 @@ async fn reset_restores_the_defaults() -> Result<()> {
     in_browser("panels-defaults", async |page| {
         page.open(&station.page_url()).await?;
         page.press("Advanced settings").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", WAIT_TIMEOUT).await?;
         for seconds in ["77", "no number"] {
             page.fill("Keep alive (s)", seconds).await?;
             page.press("Apply").await?;

@@ -12,7 +12,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 const CLIENT_ID: &str = "keeper";
 
@@ -54,7 +54,7 @@ async fn leave_in_store(page: &Page, save: &StoreWrite) -> Result<()> {
         }};"
     );
     page.run(&statements).await?;
-    page.wait_for("the store", "window.__left === true", PATIENCE).await
+    page.wait_for("the store", "window.__left === true", WAIT_TIMEOUT).await
 }
 
 /// An expression for the keys in the browser's store.
@@ -136,7 +136,7 @@ async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u
             anyhow::Ok(())
         };
         let reload = async {
-            page.wait_for("some messages", "Number(stat('received')) >= 20", PATIENCE).await?;
+            page.wait_for("some messages", "Number(stat('received')) >= 20", WAIT_TIMEOUT).await?;
             if leaving == Leaving::Politely {
                 page.press("Disconnect").await?;
                 page.wait_for_state("idle").await?;

@@ -1,13 +1,13 @@
 //! The page recovers after its broker restarts, and after its own program has panicked.
 
 use anyhow::Result;
+use mqtt_crawl_e2e::animation::NO_OPENING;
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::watch::NO_OPENING;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     // The browser's message for a socket that can't be opened; the page's own is better.
@@ -19,13 +19,13 @@ async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<(
 }
 
 async fn check_after(page: &Page, broker: Login<'_>) -> Result<()> {
-    page.wait_for_stat("reconnects", 1, PATIENCE).await?;
+    page.wait_for_stat("reconnects", 1, WAIT_TIMEOUT).await?;
     page.wait_for_state("connected").await?;
     broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
     page.wait_for_row("Two").await?;
     page.wait_for_row("One").await?;
-    page.wait_for_stat("received", 2, PATIENCE).await?;
-    page.wait_for_stat("kept", 2, PATIENCE).await?;
+    page.wait_for_stat("received", 2, WAIT_TIMEOUT).await?;
+    page.wait_for_stat("kept", 2, WAIT_TIMEOUT).await?;
     page.check_accounts().await
 }
 
@@ -71,7 +71,7 @@ async fn page_that_was_left_and_is_shown_again_reconnects() -> Result<()> {
             dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));",
         )
         .await?;
-        page.wait_for("the page loaded again", "window.isOld === undefined", PATIENCE).await?;
+        page.wait_for("the page loaded again", "window.isOld === undefined", WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
         page.wait_for_row("Two").await

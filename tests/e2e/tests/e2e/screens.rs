@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link, picture, root};
 
 use super::crawl::{DIALOGUE, FILM, open, open_with, publish};
 
@@ -100,7 +100,7 @@ async fn page_fits_any_screen() -> Result<()> {
             resize(page, &screen).await?;
             // Every line is laid out for its column, once the app has detected the size.
             let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
-            page.wait_for(&format!("rows that fit {}", screen.name), &set, PATIENCE).await?;
+            page.wait_for(&format!("rows that fit {}", screen.name), &set, WAIT_TIMEOUT).await?;
             page.run(FREEZE).await?;
             let png = picture::of_still(page).await?;
             page.run(THAW).await?;
@@ -216,7 +216,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
         BASE64_STANDARD.encode(font),
     ))
     .await?;
-    page.wait_for("the font", "window.__font === true", PATIENCE).await
+    page.wait_for("the font", "window.__font === true", WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn every_writing_system_is_typeset() -> Result<()> {
             page.run(POSE).await?;
             publish(page, broker, script.lines).await?;
             page.press("Pause").await?;
-            page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+            page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), WAIT_TIMEOUT).await?;
             for (at, (_, text)) in script.lines.iter().enumerate() {
                 let line = format!("crawl().querySelectorAll('.plane .line')[{at}]");
                 check_equal(text, page.evaluate::<String>(&format!("{line}.dir")).await?.as_str(), script.direction)?;
@@ -266,7 +266,7 @@ async fn very_long_message_points_to_the_console() -> Result<()> {
         let lines = [("ADA", long.as_str()), ("Bram", &word), ("Cleo", compound)];
         publish(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
         page.press("Pause").await?;
-        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), WAIT_TIMEOUT).await?;
         page.wait_for_line("(continued in the console)").await?;
         let lines = page.lines().await?;
         ensure!(lines[0].text.len() < 700, "{} characters", lines[0].text.len());

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 /// An expression for the browser's colour scheme for the page, and for whether the page's background is light.
@@ -21,12 +21,12 @@ const TAB: char = '\u{E004}';
 async fn open_dialog(page: &Page, name: &str) -> Result<()> {
     page.press(name).await?;
     let is_open = format!("Boolean(named('dialog:modal', {}))", json!(name));
-    page.wait_for(&format!("the dialog {name}"), &is_open, PATIENCE).await
+    page.wait_for(&format!("the dialog {name}"), &is_open, WAIT_TIMEOUT).await
 }
 
 async fn wait_for_looks(page: &Page, scheme: &str, is_light: bool) -> Result<()> {
     let expression = format!("JSON.stringify({LOOKS}) === '[\"{scheme}\",{is_light}]'");
-    page.wait_for(&format!("{scheme}, light {is_light}"), &expression, PATIENCE).await
+    page.wait_for(&format!("{scheme}, light {is_light}"), &expression, WAIT_TIMEOUT).await
 }
 
 async fn stored(page: &Page) -> Result<String> {
@@ -51,7 +51,7 @@ async fn preferences_survive_a_reload_without_secrets() -> Result<()> {
         page.wait_for(
             "the columns",
             "localStorage['mqtt-crawl'].endsWith('columns=time+seq+topic+qos+payload')",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         page.screenshot("settings").await?;
@@ -110,11 +110,12 @@ async fn smaller_limits_evict_and_counters_add_up() -> Result<()> {
     in_browser("settings-limits", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", WAIT_TIMEOUT)
+            .await?;
         let lines = |count: usize| "x\n".repeat(count);
         let publisher = Login::anonymous(station.mqtt_port()?);
         publisher.publish_lines(Version::V5, "flood", lines(1_500)).await?;
-        page.wait_for_stat("received", 1_500, PATIENCE).await?;
+        page.wait_for_stat("received", 1_500, WAIT_TIMEOUT).await?;
         open_dialog(page, "Preferences").await?;
         page.wait_for_text("Now: 1,500 messages").await?;
 
@@ -122,13 +123,13 @@ async fn smaller_limits_evict_and_counters_add_up() -> Result<()> {
         page.wait_for_text("from 1000 to 10000000").await?;
         check_equal("kept with a bad limit", page.stat("kept").await?, 1_500)?;
         page.fill("Maximum messages", &format!("1000{TAB}")).await?;
-        page.wait_for_stat("kept", 1_000, PATIENCE).await?;
+        page.wait_for_stat("kept", 1_000, WAIT_TIMEOUT).await?;
         check_equal("evicted", page.stat("evicted").await?, 500)?;
         page.wait_for_text("Now: 1,000 messages").await?;
         page.check_accounts().await?;
 
         publisher.publish_lines(Version::V5, "flood", lines(500)).await?;
-        page.wait_for_stat("received", 2_000, PATIENCE).await?;
+        page.wait_for_stat("received", 2_000, WAIT_TIMEOUT).await?;
         page.check_accounts().await?;
         let kept = page.stat("kept").await?;
         ensure!((938..=1_000).contains(&kept), "{kept} are kept");
@@ -136,9 +137,10 @@ async fn smaller_limits_evict_and_counters_add_up() -> Result<()> {
         // A new page starts with the limit.
         page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", WAIT_TIMEOUT)
+            .await?;
         publisher.publish_lines(Version::V5, "flood", lines(1_200)).await?;
-        page.wait_for_stat("received", 1_200, PATIENCE).await?;
+        page.wait_for_stat("received", 1_200, WAIT_TIMEOUT).await?;
         ensure!(page.stat("kept").await? <= 1_000, "the limit doesn't hold for a new page");
         page.check_accounts().await
     })
@@ -187,7 +189,7 @@ async fn shortcut_list_opens_by_key() -> Result<()> {
         check_equal("the filter", page.value("Filter").await?, "?".to_owned())?;
         page.run("document.activeElement.blur()").await?;
         page.press_keys("?").await?;
-        page.wait_for("the list", "Boolean(named('dialog:modal', 'Keyboard shortcuts'))", PATIENCE).await?;
+        page.wait_for("the list", "Boolean(named('dialog:modal', 'Keyboard shortcuts'))", WAIT_TIMEOUT).await?;
         let listed: Vec<String> =
             page.evaluate("[...document.querySelectorAll('dialog[open] kbd')].map((key) => key.textContent)").await?;
         for key in ["?", "Space", "Enter", "Esc", "↑", "Ctrl"] {
@@ -207,7 +209,7 @@ async fn shortcut_list_opens_by_key() -> Result<()> {
             ensure!(page.evaluate::<bool>(is_inside).await?, "the focus left the dialog");
         }
         page.press_keys(ESCAPE).await?;
-        page.wait_for("the list to close", "!document.querySelector('dialog[open]')", PATIENCE).await
+        page.wait_for("the list to close", "!document.querySelector('dialog[open]')", WAIT_TIMEOUT).await
     })
     .await
 }
