@@ -302,7 +302,7 @@ impl Head {
         self.beginning.extend_from_slice(bytes);
         let is_http =
             [&b"GET "[..], b"HTTP"].iter().any(|start| start.iter().zip(&self.beginning).all(|(a, b)| a == b));
-        self.bytes = match self.beginning.windows(END.len()).position(|place| place == END) {
+        self.bytes = match self.beginning.windows(END.len()).position(|part| part == END) {
             _ if !is_http => Some(0),
             Some(end) => Some((end + END.len()) as u64),
             None => None,

@@ -103,17 +103,17 @@ async fn crawl_states_have_no_axe_violations() -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         let text: String = (0..60).map(|number| format!("PIP: Good evening, number {number}\n")).collect();
         broker.publish_lines(Version::V5, "StarWars", text).await?;
-        page.wait_for("a line and a note on the move", "lines().length > 1", CRAWL_TIMEOUT).await?;
+        page.wait_for("a moving line and a moving note", "lines().length > 1", CRAWL_TIMEOUT).await?;
         check_rules(page, "lines on the move").await?;
         let back = "crawl().dispatchEvent(new WheelEvent('wheel', { deltaY: -300, bubbles: true, cancelable: true }));";
         page.run(back).await?;
-        page.wait_for("how far it is behind", "isVisible(crawl().querySelector('.live'))", WAIT_TIMEOUT).await?;
+        page.wait_for("the number of lines behind", "isVisible(crawl().querySelector('.live'))", WAIT_TIMEOUT).await?;
         check_rules(page, "gone back").await?;
         page.press("Full screen").await?;
-        page.wait_for("the whole screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
+        page.wait_for("full screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
         check_rules(page, "full screen").await?;
         page.run("document.activeElement.blur();").await?;
-        page.wait_for("controls to go", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
+        page.wait_for("the controls to disappear", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
         check_rules(page, "kiosk").await
     })
     .await
@@ -132,18 +132,18 @@ const TABBED: &str = "
     beginning.remove();
     document.activeElement.blur();
     // A box that is drawn by its label shows it there; a column's edge lights up.
-    const looks = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
+    const styleOf = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
         const { outlineStyle, outlineWidth } = getComputedStyle(node);
         const outlined = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1;
         return [outlined, getComputedStyle(node).backgroundColor, getComputedStyle(node, '::after').backgroundColor];
     }).join();
-    window.__unreached = new Map(wanted.filter((each) => !modal || modal.contains(each)).map((each) => [each, looks(each)]));
+    window.__unreached = new Map(wanted.filter((each) => !modal || modal.contains(each)).map((each) => [each, styleOf(each)]));
     window.__unseen = [];
-    window.__look = () => {
+    window.__checkFocus = () => {
         const each = document.activeElement;
         const before = window.__unreached.get(each);
         if (!window.__unreached.delete(each)) return;
-        if (looks(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
+        if (styleOf(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
     };";
 
 /// Everything interactive on screen gets the focus by the Tab key, and shows it.
@@ -154,15 +154,15 @@ async fn check_tabs(page: &Page, what: &str) -> Result<()> {
     // The browser's own toolbar may take a turn, too; after that, some browsers no longer show the page's focus.
     for _ in 0..stops + 4 {
         page.press_keys(TAB).await?;
-        page.run("window.__look();").await?;
+        page.run("window.__checkFocus();").await?;
         if page.evaluate::<bool>("window.__unreached.size === 0").await? {
             break;
         }
     }
     let names = "[...window.__unreached.keys()].map((each) => nameOf(each) || each.outerHTML.slice(0, 120))";
-    check_equal(&format!("{what}: out of reach of the keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;
+    check_equal(&format!("{what}: not reachable by keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;
     let unseen: Vec<String> = page.evaluate("window.__unseen").await?;
-    check_equal(&format!("{what}: focus that isn't seen"), unseen, vec![])
+    check_equal(&format!("{what}: invisible focus"), unseen, vec![])
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn panels_have_no_axe_violations() -> Result<()> {
                 page.wait_for("it to close", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
             }
             page.press("Director").await?;
-            page.wait_for("the Director", "Boolean(field('Ambient sound'))", WAIT_TIMEOUT).await?;
+            page.wait_for("the opening panel", "Boolean(field('Ambient sound'))", WAIT_TIMEOUT).await?;
             check_rules(page, &format!("Director, {theme}")).await?;
             // With a rule, one that is being changed, and errors.
             page.press("Line rules").await?;

@@ -171,7 +171,7 @@ const POSED: usize = 6;
 /// itself, not a copy: only its blocks are moved to where they would be if they had been shown without a pause.
 const POSE_LINES: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
-    // The sky has come up.
+    // The sky is at its upper position.
     section.querySelectorAll('.sky i').forEach(({ style }) => {
         Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
     });
@@ -194,12 +194,12 @@ const UNPOSE_LINES: &str = "
 
 /// Waits until everything was shown and has passed, at high speed.
 async fn calm(page: &Page) -> Result<()> {
-    let hurrying =
+    let speeding_up =
         "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
         const isOver = stat('behind') === '0' && lines().length === 0;
         run?.updatePlaybackRate(isOver ? 1 : 20);
         return isOver; })()";
-    page.wait_for("the sky to be empty", hurrying, CRAWL_TIMEOUT).await
+    page.wait_for("an empty plane", speeding_up, CRAWL_TIMEOUT).await
 }
 
 /// Takes the picture of a few known lines on this plane.

@@ -13,9 +13,9 @@ async fn failure_message(page: &Page, broker: &str, topic: &str, pattern: &str) 
     page.fill("Broker URL", broker).await?;
     page.fill("Topic", topic).await?;
     page.press("Connect").await?;
-    // All in one look: a broker that breaks a rule is connected for a moment at each attempt.
+    // All in one script: a broker that breaks a rule is connected for a moment at each attempt.
     let message = format!(
-        "stat('state') !== 'connected' && new RegExp({}, 'i').test(words()) ? words() : null",
+        "stat('state') !== 'connected' && new RegExp({}, 'i').test(notices()) ? notices() : null",
         serde_json::json!(pattern)
     );
     eventually(&format!("{pattern} in a message about {broker} and {topic:?}"), async || page.evaluate(&message).await)
@@ -33,7 +33,7 @@ async fn leave(page: &Page) -> Result<()> {
 }
 
 /// Checks that the same page still works.
-async fn goes_on(page: &Page, broker: &str) -> Result<()> {
+async fn check_connects(page: &Page, broker: &str) -> Result<()> {
     leave(page).await?;
     page.fill("Broker URL", broker).await?;
     page.fill("Topic", "StarWars").await?;
@@ -61,13 +61,13 @@ async fn unusable_settings_and_peers_are_reported() -> Result<()> {
             (&malformed.ws_url(), "StarWars", "propert"),
             ("ws://127.0.0.1:6000/mqtt", "StarWars", "browsers block port 6000"),
         ];
-        let mut all_words = Vec::new();
+        let mut messages = Vec::new();
         for (broker, topic, pattern) in cases {
-            let words = failure_message(page, broker, topic, pattern).await?;
-            println!("{broker} {topic:?}: {words}\n");
-            ensure!(!all_words.contains(&words), "the same words again: {words}");
-            all_words.push(words);
-            goes_on(page, &good).await?;
+            let message = failure_message(page, broker, topic, pattern).await?;
+            println!("{broker} {topic:?}: {message}\n");
+            ensure!(!messages.contains(&message), "the same message again: {message}");
+            messages.push(message);
+            check_connects(page, &good).await?;
         }
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! The console: filter, matches, a held view, columns and times, export, and that every message is accounted for.
+//! The console: filter, matches, a frozen view, columns and times, export, and that every message is accounted for.
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -38,17 +38,17 @@ async fn wait_for_selected(page: &Page, seq: u64) -> Result<()> {
         "(() => {{
             const row = console_().querySelector('[aria-selected=true]');
             const pane = console_().querySelector('.pane').getBoundingClientRect();
-            const place = row?.getBoundingClientRect();
-            return row?.dataset.seq === '{seq}' && place.top >= pane.top - 1 && place.bottom <= pane.bottom + 1
+            const box = row?.getBoundingClientRect();
+            return row?.dataset.seq === '{seq}' && box.top >= pane.top - 1 && box.bottom <= pane.bottom + 1
                 && document.getElementById(console_().getAttribute('aria-activedescendant')) === row;
         }})()"
     );
-    page.wait_for(&format!("message {seq} to be chosen"), &expression, WAIT_TIMEOUT).await
+    page.wait_for(&format!("message {seq} to be selected"), &expression, WAIT_TIMEOUT).await
 }
 
-async fn wait_for_place(page: &Page, words: &str) -> Result<()> {
-    let expression = format!("document.querySelector('.matches')?.innerText.startsWith({})", json!(words));
-    page.wait_for(words, &expression, WAIT_TIMEOUT).await
+async fn wait_for_match_position(page: &Page, text: &str) -> Result<()> {
+    let expression = format!("document.querySelector('.matches')?.innerText.startsWith({})", json!(text));
+    page.wait_for(text, &expression, WAIT_TIMEOUT).await
 }
 
 /// Returns the numbers of the visible rows, by their position on screen.
@@ -57,8 +57,8 @@ async fn on_screen(page: &Page) -> Result<Vec<u64>> {
         "(() => {
             const pane = console_().querySelector('.pane').getBoundingClientRect();
             return [...console_().querySelectorAll('[data-seq]')].filter((row) => {
-                const place = row.getBoundingClientRect();
-                return place.bottom > pane.top + 1 && place.top < pane.bottom - 1;
+                const box = row.getBoundingClientRect();
+                return box.bottom > pane.top + 1 && box.top < pane.bottom - 1;
             }).map((row) => Number(row.dataset.seq));
         })()",
     )
@@ -125,7 +125,7 @@ async fn export_contains_every_message_unchanged() -> Result<()> {
             check_equal("dup", line["dup"].as_bool(), Some(false))?;
             let time = line["time"].as_str().context("no time")?;
             // 2026-11-21T10:00:00.123Z
-            ensure!(time.len() == 24 && time.ends_with('Z'), "{time} is no time");
+            ensure!(time.len() == 24 && time.ends_with('Z'), "{time} isn't a time");
         }
         let numbers: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
         ensure!(numbers.is_sorted() && numbers.len() == 3, "{numbers:?}");
@@ -144,7 +144,7 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
         page.wait_for_notice("must be a whole level").await?;
         page.fill("Filter", "TEN topic:#").await?;
         page.wait_for_stat("matching", 30, WAIT_TIMEOUT).await?;
-        wait_for_place(page, "30 matches").await?;
+        wait_for_match_position(page, "30 matches").await?;
         let marked = "rows().length > 9 && [...console_().querySelectorAll('[data-seq]')]
             .every((row) => row.querySelector('.payload mark').textContent === 'ten')";
         page.wait_for("marks in every row", marked, WAIT_TIMEOUT).await?;
@@ -153,10 +153,10 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
 
         page.press("Previous match").await?;
         wait_for_selected(page, 300).await?;
-        wait_for_place(page, "30 of 30").await?;
+        wait_for_match_position(page, "30 of 30").await?;
         page.press("Previous match").await?;
         wait_for_selected(page, 290).await?;
-        wait_for_place(page, "29 of 30").await?;
+        wait_for_match_position(page, "29 of 30").await?;
 
         page.press("Show non-matching").await?;
         page.wait_for("the others", "rows().some((row) => row.seq === 289)", WAIT_TIMEOUT).await?;
@@ -168,7 +168,7 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
             page.press_keys(&ENTER.to_string()).await?;
             wait_for_selected(page, expected).await?;
         }
-        wait_for_place(page, "25 of 30").await?;
+        wait_for_match_position(page, "25 of 30").await?;
         page.press_keys(F3).await?;
         wait_for_selected(page, 260).await?;
         page.run("console_().focus();").await?;
@@ -178,14 +178,14 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
         wait_for_selected(page, 260).await?;
         page.press_keys(ARROW_UP).await?;
         wait_for_selected(page, 259).await?;
-        wait_for_place(page, "30 matches").await?;
+        wait_for_match_position(page, "30 matches").await?;
 
         // Without the filter the selected message stays visible.
         page.fill("Filter", "").await?;
         page.wait_for_stat("matching", 300, WAIT_TIMEOUT).await?;
         wait_for_selected(page, 259).await?;
         page.wait_for("no marks", "!console_().querySelector('mark')", WAIT_TIMEOUT).await?;
-        page.wait_for("no matches to walk", "!isVisible(document.querySelector('.matches'))", WAIT_TIMEOUT).await?;
+        page.wait_for("no buttons for matches", "!isVisible(document.querySelector('.matches'))", WAIT_TIMEOUT).await?;
         // A click selects it, its button opens it.
         page.run("console_().querySelector('[data-seq=\"258\"] .payload').click();").await?;
         wait_for_selected(page, 258).await?;
@@ -208,7 +208,8 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         page.wait_for_row("ten 100").await?;
         let before = on_screen(page).await?;
         page.press("Freeze").await?;
-        page.wait_for("held", "button('Freeze').getAttribute('aria-pressed') === 'true'", WAIT_TIMEOUT).await?;
+        page.wait_for("the frozen view", "button('Freeze').getAttribute('aria-pressed') === 'true'", WAIT_TIMEOUT)
+            .await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
         page.wait_for_stat("received", 140, WAIT_TIMEOUT).await?;
         page.wait_for(
@@ -434,7 +435,7 @@ async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
     loop {
         let before: Value = page.evaluate(chosen).await?;
         page.press_keys(&ARROW_DOWN.to_string()).await?;
-        page.wait_for("another to be chosen", &format!("{chosen} && {chosen} !== {before}"), WAIT_TIMEOUT).await?;
+        page.wait_for("another to be selected", &format!("{chosen} && {chosen} !== {before}"), WAIT_TIMEOUT).await?;
         let option = format!("document.getElementById({chosen})");
         let is_selected = format!("{option}?.matches('#suggestions [aria-selected=true]')");
         page.wait_for("the option to be selected", &is_selected, WAIT_TIMEOUT).await?;
@@ -487,7 +488,7 @@ async fn suggestions_complete_a_filter() -> Result<()> {
         page.wait_for_stat("matching", 1, WAIT_TIMEOUT).await?;
         // Enter was handled by the list then. Without a list it is handled by the filter.
         check_equal(
-            "a row is chosen",
+            "a row is selected",
             page.evaluate("console_().querySelector('[aria-selected]') !== null").await?,
             false,
         )?;
@@ -537,7 +538,7 @@ async fn suggestions_do_not_cover_the_filter_or_its_message() -> Result<()> {
                     && list.left >= 0 && list.right <= innerWidth && list.top >= 0 && list.bottom <= innerHeight
                     && list.height > 60;
             })()";
-            page.wait_for("a list in its place", is_clear, WAIT_TIMEOUT).await?;
+            page.wait_for("a list next to its field", is_clear, WAIT_TIMEOUT).await?;
         }
         Ok(())
     })
@@ -557,8 +558,8 @@ async fn filter_works_without_suggestions() -> Result<()> {
         page.wait_for_stat("matching", 3, WAIT_TIMEOUT).await?;
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 30).await?;
-        let words = page.notices().await?;
-        ensure!(!words.contains("load this panel"), "nobody asked for a panel: {words}");
+        let notices = page.notices().await?;
+        ensure!(!notices.contains("load this panel"), "no panel was requested: {notices}");
         Ok(())
     })
     .await

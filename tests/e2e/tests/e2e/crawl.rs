@@ -1,4 +1,4 @@
-//! The crawl as people use it: it keeps its place, can be moved back and forward, fits any screen, and continues while
+//! The crawl as people use it: it keeps its position, can be moved back and forward, fits any screen, and continues while
 //! the page is busy.
 
 use std::collections::HashSet;
@@ -49,21 +49,21 @@ pub(super) async fn publish(page: &Page, broker: Login<'_>, lines: &[(&str, &str
         let payload = json!({"character": character, "text": text}).to_string();
         broker.publish(Version::V5, "StarWars", &payload).await?;
     }
-    hurry(page, known + lines.len()).await
+    speed_up(page, known + lines.len()).await
 }
 
 /// Speeds the plane up until this number of lines was on it from now on: on a busy machine the first may have passed
 /// when the last arrives.
-async fn hurry(page: &Page, lines: usize) -> Result<()> {
+async fn speed_up(page: &Page, lines: usize) -> Result<()> {
     page.run("window.__stood = new Set();").await?;
-    let hurrying = format!(
+    let speeding_up = format!(
         "(() => {{ const stood = window.__stood, run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
         crawl().querySelectorAll('.plane .line').forEach((line) => stood.add(line.dataset.seq));
         const enough = stood.size >= {lines};
         run?.updatePlaybackRate(enough ? 1 : 12);
         return enough; }})()"
     );
-    page.wait_for("all lines on the plane", &hurrying, CRAWL_TIMEOUT).await
+    page.wait_for("all lines on the plane", &speeding_up, CRAWL_TIMEOUT).await
 }
 
 /// Presses a key in the element that has the focus.
@@ -84,7 +84,7 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         publish(page, broker, &DIALOGUE).await?;
         // All of them pass.
         page.wait_for(
-            "the sky to be empty",
+            "an empty plane",
             "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
             run?.updatePlaybackRate(20); return lines().length === 0; })()",
             CRAWL_TIMEOUT,
@@ -109,27 +109,27 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         for number in 0..9 {
             broker.publish(Version::V5, "StarWars", &format!("RADIO: number {number}")).await?;
         }
-        page.wait_for("how far it is behind", "button('Jump to live (9 behind)') !== undefined", WAIT_TIMEOUT).await?;
+        page.wait_for("the number of lines behind", "button('Jump to live (9 behind)') !== undefined", WAIT_TIMEOUT).await?;
         page.screenshot("crawl-behind").await?;
 
         // Home: to the newest, and on.
         key(page, "Home").await?;
-        page.wait_for("the crawl to go on", "!isPaused()", WAIT_TIMEOUT).await?;
-        hurry(page, 3).await?;
+        page.wait_for("the crawl to resume", "!isPaused()", WAIT_TIMEOUT).await?;
+        speed_up(page, 3).await?;
         page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_TIMEOUT).await?;
 
         // Dragging moves the plane down, and so does a key.
-        let is_held = |is_held: bool| format!("isPaused() === {is_held}");
+        let is_paused = |is_paused: bool| format!("isPaused() === {is_paused}");
         let pull = "const { left, top, height } = crawl().getBoundingClientRect();
             const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
                 pointerId: 1, clientX: left + 50, clientY: top + part * height }));
             at('pointerdown', 0.5); at('pointermove', 0.6); at('pointermove', 0.9); at('pointerup', 0.9);";
         page.run(pull).await?;
-        page.wait_for("the hand to hold it", &is_held(true), WAIT_TIMEOUT).await?;
+        page.wait_for("the drag to pause it", &is_paused(true), WAIT_TIMEOUT).await?;
         key(page, "Home").await?;
-        page.wait_for("it to go on", &is_held(false), WAIT_TIMEOUT).await?;
+        page.wait_for("it to resume", &is_paused(false), WAIT_TIMEOUT).await?;
         key(page, "PageUp").await?;
-        page.wait_for("the key to hold it", &is_held(true), WAIT_TIMEOUT).await
+        page.wait_for("the key to pause it", &is_paused(true), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -158,7 +158,7 @@ async fn line_opens_its_message() -> Result<()> {
         page.wait_for("the line before it", &expression, WAIT_TIMEOUT).await?;
         let chosen = async |seq: u64| {
             let expression = format!("console_().querySelector('[aria-selected=true]')?.dataset.seq === '{seq}'");
-            page.wait_for(&format!("row {seq} to be chosen"), &expression, WAIT_TIMEOUT).await
+            page.wait_for(&format!("row {seq} to be selected"), &expression, WAIT_TIMEOUT).await
         };
         chosen(first.parse::<u64>()? - 1).await?;
         page.screenshot("crawl-marked").await?;
@@ -240,20 +240,20 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
         page.resize((390, 844), 1.0).await?;
         open_third(page).await?;
         page.press("Show in crawl").await?;
-        page.wait_for("the panel to go", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
+        page.wait_for("the panel to close", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
 
         // In plain text, too.
         key(page, "t").await?;
         page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
         page.press_keys("s").await?;
-        page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", WAIT_TIMEOUT)
+        page.wait_for("its text", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", WAIT_TIMEOUT)
             .await?;
         // Where End goes to the end of the text, and not to the console's.
         page.press("Freeze").await?;
         page.run("crawl().querySelector('.transcript').focus();").await?;
         page.press_keys(&END.to_string()).await?;
-        let is_held = "button('Freeze').getAttribute('aria-pressed') === 'true'";
-        ensure!(page.evaluate::<bool>(is_held).await?, "the console is at its end");
+        let is_paused = "button('Freeze').getAttribute('aria-pressed') === 'true'";
+        ensure!(page.evaluate::<bool>(is_paused).await?, "the console is at its end");
         Ok(())
     })
     .await
@@ -289,15 +289,15 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         page.wait_for("the panel", "field('Speed (%)')?.value === '75'", WAIT_TIMEOUT).await?;
         key(page, "ArrowUp").await?;
         page.wait_for("the speed there", "field('Speed (%)')?.value === '100'", WAIT_TIMEOUT).await?;
-        page.wait_for("a link without the usual", &in_link("null"), WAIT_TIMEOUT).await?;
+        page.wait_for("a link without the default speed", &in_link("null"), WAIT_TIMEOUT).await?;
         page.press("Close").await?;
 
         // With real input, because only then browsers allow full screen.
         page.press("Full screen").await?;
-        page.wait_for("the whole screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
+        page.wait_for("full screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
         page.run("document.activeElement.blur();").await?;
         page.wait_for(
-            "controls and pointer to go",
+            "controls and pointer to disappear",
             "getComputedStyle(crawl()).cursor === 'none'
                 && getComputedStyle(crawl().querySelector('.crawl-controls')).opacity === '0'",
             WAIT_TIMEOUT,
@@ -307,12 +307,12 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         page.run("crawl().dispatchEvent(new PointerEvent('pointermove', { bubbles: true }));").await?;
         page.wait_for("them to come back", "getComputedStyle(crawl()).cursor !== 'none'", WAIT_TIMEOUT).await?;
         key(page, "f").await?;
-        page.wait_for("the page again", "document.fullscreenElement === null", WAIT_TIMEOUT).await
+        page.wait_for("the end of full screen", "document.fullscreenElement === null", WAIT_TIMEOUT).await
     })
     .await
 }
 
-/// Records the pending timers: code that wants to look again has one.
+/// Records the pending timers: code that polls has one.
 const PENDING_TIMERS: &str = "
     const pending = window.__pending = new Set();
     const { setTimeout: set, clearTimeout: clear } = window;
@@ -331,15 +331,15 @@ async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
         publish(page, broker, &DIALOGUE[..3]).await?;
-        let place = "(() => { const run = document.getAnimations()
+        let position = "(() => { const run = document.getAnimations()
             .find((each) => each.effect.target.className === 'plane'); return [run.playState, run.currentTime]; })()";
         page.hide().await?;
-        page.wait_for("it to stand", &format!("{place}[0] === 'paused'"), WAIT_TIMEOUT).await?;
-        let (_, hidden_ms): (String, f64) = page.evaluate(place).await?;
+        page.wait_for("it to be paused", &format!("{position}[0] === 'paused'"), WAIT_TIMEOUT).await?;
+        let (_, hidden_ms): (String, f64) = page.evaluate(position).await?;
         let known = page.lines().await?;
         let text: String = (0..500).map(|number| format!("RADIO: number {number}\n")).collect();
         broker.publish_lines(Version::V5, "StarWars", text).await?;
-        let (state, ms): (String, f64) = page.evaluate(place).await?;
+        let (state, ms): (String, f64) = page.evaluate(position).await?;
         ensure!(state == "paused" && ms == hidden_ms, "it moved by {} ms while it was hidden", ms - hidden_ms);
         check_equal("lines", page.lines().await?, known)?;
         check_equal("timers", page.evaluate::<u64>("window.__pending.size").await?, 0)?;
@@ -347,20 +347,20 @@ async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
         // By the page's own clock, from the moment that it is shown.
         page.run(&format!(
             "document.addEventListener('visibilitychange', ({{ timeStamp }}) => {{
-                const look = (now) => {{
-                    const [state, ms] = {place};
-                    if (state !== 'running' || ms <= {hidden_ms}) return requestAnimationFrame(look);
-                    window.__wentOnAfter = now - timeStamp;
+                const check = (now) => {{
+                    const [state, ms] = {position};
+                    if (state !== 'running' || ms <= {hidden_ms}) return requestAnimationFrame(check);
+                    window.__resumedAfter = now - timeStamp;
                 }};
-                requestAnimationFrame(look);
+                requestAnimationFrame(check);
             }});"
         ))
         .await?;
         page.show().await?;
-        page.wait_for("it to go on", "window.__wentOnAfter !== undefined", WAIT_TIMEOUT).await?;
-        let after_ms: f64 = page.evaluate("window.__wentOnAfter").await?;
-        println!("it went on after {after_ms:.0} ms");
-        ensure!(after_ms <= 1_000.0, "it went on after {after_ms} ms");
+        page.wait_for("it to resume", "window.__resumedAfter !== undefined", WAIT_TIMEOUT).await?;
+        let after_ms: f64 = page.evaluate("window.__resumedAfter").await?;
+        println!("it resumed after {after_ms:.0} ms");
+        ensure!(after_ms <= 1_000.0, "it resumed after {after_ms} ms");
         page.wait_for("the note", "crawl().querySelector('.plane .passed') !== null", CRAWL_TIMEOUT).await?;
         page.wait_for_stat("received", 503, WAIT_TIMEOUT).await
     })
@@ -383,8 +383,8 @@ async fn burst_is_shown_within_half_a_minute() -> Result<()> {
     .await
 }
 
-/// Records each lock that keeps the screen awake.
-const NOTE_LOCKS: &str = "
+/// Records each lock that keeps the screen on.
+const RECORD_LOCKS: &str = "
     window.__locks = [];
     // An empty tab can have none.
     const ask = window.WakeLock?.prototype.request;
@@ -412,7 +412,7 @@ async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
 async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::FullScreenWindow, Feature::WakeLock], "crawl-kiosk", async |page| {
-        page.browser().add_init_script(NOTE_LOCKS).await?;
+        page.browser().add_init_script(RECORD_LOCKS).await?;
         open(page, &station).await?;
         check_locks(page, &[]).await?;
         page.press("Full screen").await?;
@@ -427,14 +427,14 @@ async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
         let resize = async |height: &str| page.run(&format!("crawl().parentElement.style.height = '{height}';")).await;
         open(page, &station).await?;
         browser.fullscreen_window().await?;
-        page.wait_for("the whole screen", "matchMedia('(display-mode: fullscreen)').matches", WAIT_TIMEOUT).await?;
+        page.wait_for("full screen", "matchMedia('(display-mode: fullscreen)').matches", WAIT_TIMEOUT).await?;
         resize("30rem").await?;
         check_locks(page, &[false]).await?;
         let gone = "getComputedStyle(crawl()).cursor === 'none'
             && getComputedStyle(crawl().querySelector('.crawl-controls')).opacity === '0'";
-        page.wait_for("controls and pointer to go", gone, WAIT_TIMEOUT).await?;
+        page.wait_for("controls and pointer to disappear", gone, WAIT_TIMEOUT).await?;
         let bars = "['.top', '.bottom'].every((bar) => getComputedStyle(document.querySelector(bar)).opacity === '0')";
-        page.wait_for("the page's bars to go", bars, WAIT_TIMEOUT).await?;
+        page.wait_for("the page's bars to disappear", bars, WAIT_TIMEOUT).await?;
         page.screenshot("crawl-kiosk").await?;
         // The browser releases the lock when the page is hidden; the page requests it again.
         page.hide().await?;
@@ -481,15 +481,15 @@ async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
             super::screens::resize(page, &super::screens::screen(name, size, 1.0)).await?;
             // Without a connection an action is required.
             page.open(&link(&url, &[("view", "crawl"), ("card", ""), ("logo", "")])).await?;
-            page.wait_for("nobody to move", is_idle, WAIT_TIMEOUT).await?;
-            ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars went, {name}");
+            page.wait_for("the idle state", is_idle, WAIT_TIMEOUT).await?;
+            ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars disappeared, {name}");
             page.wait_for("the crawl to fill the window", fills, WAIT_TIMEOUT).await?;
             page.screenshot(&format!("bars-{name}-away")).await?;
 
             page.press("Connect").await?;
             page.wait_for_state("connected").await?;
             page.run("document.activeElement.blur();").await?;
-            page.wait_for("the bars to go", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
+            page.wait_for("the bars to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
             page.screenshot(&format!("bars-{name}-idle")).await?;
             ensure!(page.evaluate::<bool>(fills).await?, "the crawl doesn't fill the window, {name}");
             let cursors = "['.crawl', '.top', '.bottom', '.crawl-controls .pause', '.top button']
@@ -507,29 +507,29 @@ async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
                     return width > 0 && !each.contains(found);
                 }).map(nameOf)";
             check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(covered).await?, vec![])?;
-            page.wait_for("them to go again", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
+            page.wait_for("them to disappear again", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
         }
 
         // An element focused by key stays, and the rest disappears.
         page.press_keys(TAB).await?;
-        page.wait_for("the bars by a key", &are_seen(&BARS, 1), WAIT_TIMEOUT).await?;
+        page.wait_for("the bars after a key", &are_seen(&BARS, 1), WAIT_TIMEOUT).await?;
         // It continues from where Connect was pressed.
         let focused = "document.querySelector('.desk').contains(document.activeElement)";
         ensure!(page.evaluate::<bool>(focused).await?, "the Tab key leads elsewhere");
         let alone = format!("{is_idle} && {} && {}", are_seen(&[".desk"], 1), are_seen(&[".bottom", ".top"], 0));
-        page.wait_for("the one with the focus alone", &alone, WAIT_TIMEOUT).await?;
+        page.wait_for("only the focused one", &alone, WAIT_TIMEOUT).await?;
         page.run("document.activeElement.blur();").await?;
-        page.wait_for("it to go", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
+        page.wait_for("it to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
 
         // Static text has all of it next to it.
         key(page, "t").await?;
-        let beside = "document.querySelector('.top').getBoundingClientRect().bottom
+        let is_above = "document.querySelector('.top').getBoundingClientRect().bottom
             <= crawl().getBoundingClientRect().top";
-        page.wait_for("the bar above the words", beside, WAIT_TIMEOUT).await?;
+        page.wait_for("the bar above the text", is_above, WAIT_TIMEOUT).await?;
         let all_seen = format!("{is_idle} && {}", are_seen(&BARS, 1));
-        page.wait_for("nobody to move, and the bars beside plain text", &all_seen, WAIT_TIMEOUT).await?;
+        page.wait_for("no input, and the bars next to plain text", &all_seen, WAIT_TIMEOUT).await?;
         key(page, "t").await?;
-        page.wait_for("the bars to go", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
+        page.wait_for("the bars to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
 
         // A lost connection is shown even if nobody moves the pointer.
         drop(station.take());
@@ -564,13 +564,13 @@ async fn hidden_pointer_hovers_no_line() -> Result<()> {
             .await?;
         move_pointer(page, (at.0 as u32, at.1 as u32)).await?;
         let differs = "getComputedStyle(document.querySelector('.pointed')).color !== getComputedStyle(crawl()).color";
-        page.wait_for("the line that is pointed at", differs, WAIT_TIMEOUT).await?;
-        page.wait_for("nobody to move", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
-        page.wait_for("it to be as others", &format!("!({differs})"), WAIT_TIMEOUT).await?;
+        page.wait_for("the line under the pointer", differs, WAIT_TIMEOUT).await?;
+        page.wait_for("the idle state", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
+        page.wait_for("it to look like the others", &format!("!({differs})"), WAIT_TIMEOUT).await?;
         let cursor = "getComputedStyle(document.querySelector('.pointed .row')).cursor";
         check_equal("the pointer", page.evaluate::<String>(cursor).await?, "none".to_owned())?;
         move_pointer(page, (at.0 as u32 + 3, at.1 as u32)).await?;
-        page.wait_for("the line that is pointed at", differs, WAIT_TIMEOUT).await
+        page.wait_for("the line under the pointer", differs, WAIT_TIMEOUT).await
     })
     .await
 }

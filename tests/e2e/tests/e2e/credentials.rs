@@ -30,7 +30,7 @@ async fn check_password(page: &Page, page_url: &str, broker: &str, publisher: Lo
     let everything: String = page
         .evaluate("location.href + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })")
         .await?;
-    ensure!(!everything.contains("correct"), "the password was kept: {everything}");
+    ensure!(!everything.contains("correct"), "the password was stored: {everything}");
     Ok(())
 }
 

@@ -46,9 +46,9 @@ async fn fonts_of_other_alphabets_are_loaded_when_needed() -> Result<()> {
             page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)").await?;
         ensure!(fetched.iter().any(|name| name.contains("-basic-")), "no font at all: {fetched:#?}");
         let early: Vec<_> = fetched.iter().filter(|name| LATER.iter().any(|part| name.contains(part))).collect();
-        ensure!(early.is_empty(), "fetched before anything needs them: {early:?}");
+        ensure!(early.is_empty(), "fetched before they are needed: {early:?}");
         let foreign: Vec<_> = fetched.iter().filter(|name| !name.starts_with(&station.page_url())).collect();
-        ensure!(foreign.is_empty(), "fetched from elsewhere: {foreign:?}");
+        ensure!(foreign.is_empty(), "fetched from another origin: {foreign:?}");
 
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, "StarWars", "СТОРОЖ: Огни погасли").await?;
@@ -73,8 +73,8 @@ async fn unsupported_browser_gets_a_message_and_no_program() -> Result<()> {
             page.expect_errors("favicon.ico");
             page.browser().goto(&station.page_url()).await?;
             page.wait_for_text("requires a newer browser").await?;
-            let words: String = page.evaluate("document.body.innerText.trim()").await?;
-            ensure!(words.starts_with("mqtt-crawl requires") && words.ends_with("or later."), "{words}");
+            let text: String = page.evaluate("document.body.innerText.trim()").await?;
+            ensure!(text.starts_with("mqtt-crawl requires") && text.ends_with("or later."), "{text}");
             // Preloaded files are never run.
             let is_started = "document.querySelector('.page, [data-stat]') !== null";
             ensure!(!page.evaluate::<bool>(is_started).await?, "{lack} the program runs");

@@ -15,7 +15,7 @@ async fn check(body: &str, expected: Option<&str>) -> Result<()> {
     .await;
     match (result, expected) {
         (Ok(()), None) => {}
-        (Err(error), Some(words)) if format!("{error:#}").contains(words) => {}
+        (Err(error), Some(text)) if format!("{error:#}").contains(text) => {}
         (result, _) => panic!("{body}: {result:?}, expected {expected:?}"),
     }
     Ok(())

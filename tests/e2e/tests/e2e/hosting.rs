@@ -36,7 +36,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 async fn wait_until_kept(page: &Page) -> Result<()> {
-    page.wait_for("the site to be kept", &format!("({KEPT})"), WAIT_TIMEOUT).await
+    page.wait_for("the site to be stored", &format!("({KEPT})"), WAIT_TIMEOUT).await
 }
 
 /// A browser gives the page no reason for a refused WebSocket, so the station sends the reason in a closing frame.
@@ -123,9 +123,9 @@ async fn app_can_be_installed() -> Result<()> {
     in_browser_with(&[Feature::Installability, Feature::DevTools], "installable", async |page| {
         page.open(&site.page_url()).await?;
         let answer = page.browser().devtools("Page.getInstallabilityErrors", &json!({})).await?;
-        check_equal("what keeps it from being installed", answer["installabilityErrors"].clone(), json!([]))?;
+        check_equal("obstacles to the installation", answer["installabilityErrors"].clone(), json!([]))?;
         let answer = page.browser().devtools("Page.getAppManifest", &json!({})).await?;
-        check_equal("faults of the manifest", answer["errors"].clone(), json!([]))
+        check_equal("errors of the manifest", answer["errors"].clone(), json!([]))
     })
     .await
 }

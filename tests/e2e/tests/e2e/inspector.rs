@@ -51,94 +51,108 @@ async fn fact(page: &Page, name: &str) -> Result<String> {
     page.evaluate(&format!("{term}.nextElementSibling.innerText")).await
 }
 
+/// A JSON payload with a number beyond JavaScript's integers, and with markup.
+const READING: &[u8] = br#"{"id":9007199254740993,"at":127.0,"note":"</script><img src=x onerror=window.caught=1>"}"#;
+
+/// Connects to mosquitto and publishes five messages: JSON, broken text, nothing, text, CBOR.
+async fn open_with_messages(page: &Page, station: &Station, mosquitto: &Mosquitto) -> Result<()> {
+    let broker = mosquitto.ws_url();
+    let keys = [("broker", broker.as_str()), ("topic", "deck/#"), ("qos", "2"), ("connect", "1"), ("view", "console")];
+    page.open(&link(&station.page_url(), &keys)).await?;
+    page.wait_for_state("connected").await?;
+    let login = Login::anonymous(mosquitto.mqtt_port());
+    let properties = [
+        "-q",
+        "1",
+        "-D",
+        "publish",
+        "content-type",
+        "application/json",
+        "-D",
+        "publish",
+        "user-property",
+        "ship",
+        "<b>7</b>",
+    ];
+    login.publish_bytes("deck/reading", READING, &properties).await?;
+    login.publish_bytes("deck/broken", b"caf\xc3 \xff\0", &["-q", "2"]).await?;
+    login.publish_bytes("deck/empty", b"", &[]).await?;
+    login.publish_bytes("deck/text", "two\nlines \u{202e}turned".as_bytes(), &[]).await?;
+    login.publish_bytes("deck/cbor", b"\xa1\x61\x61\x1b\x00\x20\x00\x00\x00\x00\x00\x01", &[]).await?;
+    page.wait_for_stat("received", 5, WAIT_TIMEOUT).await
+}
+
+/// Checks the rows and the facts of [`READING`], and folding.
+async fn check_json(page: &Page) -> Result<()> {
+    check_equal("the view", view(page).await?.as_str(), "JSON")?;
+    let shown = rows(page).await?.join("\n");
+    for text in ["9007199254740993", "127.0", "</script><img src=x onerror=window.caught=1>"] {
+        ensure!(shown.contains(text), "no {text} in {shown:?}");
+    }
+    for (name, value) in [
+        ("Topic", "deck/reading"),
+        ("QoS", "1, at least once"),
+        ("Size", &format!("{} bytes", READING.len())),
+        ("Content type", "application/json"),
+        ("User property", "ship: <b>7</b>"),
+    ] {
+        check_equal(name, fact(page, name).await?.as_str(), value)?;
+    }
+
+    // Folded and unfolded.
+    page.press("Fold").await?;
+    page.wait_for("one row", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 1"), WAIT_TIMEOUT).await?;
+    ensure!(rows(page).await?.join("").contains("3 rows"), "the number of folded rows isn't shown");
+    page.press("Unfold").await?;
+    page.wait_for("five rows", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 5"), WAIT_TIMEOUT).await
+}
+
+/// Checks the explanation of a byte in the view of the packet: by the pointer and by keyboard.
+async fn check_packet_bytes(page: &Page) -> Result<()> {
+    choose(page, "Packet").await?;
+    page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"5\"]')")).await?.click().await?;
+    page.wait_for_notice(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
+    page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?.send_keys(RIGHT).await?;
+    page.wait_for_notice(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
+    let over = "dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))";
+    page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
+    page.wait_for_notice(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
+    page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
+    page.wait_for_notice(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements").await
+}
+
+/// Checks the view that is chosen for each of the other payloads, and its rows.
+async fn check_views(page: &Page) -> Result<()> {
+    for (seq, name, expected) in [
+        (2, "Hex", "63 61 66 c3 20 ff 00"),
+        (3, "Text", ""),
+        (4, "Text", "two\nlines U+202Eturned"),
+        (5, "CBOR", "▾\n{\n\"a\": 9007199254740993\n}"),
+    ] {
+        inspect(page, seq).await?;
+        check_equal("the view", view(page).await?.as_str(), name)?;
+        // Browsers differ in where a row's parts end.
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        let shown = rows(page).await?.join("\n");
+        ensure!(bare(&shown).contains(&bare(expected)), "message {seq} shows {shown:?}");
+    }
+    inspect(page, 2).await?;
+    choose(page, "Text").await?;
+    check_equal("broken text", rows(page).await?, vec![r"caf\xC3 \xFFNUL".to_owned()])?;
+    choose(page, "JSON").await?;
+    page.wait_for_notice("Not valid JSON: invalid UTF-8 at byte 3").await
+}
+
 #[tokio::test]
 async fn messages_are_shown_unchanged() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("inspector", async |page| {
-        let broker = mosquitto.ws_url();
-        let keys =
-            [("broker", broker.as_str()), ("topic", "deck/#"), ("qos", "2"), ("connect", "1"), ("view", "console")];
-        page.open(&link(&station.page_url(), &keys)).await?;
-        page.wait_for_state("connected").await?;
-        let login = Login::anonymous(mosquitto.mqtt_port());
-        let reading = br#"{"id":9007199254740993,"at":127.0,"note":"</script><img src=x onerror=window.caught=1>"}"#;
-        let properties = [
-            "-q",
-            "1",
-            "-D",
-            "publish",
-            "content-type",
-            "application/json",
-            "-D",
-            "publish",
-            "user-property",
-            "ship",
-            "<b>7</b>",
-        ];
-        login.publish_bytes("deck/reading", reading, &properties).await?;
-        login.publish_bytes("deck/broken", b"caf\xc3 \xff\0", &["-q", "2"]).await?;
-        login.publish_bytes("deck/empty", b"", &[]).await?;
-        login.publish_bytes("deck/text", "two\nlines \u{202e}turned".as_bytes(), &[]).await?;
-        login.publish_bytes("deck/cbor", b"\xa1\x61\x61\x1b\x00\x20\x00\x00\x00\x00\x00\x01", &[]).await?;
-        page.wait_for_stat("received", 5, WAIT_TIMEOUT).await?;
-
+        open_with_messages(page, &station, &mosquitto).await?;
         inspect(page, 1).await?;
-        check_equal("the view", view(page).await?.as_str(), "JSON")?;
-        let shown = rows(page).await?.join("\n");
-        for words in ["9007199254740993", "127.0", "</script><img src=x onerror=window.caught=1>"] {
-            ensure!(shown.contains(words), "no {words} in {shown:?}");
-        }
-        for (name, value) in [
-            ("Topic", "deck/reading"),
-            ("QoS", "1, at least once"),
-            ("Size", &format!("{} bytes", reading.len())),
-            ("Content type", "application/json"),
-            ("User property", "ship: <b>7</b>"),
-        ] {
-            check_equal(name, fact(page, name).await?.as_str(), value)?;
-        }
-
-        // Folded and unfolded.
-        page.press("Fold").await?;
-        page.wait_for("one row", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 1"), WAIT_TIMEOUT)
-            .await?;
-        ensure!(rows(page).await?.join("").contains("3 rows"), "what is folded isn't said");
-        page.press("Unfold").await?;
-        page.wait_for("five rows", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 5"), WAIT_TIMEOUT)
-            .await?;
-
-        // A byte under the mouse, and by keyboard.
-        choose(page, "Packet").await?;
-        page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"5\"]')")).await?.click().await?;
-        page.wait_for_notice(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
-        page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?.send_keys(RIGHT).await?;
-        page.wait_for_notice(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
-        let over = "dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))";
-        page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
-        page.wait_for_notice(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
-        page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
-        page.wait_for_notice(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+\. Acknowledgements")
-            .await?;
-
-        for (seq, name, expected) in [
-            (2, "Hex", "63 61 66 c3 20 ff 00"),
-            (3, "Text", ""),
-            (4, "Text", "two\nlines U+202Eturned"),
-            (5, "CBOR", "▾\n{\n\"a\": 9007199254740993\n}"),
-        ] {
-            inspect(page, seq).await?;
-            check_equal("the view", view(page).await?.as_str(), name)?;
-            // Browsers differ in where a row's parts end.
-            let bare = |text: &str| text.split_whitespace().collect::<String>();
-            let shown = rows(page).await?.join("\n");
-            ensure!(bare(&shown).contains(&bare(expected)), "message {seq} shows {shown:?}");
-        }
-        inspect(page, 2).await?;
-        choose(page, "Text").await?;
-        check_equal("broken text", rows(page).await?, vec![r"caf\xC3 \xFFNUL".to_owned()])?;
-        choose(page, "JSON").await?;
-        page.wait_for_notice("Not valid JSON: invalid UTF-8 at byte 3").await?;
+        check_json(page).await?;
+        check_packet_bytes(page).await?;
+        check_views(page).await?;
 
         // The choice applies to the topic; another message of it opens with it.
         choose(page, "Base64").await?;
@@ -311,12 +325,12 @@ async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
         page.press("Packets").await?;
         let packets = "named('dialog[open]', 'Packets')";
         page.wait_for("the panel", &format!("Boolean({packets})"), WAIT_TIMEOUT).await?;
-        let shown = |words: &str| {
-            let text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(words));
-            format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {text})")
+        let shown = |text: &str| {
+            let has_text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(text));
+            format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {has_text})")
         };
-        for words in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
-            page.wait_for(words, &shown(words), WAIT_TIMEOUT).await?;
+        for text in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
+            page.wait_for(text, &shown(text), WAIT_TIMEOUT).await?;
         }
         // The packets of one exchange, from any of them.
         let identifier = format!(
@@ -328,7 +342,7 @@ async fn packets_are_traced_and_a_delivery_is_explained() -> Result<()> {
         page.wait_for("four packets", &format!("{kinds} === 'PUBLISH PUBREC PUBREL PUBCOMP'"), WAIT_TIMEOUT).await?;
         page.screenshot("exchange").await?;
         let is_focused = "document.activeElement.textContent === 'Show all packets'";
-        page.wait_for("the focus on what leads back", is_focused, WAIT_TIMEOUT).await?;
+        page.wait_for("the focus on the button that leads back", is_focused, WAIT_TIMEOUT).await?;
         page.press("Show all packets").await?;
         page.choose("Packet type", "PUBREL").await?;
         page.wait_for_notice("1 of [0-9]+ packets").await?;

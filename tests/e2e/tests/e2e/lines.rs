@@ -12,7 +12,7 @@ const SCRIPT: &str = r#""character" "dialogue"
 "2" "KEEPER" "She said \"wait\" and left"
 "#;
 
-/// Publishes by three independent programs, and looks for each message in both views.
+/// Publishes with three independent programs, and checks that both views show each message.
 async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
     page.wait_for_state("connected").await?;
     let folder = tempfile::tempdir()?;

@@ -55,7 +55,7 @@ async fn imported_log_is_exported_byte_for_byte() -> Result<()> {
         page.check_accounts().await?;
         page.press_keys(ESCAPE).await?;
         let again = page.export().await?;
-        ensure!(again == exported, "what was exported differs from what was imported");
+        ensure!(again == exported, "the export differs from the import");
         Ok(())
     })
     .await
@@ -72,7 +72,7 @@ async fn sample_is_replayed_without_a_broker() -> Result<()> {
         ensure!(first.contains("NARRATOR"), "it begins with {first:?}");
         check_equal("the state", page.state().await?, "idle".to_owned())?;
         // The page shows that it plays, and its progress, without any panel.
-        page.wait_for("how far it is", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), WAIT_TIMEOUT).await?;
+        page.wait_for("the progress", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), WAIT_TIMEOUT).await?;
         page.wait_for("a line of the crawl", "document.querySelector('.line[data-seq]') !== null", WAIT_TIMEOUT)
             .await?;
         page.screenshot("sample").await?;
@@ -91,14 +91,14 @@ async fn sample_is_replayed_without_a_broker() -> Result<()> {
         page.choose("Speed", "8").await?;
         page.press("Play").await?;
         page.wait_for_stat("received", 66, WAIT_TIMEOUT).await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
 
         // Once more, until it is stopped.
         page.press("Play").await?;
         page.press("Close").await?;
-        page.wait_for("how far it is", &format!("{SIGN}.startsWith('Playing sample')"), WAIT_TIMEOUT).await?;
+        page.wait_for("the progress", &format!("{SIGN}.startsWith('Playing sample')"), WAIT_TIMEOUT).await?;
         page.press("Stop").await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -114,12 +114,12 @@ async fn sample_replay_ends_on_connect() -> Result<()> {
         page.open(&link(&station.page_url(), &[("card", ""), ("logo", "")])).await?;
         page.press("Play a sample").await?;
         page.wait_for_row("listened").await?;
-        // So that it would continue within moments.
+        // It would continue soon.
         page.press("Logs").await?;
         page.choose("Speed", "8").await?;
         page.press("Close").await?;
         page.press("Connect").await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         let played = page.stat("received").await?;
         ensure!((2..66).contains(&played), "{played} were played");
@@ -127,7 +127,7 @@ async fn sample_replay_ends_on_connect() -> Result<()> {
         broker.publish(Version::V5, "StarWars", "ADA: Live at last").await?;
         page.wait_for_line("Live at last").await?;
         check_equal("messages", page.stat("received").await?, played + 1)?;
-        // What was played stays, and belongs to no subscription.
+        // Replayed messages stay, and belong to no subscription.
         let coloured = "[...console_().querySelectorAll('.row[data-seq]')]
             .filter((row) => row.dataset.subscription).map((row) => Number(row.dataset.seq))";
         check_equal("rows of the subscription", page.evaluate::<Vec<u64>>(coloured).await?, vec![played + 1])?;

@@ -39,7 +39,7 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         page.press("Pause").await?;
         let label = page.element("button('Resume')").await?;
         let pressed = label.attr("aria-pressed").await?;
-        ensure!(pressed.is_none(), "Resume is said to be pressed: {pressed:?}");
+        ensure!(pressed.is_none(), "Resume has a pressed state: {pressed:?}");
         // The compositor stops the plane with its next frame.
         page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_TIMEOUT)
             .await?;
@@ -50,7 +50,7 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         page.wait_for_row("Still here").await?;
         page.press("Resume").await?;
         page.element("button('Pause')").await?;
-        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't go on");
+        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't resume");
         page.wait_for_line("Still here").await
     })
     .await
@@ -64,7 +64,7 @@ async fn reduced_motion_still_shows_the_lines() -> Result<()> {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "SITTER: No rush").await?;
-        page.wait_for("the words", "crawl().innerText.toLowerCase().includes('no rush')", CRAWL_TIMEOUT).await?;
+        page.wait_for("the text", "crawl().innerText.toLowerCase().includes('no rush')", CRAWL_TIMEOUT).await?;
         let running: u64 = page
             .evaluate("document.getAnimations().filter((animation) => animation.playState === 'running').length")
             .await?;

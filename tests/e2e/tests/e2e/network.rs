@@ -20,7 +20,7 @@ const LONG_S: u64 = 12;
 const COUNTDOWN: &str = r"Number(/Retrying in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
 
 /// Makes attempts fail until the page waits long for the next one.
-async fn wait_long(page: &Page) -> Result<()> {
+async fn wait_for_long_countdown(page: &Page) -> Result<()> {
     // Each failure doubles the maximum of the wait, up to a minute, and the wait is random. A countdown that has grown
     // is another one; with one attempt too many, the browser itself delays the next one.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
@@ -46,7 +46,7 @@ async fn retry_now_dials_immediately() -> Result<()> {
         let broker = format!("ws://127.0.0.1:{port}/mqtt");
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
-        wait_long(page).await?;
+        wait_for_long_countdown(page).await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         page.press("Retry now").await?;
@@ -72,7 +72,7 @@ async fn offline_is_reported_and_online_dials_immediately() -> Result<()> {
         page.wait_for_text("You're offline").await?;
 
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
-        wait_long(page).await?;
+        wait_for_long_countdown(page).await?;
         page.wait_for_text("You're offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();

@@ -47,8 +47,8 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
         }
         page.wait_for("the rows", &format!("rows().length === {}", PAYLOADS.len() + 1), WAIT_TIMEOUT).await?;
 
-        for (place, (topic, _, shown)) in PAYLOADS.into_iter().enumerate() {
-            let row = format!("console_().querySelector('[data-seq=\"{}\"]')", place + 2);
+        for (index, (topic, _, shown)) in PAYLOADS.into_iter().enumerate() {
+            let row = format!("console_().querySelector('[data-seq=\"{}\"]')", index + 2);
             let cells: Vec<String> = page
                 .evaluate(&format!("['.topic', '.payload'].map((cell) => {row}.querySelector(cell).textContent)"))
                 .await?;
@@ -60,8 +60,8 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
                 const { left, right, height } = cell.getBoundingClientRect();
                 return [left, right, height].map(Math.round).join(' ');
             }).join(', '))";
-        let places: Vec<String> = page.evaluate(cells).await?;
-        ensure!(places.iter().all(|place| place == &places[0]), "rows differ: {places:#?}");
+        let boxes: Vec<String> = page.evaluate(cells).await?;
+        ensure!(boxes.iter().all(|each| each == &boxes[0]), "rows differ: {boxes:#?}");
         let overflow =
             "document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight";
         ensure!(!page.evaluate::<bool>(overflow).await?, "the page is larger than its window");
@@ -77,7 +77,7 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
         page.screenshot("odd-payloads").await?;
 
         // In the inspector invisible characters have names.
-        for (seq, words) in [
+        for (seq, text) in [
             (5, "U+202EdesreverU+2066 end"),
             (7, "61 00 62 1b 5b 33 31 6d"),
             (8, "</script><script>window.caught=1</script>"),
@@ -87,8 +87,8 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
             let row = format!("console_().querySelector('[data-seq=\"{seq}\"] .payload')");
             page.run(&format!("{row}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
             let shown =
-                format!("document.querySelector('[data-message=\"{seq}\"]')?.innerText.includes({})", json!(words));
-            page.wait_for(words, &format!("Boolean({shown})"), WAIT_TIMEOUT).await?;
+                format!("document.querySelector('[data-message=\"{seq}\"]')?.innerText.includes({})", json!(text));
+            page.wait_for(text, &format!("Boolean({shown})"), WAIT_TIMEOUT).await?;
             if seq == 7 {
                 page.screenshot("odd-control").await?;
             }

@@ -25,9 +25,9 @@ async fn send(page: &Page, topic: &str, qos: &str, payload: &str) -> Result<()> 
 }
 
 /// Waits until the counts of outcomes have this text.
-async fn wait_for_tally(page: &Page, words: &str) -> Result<()> {
-    let tally = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
-    page.wait_for(words, &format!("{tally}.includes('{words}')"), WAIT_TIMEOUT).await
+async fn wait_for_counts(page: &Page, text: &str) -> Result<()> {
+    let counts = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
+    page.wait_for(text, &format!("{counts}.includes('{text}')"), WAIT_TIMEOUT).await
 }
 
 /// Returns the outcomes in the list, newest first.
@@ -50,7 +50,7 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent, 3 delivered.").await?;
+        wait_for_counts(page, "3 sent, 3 delivered.").await?;
 
         // In hex, retained, by keyboard.
         page.choose("Message payload: format", "Hex").await?;
@@ -71,14 +71,14 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
         page.wait_for_notice(r"Odd number of hex digits").await?;
         page.wait_for_notice(r"can't contain \+ or #").await?;
         page.wait_for_notice("fix the 2 highlighted fields").await?;
-        wait_for_tally(page, "4 sent, 4 delivered.").await?;
+        wait_for_counts(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
-        check_equal("how many are listed", listed.len(), 4)?;
+        check_equal("the number of listed messages", listed.len(), 4)?;
         ensure!(listed[0].contains("deck/hex"), "the newest isn't first: {listed:?}");
         ensure!(listed[1].contains(image), "markup isn't shown as text: {listed:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog li i').length").await?;
-        check_equal("elements made from what was typed", made, 0)?;
+        check_equal("elements made from typed text", made, 0)?;
         check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)
     })
     .await
@@ -101,12 +101,12 @@ async fn message_properties_are_published() -> Result<()> {
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent, 1 delivered.").await?;
+        wait_for_counts(page, "1 sent, 1 delivered.").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
         let export = page.export().await?;
-        for words in ["text/plain", "deck/answers", "ship", "Evening Star"] {
-            ensure!(export.contains(words), "no {words} in {export}");
+        for text in ["text/plain", "deck/answers", "ship", "Evening Star"] {
+            ensure!(export.contains(text), "no {text} in {export}");
         }
         Ok(())
     })
@@ -135,11 +135,11 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent, 3 waiting.").await?;
+        wait_for_counts(page, "3 sent, 3 waiting.").await?;
         page.wait_for_notice("Messages queued: 3 .maximum 10,000.").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent, 3 delivered.").await?;
+        wait_for_counts(page, "3 sent, 3 delivered.").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -172,11 +172,15 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
         };
 
         open(page, "Send a message").await?;
-        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), WAIT_TIMEOUT)
-            .await?;
+        page.wait_for(
+            "the reason about QoS",
+            &format!("/maximum QoS is 0/.test({})", why("Message QoS")),
+            WAIT_TIMEOUT,
+        )
+        .await?;
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
-        check_equal("which levels are off", disabled, vec![false, true, true])?;
+        check_equal("the disabled levels", disabled, vec![false, true, true])?;
         ensure!(page.evaluate::<bool>("field('Retain message').disabled").await?, "retain can be chosen");
         ensure!(
             page.evaluate::<String>(&why("Retain message")).await?.contains("doesn't support retained"),
@@ -192,8 +196,8 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
             ("Retain will", "doesn't support retained"),
         ] {
             ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
-            let said: String = page.evaluate(&why(name)).await?;
-            ensure!(said.contains(reason), "{name}: {said}");
+            let shown: String = page.evaluate(&why(name)).await?;
+            ensure!(shown.contains(reason), "{name}: {shown}");
         }
         let terms: String = page.evaluate("named('section', 'Broker capabilities').innerText").await?;
         let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -247,11 +251,11 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.wait_for_notice("Takes effect on the next connection").await?;
         page.press("Reconnect now").await?;
 
-        let look = || {
+        let check = || {
             let connect = peer.connects().pop();
             async { Ok(connect) }
         };
-        let connect = eventually("another CONNECT", look).await?;
+        let connect = eventually("another CONNECT", check).await?;
         // Level 5; flags: will retained, will QoS 1, will, no clean start; keep alive 77.
         let holds = |what: &str, bytes: &[u8]| -> Result<()> {
             ensure!(connect.windows(bytes.len()).any(|window| window == bytes), "no {what} in {connect:02x?}");
@@ -285,7 +289,7 @@ async fn panel_returns_the_focus() -> Result<()> {
             page.press_keys(ESCAPE).await?;
             page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
             let focused: String = page.evaluate("nameOf(document.activeElement)").await?;
-            check_equal("where the focus is", focused.as_str(), name)?;
+            check_equal("the focused element", focused.as_str(), name)?;
         }
         Ok(())
     })
@@ -296,7 +300,7 @@ async fn panel_returns_the_focus() -> Result<()> {
 async fn persistent_session_resumes_after_a_reload() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
-    in_browser("lasting", async |page| {
+    in_browser("persistent-option", async |page| {
         // The browser's message for a socket that can't be opened; the page's own is better.
         page.expect_errors("WebSocket connection to");
         let keys = [("broker", mosquitto.ws_url()), ("topic", "deck/#".to_owned())];
@@ -324,7 +328,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent, 1 waiting.").await?;
+        wait_for_counts(page, "1 sent, 1 waiting.").await?;
 
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
@@ -336,7 +340,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
         open(page, "Advanced settings").await?;
-        page.wait_for("what was chosen", "field('Keep for').value === '90'", WAIT_TIMEOUT).await?;
+        page.wait_for("the selected options", "field('Keep for').value === '90'", WAIT_TIMEOUT).await?;
         for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive (s)", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
         }
@@ -383,18 +387,18 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent, 1 waiting.").await?;
+        wait_for_counts(page, "1 sent, 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
         page.wait_for_notice("was restarted").await?;
-        wait_for_tally(page, "1 sent, 1 unconfirmed.").await?;
+        wait_for_counts(page, "1 sent, 1 unconfirmed.").await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the line", "!button('Send').disabled", WAIT_TIMEOUT).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
+        wait_for_counts(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
 
         let connects = peer.connects();
-        check_equal("how often it connected", connects.len(), 2)?;
+        check_equal("the number of connections", connects.len(), 2)?;
         for connect in connects {
             let keep_alive = connect.get(10..12).map(<[u8]>::to_vec);
             check_equal("the keep alive", keep_alive, Some(vec![0, 25]))?;

@@ -91,8 +91,8 @@ async fn panicked_page_restarts() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser("restart-page", async |page| {
-        for words in ["broken by a test", "panicked at", "unreachable"] {
-            page.expect_errors(words);
+        for text in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(text);
         }
         let keys: Vec<_> = NO_OPENING.into_iter().chain([("connect", "1")]).collect();
         page.open(&link(&station.page_url(), &keys)).await?;
@@ -123,8 +123,8 @@ async fn page_does_not_restart_without_storage() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser_with(&[Feature::InitScript], "restart-no-storage", async |page| {
-        for words in ["broken by a test", "panicked at", "unreachable"] {
-            page.expect_errors(words);
+        for text in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(text);
         }
         let refuse = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };";
         page.browser().add_init_script(refuse).await?;
@@ -137,7 +137,7 @@ async fn page_does_not_restart_without_storage() -> Result<()> {
         page.press("Clear").await?;
         page.wait_for_text("Reload it to try again").await?;
         let is_same = page.evaluate::<bool>("window.__isBroken === true").await?;
-        anyhow::ensure!(is_same, "it was loaded again");
+        anyhow::ensure!(is_same, "the page was reloaded");
         Ok(())
     })
     .await

@@ -44,14 +44,14 @@ pub(super) const POSE: &str = "
     Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
 const FREEZE: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
-    // The sky has come up.
+    // The sky is at its upper position.
     section.querySelectorAll('.sky i').forEach(({ style }) => {
         Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
     });
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
     copy.classList.add('copy');
     plane.after(copy);
-    // The opening's words go at a time of their own.
+    // The opening's text disappears independently.
     [...copy.children].forEach((block) => { block.hidden = !block.matches('.line'); });
     // The app hides the rows that are far below the stage; how many those are depends on the moment.
     copy.querySelectorAll('.row').forEach((row) => { row.hidden = false; });
@@ -89,9 +89,9 @@ const OVERFULL: &str = "(() => {
 async fn page_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::PixelRatio], "crawl-screens", async |page| {
-        let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
+        let text_keys = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
         let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
-        page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
+        page.open(&link(&station.page_url(), &[&keys[..], &text_keys[..], &FILM[..]].concat())).await?;
         page.wait_for_state("connected").await?;
         page.run(POSE).await?;
         publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;

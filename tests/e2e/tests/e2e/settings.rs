@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 /// An expression for the browser's colour scheme for the page, and for whether the page's background is light.
-const LOOKS: &str = "(() => {
+const THEME_STATE: &str = "(() => {
     const ground = getComputedStyle(document.documentElement).backgroundColor;
     const light = ground.match(/\\d+/g).map(Number).every((part) => part > 127);
     return [getComputedStyle(document.documentElement).colorScheme, light];
@@ -24,8 +24,8 @@ async fn open_dialog(page: &Page, name: &str) -> Result<()> {
     page.wait_for(&format!("the dialog {name}"), &is_open, WAIT_TIMEOUT).await
 }
 
-async fn wait_for_looks(page: &Page, scheme: &str, is_light: bool) -> Result<()> {
-    let expression = format!("JSON.stringify({LOOKS}) === '[\"{scheme}\",{is_light}]'");
+async fn wait_for_theme(page: &Page, scheme: &str, is_light: bool) -> Result<()> {
+    let expression = format!("JSON.stringify({THEME_STATE}) === '[\"{scheme}\",{is_light}]'");
     page.wait_for(&format!("{scheme}, light {is_light}"), &expression, WAIT_TIMEOUT).await
 }
 
@@ -39,12 +39,12 @@ async fn preferences_survive_a_reload_without_secrets() -> Result<()> {
     in_browser("settings", async |page| {
         let address = link(&station.page_url(), &[("topic", "secret/topic"), ("connect", "0")]);
         page.open(&address).await?;
-        wait_for_looks(page, "dark", false).await?;
+        wait_for_theme(page, "dark", false).await?;
         page.fill("User name", "leia").await?;
         page.fill("Password", "hunter2").await?;
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "light").await?;
-        wait_for_looks(page, "light", true).await?;
+        wait_for_theme(page, "light", true).await?;
         page.choose("Time column", "relative").await?;
         page.tick("Seq").await?;
         page.tick("Size").await?;
@@ -56,13 +56,13 @@ async fn preferences_survive_a_reload_without_secrets() -> Result<()> {
         .await?;
         page.screenshot("settings").await?;
         let kept = stored(page).await?;
-        check_equal("what is stored", kept.matches('=').count(), 3)?;
+        check_equal("the stored settings", kept.matches('=').count(), 3)?;
         for secret in ["hunter2", "leia", "secret"] {
             ensure!(!kept.contains(secret), "{secret} is stored: {kept}");
         }
 
         page.open(&address).await?;
-        wait_for_looks(page, "light", true).await?;
+        wait_for_theme(page, "light", true).await?;
         open_dialog(page, "Preferences").await?;
         check_equal("the theme", page.value("Theme").await?, "light".to_owned())?;
         check_equal("the time column", page.value("Time column").await?, "relative".to_owned())?;
@@ -70,8 +70,8 @@ async fn preferences_survive_a_reload_without_secrets() -> Result<()> {
             check_equal(column, page.evaluate::<bool>(&format!("field('{column}').checked")).await?, is_shown)?;
         }
         page.press("Reset").await?;
-        wait_for_looks(page, "dark", false).await?;
-        check_equal("what is stored", stored(page).await?, r#"{"mqtt-crawl":""}"#.to_owned())
+        wait_for_theme(page, "dark", false).await?;
+        check_equal("the stored settings", stored(page).await?, r#"{"mqtt-crawl":""}"#.to_owned())
     })
     .await
 }
@@ -92,13 +92,13 @@ async fn theme_is_applied_before_the_app_and_follows_the_system() -> Result<()> 
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "system").await?;
         page.browser().prefer_light(true).await?;
-        wait_for_looks(page, "light dark", true).await?;
+        wait_for_theme(page, "light dark", true).await?;
         page.browser().prefer_light(false).await?;
-        wait_for_looks(page, "light dark", false).await?;
+        wait_for_theme(page, "light dark", false).await?;
         // The crawl is a night sky in any theme.
         let sky = "getComputedStyle(crawl()).backgroundColor";
         page.browser().prefer_light(true).await?;
-        wait_for_looks(page, "light dark", true).await?;
+        wait_for_theme(page, "light dark", true).await?;
         check_equal("the sky", page.evaluate::<String>(sky).await?, "rgb(0, 0, 0)".to_owned())
     })
     .await
@@ -157,9 +157,9 @@ async fn preferences_sync_to_other_tabs() -> Result<()> {
         page.open(&station.page_url()).await?;
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "light").await?;
-        wait_for_looks(page, "light", true).await?;
+        wait_for_theme(page, "light", true).await?;
         page.go_to(&first).await?;
-        wait_for_looks(page, "light", true).await
+        wait_for_theme(page, "light", true).await
     })
     .await
 }
@@ -173,7 +173,7 @@ async fn missing_storage_is_reported_and_tolerated() -> Result<()> {
         page.open(&station.page_url()).await?;
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "light").await?;
-        wait_for_looks(page, "light", true).await?;
+        wait_for_theme(page, "light", true).await?;
         page.wait_for_text("Preferences can't be saved in this browser").await
     })
     .await

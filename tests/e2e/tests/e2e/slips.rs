@@ -120,7 +120,7 @@ async fn dead_connection_is_detected_when_the_tab_returns() -> Result<()> {
         let shown = Instant::now();
         page.wait_for_state("reconnecting").await?;
         broker.resume_passing();
-        ensure!(shown.elapsed() < Duration::from_secs(6), "found after {} ms", shown.elapsed().as_millis());
+        ensure!(shown.elapsed() < Duration::from_secs(6), "detected after {} ms", shown.elapsed().as_millis());
         page.wait_for_state("connected").await
     })
     .await

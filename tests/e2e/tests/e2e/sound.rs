@@ -16,12 +16,12 @@ const LISTEN: &str = "
         constructor(...how) {
             super(...how);
             window.__contexts.push(this);
-            this.ear = new AnalyserNode(this, { fftSize: 32768 });
+            this.analyser = new AnalyserNode(this, { fftSize: 32768 });
             this.peak = this.step = 0;
-            const samples = new Float32Array(this.ear.fftSize);
-            // More often than the ear holds.
+            const samples = new Float32Array(this.analyser.fftSize);
+            // More often than the analyser's buffer is refilled.
             setInterval(() => {
-                this.ear.getFloatTimeDomainData(samples);
+                this.analyser.getFloatTimeDomainData(samples);
                 samples.forEach((sample, at) => {
                     this.peak = Math.max(this.peak, Math.abs(sample));
                     if (at > 0) this.step = Math.max(this.step, Math.abs(sample - samples[at - 1]));
@@ -31,7 +31,7 @@ const LISTEN: &str = "
     };
     const connect = AudioNode.prototype.connect;
     AudioNode.prototype.connect = function (to, ...rest) {
-        if (to instanceof AudioDestinationNode) connect.call(this, this.context.ear);
+        if (to instanceof AudioDestinationNode) connect.call(this, this.context.analyser);
         return connect.call(this, to, ...rest);
     };";
 
@@ -72,7 +72,7 @@ async fn sound_is_off_until_requested() -> Result<()> {
         page.run("document.activeElement.blur();").await?;
         page.press_keys("m").await?;
         wait_for_state(page, "suspended").await?;
-        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "the panel says that it sounds");
+        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "the panel shows the sound as on");
 
         // A hidden page is silent.
         page.press_keys("m").await?;

@@ -72,7 +72,7 @@ async fn two_tabs_share_one_session_at_mosquitto() -> Result<()> {
     })
     .await?;
     let log = mosquitto.log();
-    ensure!(!log.contains("already connected"), "a tab was thrown out:\n{log}");
+    ensure!(!log.contains("already connected"), "a tab was disconnected by the other:\n{log}");
     Ok(())
 }
 

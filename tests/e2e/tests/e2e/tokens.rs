@@ -36,7 +36,7 @@ async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;
         let advice: String = page.evaluate("document.querySelector('.advice li').innerText").await?;
-        ensure!(advice.contains("Expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
+        ensure!(advice.contains("Expired on 2020-01-01"), "the first cause is: {advice}");
 
         page.fill("Password", &good).await?;
         shows(page, "Expires on 2100-01-01").await?;
@@ -49,7 +49,7 @@ async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
         page.press("Use for the next connection").await?;
         shows(page, "The new token will be used for the next connection.").await?;
         page.screenshot("token").await?;
-        ensure!(page.state().await? == "connected", "thrown out by a new token");
+        ensure!(page.state().await? == "connected", "the new token ended the connection");
         let _mosquitto = mosquitto.kill_and_restart().await?;
         page.wait_for_state("stopped").await?;
         page.wait_for_notice("password|authori").await?;

@@ -13,7 +13,7 @@ use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 use serde_json::json;
 
 /// Opens the page on every topic of a broker.
-async fn watch(page: &Page, station: &Station, mosquitto: &Mosquitto) -> Result<()> {
+async fn open_on_all_topics(page: &Page, station: &Station, mosquitto: &Mosquitto) -> Result<()> {
     let keys = [("broker", mosquitto.ws_url()), ("topic", "#".to_owned()), ("connect", "1".to_owned())];
     page.open(&link(&station.page_url(), &keys.each_ref().map(|(key, value)| (*key, value.as_str())))).await?;
     page.wait_for_state("connected").await?;
@@ -43,7 +43,7 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
     let publisher = Login::anonymous(mosquitto.mqtt_port());
     let image = "<img src=x onerror=window.caught=1>";
     in_browser("topics", async |page| {
-        watch(page, &station, &mosquitto).await?;
+        open_on_all_topics(page, &station, &mosquitto).await?;
         for (topic, payload) in [
             ("house/kitchen/temperature", "21.5"),
             ("house/kitchen/temperature", "22"),
@@ -57,7 +57,7 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
         open_tree(page).await?;
         wait_for_count(page, "house", 5).await?;
         wait_for_count(page, "a b", 1).await?;
-        ensure!(text(page, "house").await?.contains("2 topics"), "how many topics are below isn't said");
+        ensure!(text(page, "house").await?.contains("2 topics"), "the number of topics below isn't shown");
 
         // By keyboard: "a b" first, then "house"; unfolded, down to the thermometer.
         page.press_keys(&format!("{ARROW_DOWN}{ARROW_DOWN}{ARROW_RIGHT}")).await?;
@@ -71,7 +71,7 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         check_filter(page, "topic:house/kitchen/temperature", 3).await?;
 
-        // JSON: the best_field field is plotted, another one can be selected.
+        // JSON: the best field is plotted, another one can be selected.
         page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
         page.wait_for_text("18.5–19.0, latest 18.5").await?;
@@ -87,7 +87,7 @@ async fn topics_form_a_tree_and_filter_the_console() -> Result<()> {
         page.click(&Page::topic("a b/<i>c")).await?;
         check_filter(page, "topic:\"a b/<i>c\"", 1).await?;
         let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog i').length").await?;
-        check_equal("elements made from what came", made, 0)?;
+        check_equal("elements made from payloads", made, 0)?;
 
         // In another order: "house" has more messages than "a b".
         let firsts = "[...document.querySelectorAll('[role=treeitem][aria-level=\"1\"]')].map((row) => row.dataset.topic).join()";
@@ -121,7 +121,7 @@ async fn retained_message_is_deleted_after_confirmation() -> Result<()> {
     publisher.publish_retained("house/door", "open").await?;
     publisher.publish_retained("house/gate", "shut").await?;
     in_browser("clear-retained", async |page| {
-        watch(page, &station, &mosquitto).await?;
+        open_on_all_topics(page, &station, &mosquitto).await?;
         open_tree(page).await?;
         wait_for_count(page, "house", 2).await?;
         page.press_keys(&format!("{ARROW_DOWN}{ARROW_RIGHT}")).await?;
@@ -135,7 +135,7 @@ async fn retained_message_is_deleted_after_confirmation() -> Result<()> {
         page.screenshot("clear-retained").await?;
         page.press("Cancel").await?;
         page.wait_for("no question", &format!("!{question}"), WAIT_TIMEOUT).await?;
-        ensure!(text(page, "house/door").await?.contains("retained"), "it went although it was to stay");
+        ensure!(text(page, "house/door").await?.contains("retained"), "it was deleted without confirmation");
 
         page.press("Delete retained message").await?;
         page.press("Delete").await?;
@@ -150,7 +150,7 @@ async fn retained_message_is_deleted_after_confirmation() -> Result<()> {
         let line = "house/after 1";
         eventually(line, async || Ok(later.output().contains(line).then_some(()))).await?;
         let output = later.output();
-        ensure!(output.contains("got 1 1 house/gate shut"), "the other one is gone: {output}");
+        ensure!(output.contains("got 1 1 house/gate shut"), "the other one is missing: {output}");
         ensure!(!output.contains("house/door"), "the broker still has it: {output}");
         Ok(())
     })
@@ -163,7 +163,7 @@ async fn ten_thousand_topics_are_rendered_one_screen_at_a_time() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("many-topics", async |page| {
-        watch(page, &station, &mosquitto).await?;
+        open_on_all_topics(page, &station, &mosquitto).await?;
         let mut client = Client::new(Transport::Tcp, mosquitto.mqtt_port(), Options::default(), 1);
         client.connect().await?;
         let publish = async |client: &mut Client, round: usize| -> Result<()> {
@@ -209,7 +209,7 @@ async fn ten_thousand_topics_are_rendered_one_screen_at_a_time() -> Result<()> {
         let drawn: usize = page.evaluate("document.querySelectorAll('[role=treeitem]').length").await?;
         ensure!(drawn < 60, "{drawn} rows are drawn");
         check_equal(
-            "how many there are",
+            "the number of topics",
             page.evaluate::<String>(&format!("{}.ariaSetSize", Page::topic("plant/sensor-09500"))).await?,
             TOPICS.to_string(),
         )?;

@@ -1,4 +1,4 @@
-//! Scripts that are sent from the page, repeated messages, and watching tabs.
+//! Scripts that are sent from the page, repeated messages, and receiving tabs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -49,9 +49,9 @@ async fn open_with(page: &Page, station: &Station, broker: &str, script: &Path) 
 }
 
 /// Waits for this text about the transmission.
-async fn wait_for_progress(page: &Page, words: &str) -> Result<()> {
-    let said = "document.querySelector('.player .outcome').innerText";
-    page.wait_for(words, &format!("{said}.includes({})", json!(words)), WAIT_TIMEOUT).await
+async fn wait_for_progress(page: &Page, text: &str) -> Result<()> {
+    let progress = "document.querySelector('.player .outcome').innerText";
+    page.wait_for(text, &format!("{progress}.includes({})", json!(text)), WAIT_TIMEOUT).await
 }
 
 /// Returns the lines on screen that have this mark.
@@ -92,12 +92,12 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         check_equal("rows left out", faults.len(), 2)?;
         ensure!(faults[1].starts_with("Skipped: line 5, column "), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
-        check_equal("elements made of a script", made, 0)?;
+        check_equal("elements made from the script", made, 0)?;
         page.fill("Interval", "1,5s").await?;
         page.press("Play").await?;
         page.wait_for_notice("Enter a number and ms, s, m or h").await?;
 
-        let watches = page.open_tab().await?;
+        let receiver = page.open_tab().await?;
         page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
         page.wait_for_state("connected").await?;
         page.go_to(&transmits).await?;
@@ -109,9 +109,9 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
 
         // The transmitting tab is hidden, and its panel is closed.
         page.press_keys(ESCAPE).await?;
-        page.wait_for("a sign that it goes on", "Boolean(button('Stop'))", WAIT_TIMEOUT).await?;
+        page.wait_for("the sign of the running transmission", "Boolean(button('Stop'))", WAIT_TIMEOUT).await?;
         page.screenshot(&format!("{name}-sign")).await?;
-        page.go_to(&watches).await?;
+        page.go_to(&receiver).await?;
         page.wait_for_stat("received", LINES, WAIT_TIMEOUT).await?;
         let export = page.export().await?;
         let texts: Result<Vec<String>> = export
@@ -123,7 +123,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
             })
             .collect();
         let expected: Vec<_> = (1..=LINES).map(|n| format!("Line {n}, <i>aye</i>")).collect();
-        check_equal("what was watched", texts?, expected)?;
+        check_equal("the received texts", texts?, expected)?;
 
         page.go_to(&transmits).await?;
         page.wait_for("no sign", "!button('Stop')", WAIT_TIMEOUT).await?;
@@ -160,7 +160,7 @@ async fn hidden_tab_keeps_the_interval() -> Result<()> {
     in_browser("transmit-hidden", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
         page.fill("Interval", "100ms").await?;
-        // The page's own timers are throttled, otherwise this proves nothing.
+        // Without throttled timers of the page the test proves nothing.
         page.run(
             "window.__gaps = []; let last = performance.now(); setInterval(() => {
             const now = performance.now(); window.__gaps.push(now - last); last = now; }, 100);",
@@ -172,7 +172,7 @@ async fn hidden_tab_keeps_the_interval() -> Result<()> {
         eventually("every line", async || Ok((times().len() == LINES).then_some(()))).await?;
         let throttled: f64 = page.evaluate("Math.max(...window.__gaps)").await?;
         page.show().await?;
-        ensure!(throttled > 500.0, "the page's timers went on: at most {throttled} ms between them");
+        ensure!(throttled > 500.0, "the page's timers weren't throttled: at most {throttled} ms between them");
         let times: Result<Vec<f64>, _> = times().iter().map(|time| time.parse::<f64>()).collect();
         let times = times?;
         // A throttled timer fires once a second: it would send the lines in a dozen bursts.
@@ -208,7 +208,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.press("Pause script").await?;
         seek(page, 29).await?;
         wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
-        check_equal("what went out at rest", received(&subscriber.output()).len(), 2)?;
+        check_equal("the lines sent while paused", received(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
         page.tick("Loop").await?;
@@ -297,11 +297,11 @@ async fn dropped_script_waits_for_the_connection() -> Result<()> {
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
-        let watcher = subscriber.subscribe_with_format("StarWars", "got %p").await?;
+        let receiver = subscriber.subscribe_with_format("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
         wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
-        eventually("the rest", async || Ok((received(&watcher.output()) == expected).then_some(()))).await?;
+        eventually("the rest", async || Ok((received(&receiver.output()) == expected).then_some(()))).await?;
         page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
         drop(mosquitto);
         Ok(())
@@ -346,7 +346,7 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
         page.fill("Repeat count", "5").await?;
         page.press("Start repeating").await?;
         page.wait_for_notice("Repeat finished: 5 sent, 5 acknowledged.").await?;
-        check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
+        check_equal("the number of arrivals", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
         page.fill("Repeat count", "").await?;
         page.press("Start repeating").await?;
@@ -378,7 +378,7 @@ async fn panel_has_no_axe_violations_in_either_theme() -> Result<()> {
             page.fill("Interval", "200ms").await?;
             page.press("Play").await?;
             wait_for_progress(page, "Line 1").await?;
-            check_rules(page, &format!("a script that goes out, {theme}")).await?;
+            check_rules(page, &format!("a running script, {theme}")).await?;
             page.press_keys(ESCAPE).await?;
             page.wait_for("the sign", "Boolean(button('Stop'))", WAIT_TIMEOUT).await?;
             check_rules(page, &format!("the sign, {theme}")).await?;
@@ -416,7 +416,7 @@ async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
         page.screenshot("transmit-columns").await?;
         page.choose("Speaker column", "foo").await?;
         page.wait_for_notice("story.csv: 2 of 3 rows read, 1 skipped. Error in line 4, column ").await?;
-        check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
+        check_equal("the text column", page.value("Text column").await?, "bar".to_owned())?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
         wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;

@@ -22,7 +22,7 @@ async fn auto_falls_back_for_an_old_broker() -> Result<()> {
         page.wait_for_row("In my day").await
     })
     .await?;
-    check_equal("what was asked for", old.requested_levels(), vec![5, 4])
+    check_equal("the requested versions", old.requested_levels(), vec![5, 4])
 }
 
 // covers: [MQTT-4.2-1], [MQTT-6.0.0-3]
