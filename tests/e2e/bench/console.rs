@@ -1,4 +1,4 @@
-//! A million messages in the console, and ten thousand a second for a minute.
+//! A million messages in the console, and ten thousand per second for a minute.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use crate::report::{Report, median_and_p99};
 
 const MILLION: usize = 1_000_000;
 
-/// How long a million messages may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// The time limit for a million messages to arrive.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Messages of one round of intake: it takes long enough that the wait for the last number shown doesn't count.
+/// The messages of one round of intake: so many that the wait for the last number shown is negligible.
 const ROUND: usize = 2_048_000;
 
 const ROUNDS: usize = 5;
@@ -28,7 +28,7 @@ async fn connect(page: &Page, station: &Station, source: &Source) -> Result<()> 
     page.wait_for_state("connected").await
 }
 
-/// Memory, scrolling and filtering with a full log.
+/// Measures memory, scrolling and filtering with a full log.
 pub async fn million(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     let source = Source::start().await?;
@@ -36,9 +36,9 @@ pub async fn million(report: &mut Report) -> Result<()> {
         connect(page, &station, &source).await?;
         let started = Instant::now();
         source.send(Burst { messages: MILLION, packets_per_frame: 64, per_second: None }).await?;
-        page.wait_for_stat("received", MILLION as u64, PATIENCE).await?;
+        page.wait_for_stat("received", MILLION as u64, ARRIVAL_TIMEOUT).await?;
         let per_second = MILLION as f64 / started.elapsed().as_secs_f64();
-        println!("{MILLION} messages came at {per_second:.0} a second");
+        println!("{MILLION} messages arrived at {per_second:.0} a second");
         memory(page, &station, report).await?;
         scrolling(page, report).await?;
         filtering(page, report).await?;
@@ -65,7 +65,7 @@ async fn memory(page: &Page, station: &Station, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// How long rows took to come after the scroll bar was moved.
+/// The time until new rows are shown after the scroll bar was moved.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Moves {
@@ -86,7 +86,7 @@ async fn scrolling(page: &Page, report: &mut Report) -> Result<()> {
             await new Promise((resolve) => {
                 let frames = -1, began;
                 scroller.addEventListener('scroll', () => { began = performance.now(); }, { once: true });
-                const look = () => {
+                const check = () => {
                     if (began !== undefined) {
                         if (list.textContent !== rowsThen) {
                             timesMs.push(performance.now() - began);
@@ -95,11 +95,11 @@ async fn scrolling(page: &Page, report: &mut Report) -> Result<()> {
                         }
                         frames += 1;
                     }
-                    requestAnimationFrame(look);
+                    requestAnimationFrame(check);
                 };
-                // Odd steps through the whole bar, none of them twice.
+                // Irregular steps through the whole bar, without repetition.
                 scroller.scrollTop = (turn * 0.618034 % 1) * range * 0.98;
-                requestAnimationFrame(look);
+                requestAnimationFrame(check);
             });
         }
         return { timesMs, staleFrames };
@@ -116,13 +116,13 @@ async fn scrolling(page: &Page, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// How fast a filter showed what it lets through.
+/// The time until a filter shows its matches.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Filtered {
-    /// Until all rows on screen are matches, in milliseconds.
+    /// The time until all rows on screen are matches, in milliseconds.
     first_ms: f64,
-    /// Until the last match was counted, in milliseconds.
+    /// The time until the last match is counted, in milliseconds.
     all_ms: f64,
 }
 
@@ -139,8 +139,8 @@ async fn filtering(page: &Page, report: &mut Report) -> Result<()> {
                         filter.dispatchEvent(new InputEvent('input', {{ bubbles: true }}));
                     }};
                     const until = (isTrue) => new Promise((resolve) => {{
-                        const look = () => (isTrue() ? resolve(performance.now()) : requestAnimationFrame(look));
-                        look();
+                        const check = () => (isTrue() ? resolve(performance.now()) : requestAnimationFrame(check));
+                        check();
                     }});
                     const began = performance.now();
                     type('{RARE_WORD}');
@@ -173,7 +173,7 @@ async fn filtering(page: &Page, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Intake with the log full, without a filter and with one that is looked for from the start of the round.
+/// Measures intake with a full log, without a filter and with one that is applied from the start of the round.
 async fn intake_while_filtering(page: &Page, source: &Source, report: &mut Report) -> Result<()> {
     let round = async |filter: &str| -> Result<f64> {
         let before = page.stat("received").await?;
@@ -185,7 +185,7 @@ async fn intake_while_filtering(page: &Page, source: &Source, report: &mut Repor
         .await?;
         let started = Instant::now();
         source.send(Burst { messages: ROUND, packets_per_frame: 64, per_second: None }).await?;
-        page.wait_for_stat("received", before + ROUND as u64, PATIENCE).await?;
+        page.wait_for_stat("received", before + ROUND as u64, ARRIVAL_TIMEOUT).await?;
         Ok(ROUND as f64 / started.elapsed().as_secs_f64())
     };
     let mut ratios = Vec::new();
@@ -206,7 +206,7 @@ async fn intake_while_filtering(page: &Page, source: &Source, report: &mut Repor
     Ok(())
 }
 
-/// Ten thousand messages a second for a minute, console and crawl both visible.
+/// Measures ten thousand messages per second for a minute, with console and crawl both visible.
 pub async fn steady(report: &mut Report) -> Result<()> {
     const PER_SECOND: u32 = 10_000;
     const SECONDS: usize = 60;
@@ -214,7 +214,7 @@ pub async fn steady(report: &mut Report) -> Result<()> {
     let source = Source::start().await?;
     in_browser("bench-steady", async |page| {
         connect(page, &station, &source).await?;
-        // What comes first compiles and loads; a minute isn't about that.
+        // The first messages compile and load code, which isn't measured.
         let second = PER_SECOND as usize;
         source.send(Burst { messages: 5 * second, packets_per_frame: 1, per_second: Some(PER_SECOND) }).await?;
         page.begin_measuring().await?;
@@ -222,7 +222,7 @@ pub async fn steady(report: &mut Report) -> Result<()> {
         source.send(Burst { messages, packets_per_frame: 1, per_second: Some(PER_SECOND) }).await?;
         let smoothness = page.end_measuring().await?;
         let all = (messages + 5 * second) as u64;
-        page.wait_for_stat("received", all, PATIENCE).await.context("the page lags behind")?;
+        page.wait_for_stat("received", all, ARRIVAL_TIMEOUT).await.context("the page lags behind")?;
         page.check_accounts().await?;
         report.add(
             format!("p99 of {} frame intervals at {PER_SECOND} messages a second for {SECONDS} s", smoothness.frames),

@@ -1,5 +1,4 @@
-//! The busiest parts of the core by themselves, built for this machine instead of wasm, and other libraries beside its own
-//! decoder.
+//! The core's hot paths alone, built for this machine instead of wasm, and the decoders of other libraries.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +13,10 @@ use crate::report::{Report, median_and_p99};
 
 const ROUNDS: usize = 21;
 
-/// Decodes packet after packet in its own way; how long that took.
+/// Decodes all packets; returns the time taken.
 type Decoder = fn(&[u8]) -> Result<Duration>;
 
-/// All that are measured beside ours.
+/// The decoders that are compared with ours.
 const OTHERS: &[(&str, Decoder)] = &[
     ("mqttbytes", with_mqttbytes),
     #[cfg(feature = "mqtt-protocol-core")]
@@ -25,10 +24,10 @@ const OTHERS: &[(&str, Decoder)] = &[
 ];
 
 /// Measures decoding, appending and filtering, over a cycle of the source's messages.
-pub fn beside_others(report: &mut Report) -> Result<()> {
+pub fn compare(report: &mut Report) -> Result<()> {
     decoding("a PUBLISH decoded", PropertySet::Empty, report)?;
     decoding("a PUBLISH with properties decoded", PropertySet::Common, report)?;
-    keeping(report)
+    storing(report)
 }
 
 fn decoding(what: &str, property_set: PropertySet, report: &mut Report) -> Result<()> {
@@ -48,7 +47,7 @@ fn decoding(what: &str, property_set: PropertySet, report: &mut Report) -> Resul
         report.add(
             format!("{what}: {name} takes, of our time (not in wasm)"),
             format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
-            "said",
+            "reported",
             true,
         );
     }
@@ -62,7 +61,7 @@ fn with_ours(packets: &[u8]) -> Result<Duration> {
 }
 
 fn with_mqttbytes(packets: &[u8]) -> Result<Duration> {
-    // Filling it isn't counted.
+    // Filling the buffer isn't measured.
     let buffer = BytesMut::from(packets);
     let started = Instant::now();
     hot_path::decode_with_mqttbytes(buffer)?;
@@ -82,17 +81,17 @@ fn with_mqtt_protocol_core(packets: &[u8]) -> Result<Duration> {
         let packet = match builder.feed(&mut cursor) {
             PacketBuildResult::Complete(packet) => packet,
             PacketBuildResult::Incomplete => return Ok(started.elapsed()),
-            PacketBuildResult::Error(fault) => bail!("mqtt-protocol-core: {fault:?}"),
+            PacketBuildResult::Error(error) => bail!("mqtt-protocol-core: {error:?}"),
         };
         let flags = packet.flags();
-        let PacketData::Publish(body) = packet.data else { bail!("mqtt-protocol-core: that is no PUBLISH") };
-        if let Err(fault) = Publish::parse(flags, body).map(std::hint::black_box) {
-            bail!("mqtt-protocol-core: {fault:?}");
+        let PacketData::Publish(body) = packet.data else { bail!("mqtt-protocol-core: not a PUBLISH") };
+        if let Err(error) = Publish::parse(flags, body).map(std::hint::black_box) {
+            bail!("mqtt-protocol-core: {error:?}");
         }
     }
 }
 
-fn keeping(report: &mut Report) -> Result<()> {
+fn storing(report: &mut Report) -> Result<()> {
     let packets = load::packets(PropertySet::Empty)?;
     let query = |line| Query::parse(line, LocalTime::default());
     let (mut appended, mut scanned) = (Vec::new(), Vec::new());
@@ -110,14 +109,14 @@ fn keeping(report: &mut Report) -> Result<()> {
     }
     let mut add = |what: &str, times_ns: &mut [f64]| {
         let (median_ns, _) = median_and_p99(times_ns);
-        report.add(format!("{what} (not in wasm)"), format!("{median_ns:.0} ns"), "said", true);
+        report.add(format!("{what} (not in wasm)"), format!("{median_ns:.0} ns"), "reported", true);
     };
     add("a message decoded and appended to the log", &mut appended);
-    add("a message looked at for a word by the filter", &mut scanned);
+    add("a message searched for a word by the filter", &mut scanned);
     Ok(())
 }
 
-/// Nanoseconds for each message of a cycle.
+/// Returns the nanoseconds per message of a cycle.
 pub fn ns_each(took: Duration) -> f64 {
     took.as_secs_f64() * 1e9 / CYCLE as f64
 }

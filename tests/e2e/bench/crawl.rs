@@ -1,4 +1,4 @@
-//! The crawl's frames in a flood, and ten minutes of it with a burst in the middle.
+//! The crawl's frames in a flood, and in ten minutes with a burst in the middle.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use mqtt_crawl_e2e::motion::{self, Burst, Flood};
 use mqtt_crawl_e2e::page::in_browser;
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, link};
 
 use crate::report::Report;
 use crate::work::Work;
 
-/// A thousand messages a second on a machine six times slower.
+/// Measures a thousand messages per second on a machine six times slower.
 pub async fn flood(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     let source = Source::start().await?;
@@ -24,7 +24,7 @@ pub async fn flood(report: &mut Report) -> Result<()> {
         page.wait_for_state("connected").await?;
         let flood = Flood { per_second: 1_000, seconds: 5, slower: 1 };
         motion::flood(page, &source, flood).await?;
-        page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
+        page.wait_for("lines", "lines().length > 0", CRAWL_TIMEOUT).await?;
         let flood = Flood { seconds: 20, slower: 6, ..flood };
         let (frames_per_s, smoothness) = motion::flood(page, &source, flood).await?;
         report.add(
@@ -38,7 +38,7 @@ pub async fn flood(report: &mut Report) -> Result<()> {
     .await
 }
 
-/// Ten minutes at a line a second with a burst of 2,000 in the middle.
+/// Measures ten minutes at a line per second with a burst of 2,000 in the middle.
 pub async fn burst(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     in_browser("bench-burst", async |page| {
@@ -47,14 +47,14 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, TOPIC, "GAUGE: The first of many").await?;
         page.wait_for_line("The first of many").await?;
-        // What is made once is made by a burst of its own, so that the ten minutes begin with all of it.
+        // One-time allocations are made by an earlier burst, so that the ten minutes begin with all of them.
         motion::burst(page, broker, Burst { around: 15, lines: 2_000 }).await?;
         let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
         let worker = devtools.attach_to_worker(&session).await?;
         let before = Memory::of(&mut devtools, &session, &worker).await?;
-        let work = Work::watch(devtools.page_processes().await?);
-        let (watched, waited) = motion::burst(page, broker, Burst { around: 300, lines: 2_000 }).await?;
+        let work = Work::start(devtools.page_processes().await?);
+        let (motion, waited) = motion::burst(page, broker, Burst { around: 300, lines: 2_000 }).await?;
         let work = work.end();
         let after = Memory::of(&mut devtools, &session, &worker).await?;
         report.add(
@@ -71,47 +71,50 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         );
         report.add(
             "frames in ten minutes at a line a second, and a burst",
-            format!("{:.1} a second, longest interval {:.0} ms", watched.frames_per_s(), watched.longest_interval_ms),
+            format!("{:.1} a second, longest interval {:.0} ms", motion.frames_per_s(), motion.longest_interval_ms),
             "no interval over 50 ms",
-            watched.longest_interval_ms <= 50.0,
+            motion.longest_interval_ms <= 50.0,
         );
-        let most_ms = watched.late_ms.iter().map(|(from, to)| work.ms_between(*from, *to)).fold(0.0, f64::max);
+        let most_ms = motion.late_ms.iter().map(|(from, to)| work.ms_between(*from, *to)).fold(0.0, f64::max);
         report.add(
-            format!("the most that the page's thread worked in any of the {} longer ones", watched.late_ms.len()),
-            format!("{most_ms:.0} ms on a processor"),
+            format!(
+                "the maximum processor time of the page's thread in any of the {} longer ones",
+                motion.late_ms.len()
+            ),
+            format!("{most_ms:.0} ms"),
             "under 50 ms",
             most_ms < 50.0,
         );
         report.add(
-            "the farthest that a line went backward in those ten minutes",
-            format!("{:.2} px", watched.backward_px),
+            "the maximum backward movement of a line in those ten minutes",
+            format!("{:.2} px", motion.backward_px),
             "at most 1 px",
-            watched.backward_px <= 1.0,
+            motion.backward_px <= 1.0,
         );
         report.add(
             "blocks on the plane in those ten minutes",
-            format!("{} at most", watched.most_nodes),
+            format!("{} at most", motion.most_nodes),
             "at most 80",
-            watched.most_nodes <= 80,
+            motion.most_nodes <= 80,
         );
         Ok(())
     })
     .await
 }
 
-/// What the app holds of the machine's memory, in bytes.
+/// The app's memory, in bytes.
 #[derive(Clone, Copy)]
 pub struct Memory {
-    /// JavaScript's heap of the page.
+    /// The page's JavaScript heap.
     pub heap: u64,
     /// The page's wasm.
     pub page: u64,
-    /// The worker's.
+    /// The worker's wasm.
     pub worker: u64,
 }
 
 impl Memory {
-    /// As it is now, once what nobody holds is gone.
+    /// Returns the memory after a garbage collection.
     pub async fn of(devtools: &mut DevTools, page: &str, worker: &str) -> Result<Self> {
         Ok(Self {
             heap: devtools.heap_bytes(page).await?,

@@ -1,10 +1,10 @@
-//! The three engines: how much of a raw socket's stream the app takes in each, and ten minutes of a steady stream.
+//! The three engines: the app's intake relative to a raw socket's in each, and ten minutes of a steady stream.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl_e2e::CRAWL_PATIENCE;
+use mqtt_crawl_e2e::CRAWL_TIMEOUT;
 use mqtt_crawl_e2e::engine::{Engine, Feature};
 use mqtt_crawl_e2e::load::{Burst, CYCLE, PropertySet, Source};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_engine};
@@ -14,28 +14,28 @@ use mqtt_crawl_e2e::station::Station;
 use crate::intake::{Client, open, peers_folder};
 use crate::report::{Report, median_and_p99};
 
-/// Sizes of frames, in packets.
+/// The sizes of frames, in packets.
 const PACKETS_PER_FRAME: [usize; 3] = [1, 16, 64];
 
 const ROUNDS: usize = 4;
 
-/// How long a round at full speed is to take.
-const ROUND: Duration = Duration::from_secs(3);
+/// The planned duration of a round at full speed.
+const ROUND_DURATION: Duration = Duration::from_secs(3);
 
-/// How long one may take in the end.
+/// The time limit of a round.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The steady stream.
+/// The rate and the duration of the steady stream.
 const PER_SECOND: u32 = 1_000;
 const STEADY_S: usize = 600;
 
-/// What comes before it: what is compiled and loaded once isn't what is measured.
+/// The duration of the warm-up: one-time compilation and loading isn't measured.
 const WARM_UP_S: usize = 10;
 
-/// The app beside a raw socket at full speed, in one engine after the other.
+/// Compares the app with a raw socket at full speed, in one engine after the other.
 ///
 /// # Errors
-/// When a page fails.
+/// Fails when a page fails.
 pub async fn intake(report: &mut Report) -> Result<()> {
     in_each(async |bench| {
         for packets_per_frame in PACKETS_PER_FRAME {
@@ -46,10 +46,10 @@ pub async fn intake(report: &mut Report) -> Result<()> {
     .await
 }
 
-/// Ten minutes of a steady stream in each, one after the other.
+/// Measures ten minutes of a steady stream in each engine, one after the other.
 ///
 /// # Errors
-/// When a page fails, or lost a message.
+/// Fails when a page fails or loses a message.
 pub async fn steady(report: &mut Report) -> Result<()> {
     in_each(async |bench| bench.steady(report).await).await
 }
@@ -76,7 +76,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The app and a raw socket in turn.
+    /// Measures the app and a raw socket alternately.
     async fn intake(&self, packets_per_frame: usize, report: &mut Report) -> Result<()> {
         let engine = self.page.browser().engine();
         let (mut ours, mut raw, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -87,24 +87,24 @@ impl Bench<'_> {
                 [Client::Raw, Client::Ours].into_iter().zip(rates.iter_mut().zip(&mut messages))
             {
                 *rate = self.round(client, packets_per_frame, *messages).await.context(client.name())?;
-                *messages = ((*rate * ROUND.as_secs_f64()) as usize).div_ceil(64) * 64;
+                *messages = ((*rate * ROUND_DURATION.as_secs_f64()) as usize).div_ceil(64) * 64;
             }
             raw.push(rates[0]);
             ours.push(rates[1]);
             ratios.push(rates[1] / rates[0]);
         }
-        // The first round is short: nobody knew yet how fast they are.
+        // The first round is too short, because the rates aren't known yet.
         let middle = |values: &[f64]| median_and_p99(&mut values[1..].to_vec()).0;
         report.add(
             format!("{engine}, {packets_per_frame} packets a frame: messages a second"),
             format!("{:.0}, raw socket {:.0}, ratio {:.3}", middle(&ours), middle(&raw), middle(&ratios)),
-            "said",
+            "reported",
             true,
         );
         Ok(())
     }
 
-    /// Messages a second.
+    /// Returns the messages per second.
     async fn round(&self, client: Client, packets_per_frame: usize, messages: usize) -> Result<f64> {
         let source = Source::start().await?;
         open(self.page, self.station, self.site, client, PropertySet::Empty, &source.ws_url()).await?;
@@ -112,7 +112,7 @@ impl Bench<'_> {
         source.send(Burst { messages: warm_up, packets_per_frame, per_second: None }).await?;
         self.page.wait_for_stat("received", warm_up as u64, ROUND_TIMEOUT).await?;
         if client == Client::Ours {
-            self.page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
+            self.page.wait_for("lines", "lines().length > 0", CRAWL_TIMEOUT).await?;
         }
         let started = Instant::now();
         source.send(Burst { messages, packets_per_frame, per_second: None }).await?;
@@ -120,7 +120,7 @@ impl Bench<'_> {
         Ok(messages as f64 / started.elapsed().as_secs_f64())
     }
 
-    /// Ten minutes of a stream that people have, console and crawl both in sight.
+    /// Measures ten minutes of a usual stream, with console and crawl both visible.
     async fn steady(&self, report: &mut Report) -> Result<()> {
         let (page, engine) = (self.page, self.page.browser().engine());
         let source = Source::start().await?;
@@ -148,15 +148,14 @@ impl Bench<'_> {
         report.add(
             format!("{what}: memory of the whole browser"),
             format!("{before_mib:.0} to {:.0} MiB", browser_mib()?),
-            "said",
+            "reported",
             true,
         );
         Ok(())
     }
 }
 
-/// What all browsers below this process share of the machine's memory: what several processes have in common is divided
-/// among them.
+/// Returns the memory of all browsers below this process. Memory that several processes share is divided among them.
 fn browser_mib() -> Result<f64> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc")? {

@@ -1,4 +1,4 @@
-//! What the page costs while nothing happens.
+//! The processor time of an idle page.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use mqtt_crawl_e2e::{link, load};
 use crate::report::Report;
 use crate::usage::Processes;
 
-/// How long is watched.
-const WATCHED: Duration = Duration::from_secs(20);
+/// The duration of a measurement.
+const MEASUREMENT: Duration = Duration::from_secs(20);
 
-/// How long whatever has begun may take to end.
+/// The time after which all that has begun is over.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Connected to mosquitto, nothing arriving; beside an empty tab of the same browser.
+/// Measures a page that is connected to mosquitto and receives nothing, and an empty tab of the same browser.
 pub async fn connected(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
@@ -37,8 +37,8 @@ pub async fn connected(report: &mut Report) -> Result<()> {
         page.press("Resume").await?;
         let moving = cores(page).await?;
         let percent = |cores: f64| format!("{:.2} % of a core", 100.0 * cores);
-        report.add("the browser with an empty tab", percent(empty), "said", true);
-        report.add("more with the page, connected, the crawl on its way", percent(moving - empty), "said", true);
+        report.add("the browser with an empty tab", percent(empty), "reported", true);
+        report.add("more with the page, connected, the crawl moving", percent(moving - empty), "reported", true);
         report.add(
             "more with the page, connected, nothing arriving, the crawl paused",
             percent(paused - empty),
@@ -50,14 +50,14 @@ pub async fn connected(report: &mut Report) -> Result<()> {
     .await
 }
 
-/// How many of the machine's processors all of the browser has while it is left alone.
+/// Returns how many processors the whole browser uses while nothing happens in it.
 async fn cores(page: &Page) -> Result<f64> {
     tokio::time::sleep(SETTLED).await;
     let mut devtools = DevTools::connect(page.browser().profile()?).await?;
     let processes = Processes::of(&mut devtools).await?;
     drop(devtools);
     let (before, started) = (processes.times(), Instant::now());
-    tokio::time::sleep(WATCHED).await;
+    tokio::time::sleep(MEASUREMENT).await;
     let (after, took) = (processes.times(), started.elapsed());
     let used: Duration = after.iter().sum::<Duration>().saturating_sub(before.iter().sum());
     let shares = [0, 1, 2].map(|kind| (after[kind].saturating_sub(before[kind])).as_millis());

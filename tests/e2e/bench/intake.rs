@@ -1,7 +1,7 @@
-//! The app beside other clients of MQTT: the same stream, the same browser, one after the other, in rounds.
+//! The app and other MQTT clients with the same stream in the same browser, one after the other, in rounds.
 //!
-//! Ours does what it always does, console and crawl both in sight. The others do nothing but count, each in a worker of
-//! an empty page; one of them is no client at all, but a socket whose bytes nobody looks at: the limit.
+//! Ours runs as usual, with console and crawl both visible. The others only count, each in a worker of an empty page. One
+//! of them isn't a client but a socket whose bytes aren't read: the limit.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 use tempfile::TempDir;
 
 use crate::machine;
@@ -23,17 +23,17 @@ use crate::usage::Processes;
 
 const ROUNDS: usize = 5;
 
-/// How long a round at full speed is to take. What isn't in the rate of the client itself, such as the frames until a
-/// number is shown, is a hundredth of that.
-const ROUND: Duration = Duration::from_secs(3);
+/// The planned duration of a round at full speed. Overhead outside the client, such as the frames until a number is shown,
+/// is a hundredth of it.
+const ROUND_DURATION: Duration = Duration::from_secs(3);
 
-/// How long one may take in the end.
-const TOO_LONG: Duration = Duration::from_secs(180);
+/// The time limit of a round.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// What comes before: what is compiled and allocated once isn't what is measured.
+/// The duration of the warm-up: one-time compilation and allocation isn't measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Messages of it where nobody knows yet how many a client takes.
+/// The messages of the first warm-up, while the client's rate isn't known yet.
 const FIRST_WARM_UP: usize = CYCLE / 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ impl Client {
         }
     }
 
-    /// Its name in `peers/worker.js`; none is ours.
+    /// Returns its name in `peers/worker.js`; `None` for ours.
     fn in_worker(self) -> Option<&'static str> {
         match self {
             Self::Raw => Some("raw"),
@@ -68,27 +68,27 @@ impl Client {
     }
 }
 
-/// Where the stream comes from.
+/// The source of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// Our own source.
     Source { packets_per_frame: usize, per_second: Option<u32>, property_set: PropertySet },
-    /// A real broker, as fast as it goes.
+    /// A real broker, at full speed.
     Mosquitto,
 }
 
-/// One stream: one table of the results.
+/// One stream, which gives one table of results.
 struct Stream {
     origin: Origin,
-    /// What share of the raw socket's messages a second ours is to take, and how many times those of MQTT.js.
-    wanted: Option<(f64, f64)>,
+    /// The target for ours: the share of the raw socket's messages per second, and the multiple of those of MQTT.js.
+    targets: Option<(f64, f64)>,
 }
 
 impl Stream {
     const fn at_full_speed(packets_per_frame: usize, property_set: PropertySet, of_raw: f64, of_mqtt_js: f64) -> Self {
         Self {
             origin: Origin::Source { packets_per_frame, per_second: None, property_set },
-            wanted: Some((of_raw, of_mqtt_js)),
+            targets: Some((of_raw, of_mqtt_js)),
         }
     }
 
@@ -103,7 +103,7 @@ impl Stream {
         }
     }
 
-    /// Paho speaks 3.1.1 and would get a stream without properties.
+    /// Paho uses 3.1.1 and would receive a stream without properties.
     fn is_for(&self, client: Client) -> bool {
         client != Client::Paho || !matches!(self.origin, Origin::Source { property_set: PropertySet::Common, .. })
     }
@@ -120,32 +120,32 @@ const STREAMS: [Stream; 8] = [
     Stream::at_full_speed(1, PropertySet::Empty, 0.96, 0.0),
     Stream::at_full_speed(16, PropertySet::Empty, 0.92, 11.0),
     Stream::at_full_speed(64, PropertySet::Empty, 0.92, 20.0),
-    Stream { origin: Origin::Mosquitto, wanted: None },
+    Stream { origin: Origin::Mosquitto, targets: None },
     Stream {
         origin: Origin::Source { packets_per_frame: 1, per_second: Some(10_000), property_set: PropertySet::Empty },
-        wanted: None,
+        targets: None,
     },
     Stream::at_full_speed(1, PropertySet::Common, 0.96, 0.0),
     Stream::at_full_speed(16, PropertySet::Common, 0.92, 11.0),
     Stream::at_full_speed(64, PropertySet::Common, 0.92, 20.0),
 ];
 
-/// What one client did in one round.
+/// The result of one client in one round.
 struct Sample {
     per_second: f64,
     p99_interval_ms: f64,
     longest_interval_ms: f64,
     long_tasks: usize,
-    /// Of the process that runs page and worker.
+    /// The memory of the process that runs page and worker.
     memory_mib: f64,
-    /// Processor time of the whole browser, in seconds for a million messages.
+    /// The processor time of the whole browser, in seconds per million messages.
     cpu_s_per_million: f64,
-    /// How many of the machine's processors the browser had: page and worker, drawing, all else (the network is in it).
+    /// The processors that the browser used: page and worker, drawing, everything else (with the network).
     cores: [f64; 3],
 }
 
 /// Measures all clients with all streams.
-pub async fn beside_peers(report: &mut Report) -> Result<()> {
+pub async fn compare(report: &mut Report) -> Result<()> {
     let folder = peers_folder()?;
     let site = Site::start_below_a_path(folder.path()).await?;
     let station = Station::start().await?;
@@ -154,14 +154,14 @@ pub async fn beside_peers(report: &mut Report) -> Result<()> {
         for stream in &STREAMS {
             let samples = bench.rounds(stream).await?;
             println!("\n{}", table(stream, &samples));
-            judge(stream, &samples, report);
+            check(stream, &samples, report);
         }
         Ok(())
     })
     .await
 }
 
-/// The scripts of the other clients, where `cargo xtask bench` says that they are, with a page around them.
+/// Returns a folder with a page and the scripts of the other clients, from the paths that `cargo xtask bench` sets.
 pub(crate) fn peers_folder() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("index.html"), include_str!("peers/index.html"))?;
@@ -182,7 +182,7 @@ struct Bench<'a> {
     page: &'a Page,
     station: &'a Station,
     site: &'a Site,
-    /// Messages a second of the last round of the same client and stream.
+    /// The messages per second of the last round of the same client and stream.
     rates: HashMap<Client, f64>,
 }
 
@@ -200,11 +200,11 @@ impl Bench<'_> {
         Ok(samples)
     }
 
-    /// One client in a tab of its own, and so in a process of its own.
+    /// Measures one client in a tab of its own, and so in a process of its own.
     async fn round(&mut self, stream: &Stream, client: Client) -> Result<Sample> {
         let first = self.page.tab().await?;
         self.page.open_tab().await?;
-        // That of the first tab.
+        // The size of the first tab.
         self.page.resize((1280, 720), 1.0).await?;
         let feed = Feed::start(stream.origin).await?;
         let sample = self.measure(stream, client, &feed).await;
@@ -220,19 +220,19 @@ impl Bench<'_> {
         let warm_up = rate.map_or(FIRST_WARM_UP, |rate| messages_in(WARM_UP, *rate));
         let started = Instant::now();
         feed.send(warm_up).await?;
-        page.wait_for_stat("received", warm_up as u64, TOO_LONG).await?;
+        page.wait_for_stat("received", warm_up as u64, ROUND_TIMEOUT).await?;
         let rate = rate.copied().unwrap_or_else(|| warm_up as f64 / started.elapsed().as_secs_f64());
         if client == Client::Ours {
-            page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
+            page.wait_for("lines", "lines().length > 0", CRAWL_TIMEOUT).await?;
         }
-        let messages = messages_in(ROUND, rate);
+        let messages = messages_in(ROUND_DURATION, rate);
 
         let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let processes = Processes::of(&mut devtools).await?;
         page.begin_measuring().await?;
         let (cpu_before, started) = (processes.times(), Instant::now());
         feed.send(messages).await?;
-        page.wait_for_stat("received", (warm_up + messages) as u64, TOO_LONG).await?;
+        page.wait_for_stat("received", (warm_up + messages) as u64, ROUND_TIMEOUT).await?;
         let took = started.elapsed();
         let cpu_after = processes.times();
         let cpu_s: [f64; 3] =
@@ -262,7 +262,7 @@ pub(crate) async fn open(
     broker: &str,
 ) -> Result<()> {
     let Some(name) = client.in_worker() else {
-        // Without an opening, whose end would have to be waited for.
+        // Without an opening: otherwise the measurement would have to wait for its end.
         let opening = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
         let keys = [("broker", broker), ("topic", TOPIC), ("view", "split"), ("connect", "1")];
         page.open(&link(&station.page_url(), &[&keys[..], &opening].concat())).await?;
@@ -273,10 +273,10 @@ pub(crate) async fn open(
         .extend_pairs([("client", name), ("broker", broker), ("topic", TOPIC), ("packet", &packet_bytes)])
         .finish();
     page.browser().client().goto(&format!("{}?{query}", site.page_url())).await?;
-    page.wait_for("the connection", "stat('state') === 'connected'", PATIENCE).await
+    page.wait_for("the connection", "stat('state') === 'connected'", WAIT_TIMEOUT).await
 }
 
-/// A stream that is under way to one client.
+/// A running stream to one client.
 enum Feed {
     Source { source: Source, packets_per_frame: usize, per_second: Option<u32> },
     Mosquitto(Box<Mosquitto>),
@@ -295,7 +295,7 @@ impl Feed {
     fn ws_url(&self) -> String {
         match self {
             Self::Source { source, .. } => source.ws_url(),
-            // Paho wants a path.
+            // Paho requires a path.
             Self::Mosquitto(mosquitto) => format!("{}/mqtt", mosquitto.ws_url()),
         }
     }
@@ -311,17 +311,17 @@ impl Feed {
     }
 }
 
-/// Whole frames of any number of packets.
+/// Returns the messages of this time, as whole frames of any number of packets.
 fn messages_in(time: Duration, per_second: f64) -> usize {
     ((per_second * time.as_secs_f64()) as usize).div_ceil(64) * 64
 }
 
-/// The median over the rounds.
+/// Returns the median over the rounds.
 fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
     median_and_p99(&mut samples.iter().map(of).collect::<Vec<_>>()).0
 }
 
-/// The median, over the rounds, of how many times the messages of another client a client took.
+/// Returns the median, over the rounds, of the ratio between the rates of two clients.
 fn ratio(samples: &[Sample], others: &[Sample]) -> f64 {
     let mut ratios: Vec<f64> =
         samples.iter().zip(others).map(|(each, other)| each.per_second / other.per_second).collect();
@@ -332,7 +332,7 @@ fn of_client(samples: &[(Client, Vec<Sample>)], client: Client) -> &[Sample] {
     samples.iter().find(|(other, _)| *other == client).map_or(&[], |(_, samples)| samples)
 }
 
-/// The medians of all clients, in Markdown.
+/// Returns the medians of all clients, in Markdown.
 fn table(stream: &Stream, samples: &[(Client, Vec<Sample>)]) -> String {
     let mut table = format!(
         "### {}\n\n| client | messages a second | of the raw socket | mqtt-crawl takes | frame interval, p99 | longest | \
@@ -361,16 +361,16 @@ fn table(stream: &Stream, samples: &[(Client, Vec<Sample>)]) -> String {
     table
 }
 
-fn judge(stream: &Stream, samples: &[(Client, Vec<Sample>)], report: &mut Report) {
+fn check(stream: &Stream, samples: &[(Client, Vec<Sample>)], report: &mut Report) {
     let name = stream.name();
     let ours = of_client(samples, Client::Ours);
-    if let Some((of_raw, of_mqtt_js)) = stream.wanted {
-        let found = ratio(ours, of_client(samples, Client::Raw));
-        let wanted = format!("at least {of_raw}");
-        report.add(format!("{name}: intake, of the raw socket's"), format!("{found:.3}"), wanted, found >= of_raw);
-        let found = ratio(ours, of_client(samples, Client::MqttJs));
-        let wanted = if of_mqtt_js > 0.0 { format!("at least {of_mqtt_js} ×") } else { "said".to_owned() };
-        report.add(format!("{name}: intake, of MQTT.js's"), format!("{found:.1} ×"), wanted, found >= of_mqtt_js);
+    if let Some((of_raw, of_mqtt_js)) = stream.targets {
+        let result = ratio(ours, of_client(samples, Client::Raw));
+        let target = format!("at least {of_raw}");
+        report.add(format!("{name}: intake, of the raw socket's"), format!("{result:.3}"), target, result >= of_raw);
+        let result = ratio(ours, of_client(samples, Client::MqttJs));
+        let target = if of_mqtt_js > 0.0 { format!("at least {of_mqtt_js} ×") } else { "reported".to_owned() };
+        report.add(format!("{name}: intake, of MQTT.js's"), format!("{result:.1} ×"), target, result >= of_mqtt_js);
     }
     let p99_ms = median(ours, |each| each.p99_interval_ms);
     report.add(

@@ -1,4 +1,4 @@
-//! From the publish of a message to the frame that shows its row.
+//! The time from the publish of a message to the frame that shows its row.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::load::{Burst, Source, TOPIC};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 use serde::Deserialize;
 
 use crate::report::{Report, median_and_p99};
@@ -15,32 +15,32 @@ const PER_SECOND: usize = 1_000;
 
 const SECONDS: usize = 10;
 
-/// What comes before: what is compiled once isn't what is measured.
+/// The duration of the warm-up: one-time compilation isn't measured.
 const WARM_UP_SECONDS: usize = 4;
 
-/// Two frames of a screen that shows sixty a second, in milliseconds.
+/// The duration of two frames at 60 frames per second, in milliseconds.
 const TWO_FRAMES_MS: f64 = 2_000.0 / 60.0;
 
-/// The rows that stood in the console from one frame on; times by the machine's clock, in milliseconds since 1970.
+/// The rows of the console from one frame on; times by the machine's clock, in milliseconds since 1970.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Drawing {
     oldest_seq: usize,
     newest_seq: usize,
-    /// The frame's own time, which its callbacks are given.
+    /// The frame's own time, which its callbacks receive.
     frame_ms: f64,
-    /// When the page's thread was done with it: style, layout and paint are over.
+    /// The end of style, layout and paint in the page's thread.
     painted_ms: f64,
-    /// The time of the next frame. By then this one has been handed to the screen.
+    /// The time of the next frame. By then this one is on its way to the screen.
     next_frame_ms: f64,
 }
 
-/// A thousand messages a second, console and crawl both in sight.
+/// Measures a thousand messages per second, with console and crawl both visible.
 pub async fn to_painted_rows(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     let source = Source::start().await?;
     in_browser("bench-latency", async |page| {
-        // Without an opening, whose end would have to be waited for.
+        // Without an opening: otherwise the measurement would have to wait for its end.
         let opening = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
         let broker = source.ws_url();
         let keys = [("broker", broker.as_str()), ("topic", TOPIC), ("view", "split"), ("connect", "1")];
@@ -53,11 +53,11 @@ pub async fn to_painted_rows(report: &mut Report) -> Result<()> {
         };
         source.send(burst(WARM_UP_SECONDS)).await?;
         let before = WARM_UP_SECONDS * PER_SECOND;
-        page.wait_for_stat("received", before as u64, PATIENCE).await?;
-        page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
+        page.wait_for_stat("received", before as u64, WAIT_TIMEOUT).await?;
+        page.wait_for("lines", "lines().length > 0", CRAWL_TIMEOUT).await?;
         begin(page).await?;
         let departures = source.send(burst(SECONDS)).await?;
-        page.wait_for_stat("received", (before + SECONDS * PER_SECOND) as u64, PATIENCE).await?;
+        page.wait_for_stat("received", (before + SECONDS * PER_SECOND) as u64, WAIT_TIMEOUT).await?;
         let drawings = end(page).await?;
 
         let mut shown = before;
@@ -80,21 +80,21 @@ pub async fn to_painted_rows(report: &mut Report) -> Result<()> {
         let (next_ms, next_p99_ms) = median_and_p99(&mut to_next);
         let share = 100.0 * rows as f64 / (SECONDS * PER_SECOND) as f64;
         report.add(
-            format!("rows that were drawn, of {PER_SECOND} messages a second for {SECONDS} s, both views in sight"),
+            format!("rows that were drawn, of {PER_SECOND} messages a second for {SECONDS} s, both views visible"),
             format!("{share:.1} %"),
-            "said",
+            "reported",
             true,
         );
         report.add(
-            "publish to the begin of the frame that has the row",
+            "publish to the beginning of the frame that has the row",
             format!("median {frame_ms:.1} ms, p99 {frame_p99_ms:.1} ms"),
-            "said",
+            "reported",
             true,
         );
         report.add(
             "publish to the row painted by the page's thread",
             format!("median {paint_ms:.1} ms, p99 {paint_p99_ms:.1} ms"),
-            "said",
+            "reported",
             true,
         );
         report.add(
@@ -108,11 +108,11 @@ pub async fn to_painted_rows(report: &mut Report) -> Result<()> {
     .await
 }
 
-/// Begins to note which rows stand in the console when.
+/// Starts to record the console's rows over time.
 async fn begin(page: &Page) -> Result<()> {
     page.run(
-        "const seen = window.__drawings = [];
-        // The page's clock was set when its process began; by how much the machine's is ahead of it.
+        "const drawings = window.__drawings = [];
+        // The offset of the machine's clock to the page's, which was set when its process began.
         const offsets = [];
         for (let turn = 0; turn < 9; turn += 1) {
             const then = Date.now();
@@ -134,17 +134,17 @@ async fn begin(page: &Page) -> Result<()> {
                 frameMs: machine(document.timeline.currentTime),
             };
             painting = drawing;
-            // A task of its own comes after the frame that is being made.
+            // A new task runs after the current frame.
             after.port2.postMessage(0);
             requestAnimationFrame((next) => { drawing.nextFrameMs = machine(next); });
-            seen.push(drawing);
+            drawings.push(drawing);
         };
         new MutationObserver(drawn).observe(list, { subtree: true, childList: true, attributeFilter: ['data-seq'] });",
     )
     .await
 }
 
-/// What was noted.
+/// Returns the recording.
 async fn end(page: &Page) -> Result<Vec<Drawing>> {
     let whole = "window.__drawings.every((drawing) => drawing.paintedMs && drawing.nextFrameMs)";
     page.wait_for("the last frame", whole, Duration::from_secs(2)).await?;

@@ -1,4 +1,4 @@
-//! What was measured on.
+//! The machine of a measurement.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The machine, the versions and the day, as a list in Markdown; with the machine's load, for a figure means something
-/// only if nothing else ran.
+/// Returns the machine, the versions, the date and the machine's load, as a list in Markdown. Figures are valid only if
+/// nothing else ran.
 ///
 /// # Errors
-/// When it isn't Linux.
+/// Fails if the system isn't Linux.
 pub fn describe() -> Result<String> {
     let processors = fs::read_to_string("/proc/cpuinfo")?;
     let model = processors.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
@@ -21,7 +21,7 @@ pub fn describe() -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(format!(
         "- {}, {count} cores, {:.0} GiB, Linux {}\n- {}; {}\n- begun {}, load before {}",
-        model.map_or("a processor that doesn't say what it is", |(_, model)| model),
+        model.map_or("an unnamed processor", |(_, model)| model),
         memory_kib / f64::from(1 << 20),
         kernel.trim(),
         first_line("chromium", &["--version"]),
@@ -31,19 +31,19 @@ pub fn describe() -> Result<String> {
     ))
 }
 
-/// The machine's load over the last one and five minutes.
+/// Returns the machine's load over the last one and five minutes.
 ///
 /// # Errors
-/// When it isn't Linux.
+/// Fails if the system isn't Linux.
 pub fn load() -> Result<String> {
     let load = fs::read_to_string("/proc/loadavg")?;
     Ok(load.split(' ').take(2).collect::<Vec<_>>().join(" and "))
 }
 
-/// The version of the npm package that a script belongs to.
+/// Returns the version of the npm package that a script belongs to.
 ///
 /// # Errors
-/// When it belongs to none.
+/// Fails if it belongs to none.
 pub fn npm_version(script: &Path) -> Result<String> {
     #[derive(Deserialize)]
     struct Package {
@@ -55,10 +55,10 @@ pub fn npm_version(script: &Path) -> Result<String> {
     Ok(package.version)
 }
 
-/// The first line that a program says.
+/// Returns the first line that a program prints.
 fn first_line(program: &str, arguments: &[&str]) -> String {
-    // Mosquitto ends with an error when it has told what it is.
-    let said = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
-    let line = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned();
+    // Mosquitto prints its version and ends with an error.
+    let output = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    let line = String::from_utf8_lossy(&output).lines().next().unwrap_or_default().trim().to_owned();
     if line.is_empty() { format!("no {program} on PATH") } else { line }
 }

@@ -1,10 +1,9 @@
-//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing, and
-//! beside it other clients of MQTT; the core's busiest parts by themselves; and the released station with the clients of an
-//! event.
+//! The program of `cargo xtask bench`. It measures the released site in Debian's Chromium, with a source that costs almost
+//! nothing, and other MQTT clients for comparison; the core's hot paths alone; and the released station with the clients
+//! of an event.
 //!
-//! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
-//! report says what was wanted beside what was found, and nothing fails but `soak`, which runs only by its name: an hour of
-//! the crawl, in which no row may be missing on screen.
+//! Times are comparable only within a run, and only if the machine does nothing else. The report lists results and
+//! targets. Only `soak` fails, which runs only by name: an hour of the crawl, in which no row may be missing on screen.
 
 mod console;
 mod core;
@@ -28,23 +27,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use report::Report;
 
-/// How long whatever takes seconds may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit for operations that take seconds.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const MEASUREMENTS: [&str; 12] =
     ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "pace", "station"];
 
-/// Those that aren't part of a run of all: the three engines take six minutes, a steady stream in each half an hour, and
-/// the soak an hour.
+/// The measurements that aren't part of a full run: the three engines take six minutes, a steady stream in each half an
+/// hour, and the soak an hour.
 const ENGINES: &str = "engines";
 const ENGINES_STEADY: &str = "engines-steady";
 const SOAK: &str = "soak";
 
-/// What is asked for on the command line.
+/// The command line's options.
 struct Options {
     /// Measurements by name; none for all.
     chosen: Vec<String>,
-    /// How long [`SOAK`] takes.
+    /// The duration of [`SOAK`].
     minutes: u32,
 }
 
@@ -76,13 +75,13 @@ async fn main() -> Result<()> {
     println!("{}", machine::describe()?);
     let mut report = Report::default();
     if is_chosen("core") {
-        core::beside_others(&mut report)?;
+        core::compare(&mut report)?;
     }
     if is_chosen("wasm") {
-        wasm::beside_another(&mut report).await?;
+        wasm::compare(&mut report).await?;
     }
     if is_chosen("intake") {
-        intake::beside_peers(&mut report).await?;
+        intake::compare(&mut report).await?;
     }
     if is_chosen("latency") {
         latency::to_painted_rows(&mut report).await?;

@@ -1,16 +1,16 @@
-//! Whether every line of a stream is shown, how soon, and what it costs: ten minutes at a line a second, and five minutes
-//! at five.
+//! Whether every line of a stream is shown, with which delay and processor time: ten minutes at one line per second, and
+//! five minutes at five.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use mqtt_crawl::dialogue::script;
+use mqtt_crawl_e2e::animation::{TOPIC, line};
 use mqtt_crawl_e2e::devtools::DevTools;
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::publish::Publisher;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::watch::{TOPIC, line};
 use mqtt_crawl_e2e::{link, root};
 use serde::Deserialize;
 
@@ -24,37 +24,37 @@ struct Stream {
     per_s: u32,
 }
 
-/// What came of it.
+/// The result of a stream.
 struct Shown {
-    /// From publish until the line crosses the edge of the stage, in seconds; in order of publishing.
+    /// The time from publish until the line crosses the edge of the stage, in seconds; in order of publishing.
     lags_s: Vec<f64>,
-    /// Notes of skipped messages.
+    /// The number of skip notices.
     notes: usize,
-    /// The most that the newest line in sight was old.
+    /// The maximum age of the newest visible line.
     oldest_newest_s: f64,
     p99_interval_ms: f64,
     cores: f64,
 }
 
-/// What the page saw, by its clock in milliseconds since 1970.
+/// The page's recording, by its clock in milliseconds since 1970.
 #[derive(Deserialize)]
-struct Seen {
+struct Recording {
     lines: Vec<(u64, f64)>,
     notes: Vec<u64>,
     intervals: Vec<f64>,
 }
 
-/// Every line, and of too many a good part.
+/// Measures a stream of which every line is shown, and one with too many lines.
 ///
 /// # Errors
-/// When the page fails.
+/// Fails when the page fails.
 pub async fn streams(report: &mut Report) -> Result<()> {
     let shown = stream(Stream { name: "bench-pace", lines: 600, per_s: 1 }).await?;
     let p99_s = quantile(&shown.lags_s, 0.99);
     report.add(
         "600 lines in 600 s: shown",
-        format!("{} and {} notes", shown.lags_s.len(), shown.notes),
-        "600, and no note",
+        format!("{} and {} notices", shown.lags_s.len(), shown.notes),
+        "600, and no notice",
         shown.lags_s.len() == 600 && shown.notes == 0,
     );
     report.add("p99 from publish to the edge of the crawl", format!("{p99_s:.1} s"), "under 10 s", p99_s < 10.0);
@@ -64,18 +64,18 @@ pub async fn streams(report: &mut Report) -> Result<()> {
         "under 20 ms",
         shown.p99_interval_ms < 20.0,
     );
-    report.add("the browser meanwhile", format!("{:.2} of a core", shown.cores), "said", true);
+    report.add("the browser meanwhile", format!("{:.2} of a core", shown.cores), "reported", true);
 
     let shown = stream(Stream { name: "bench-pace-five", lines: 1_500, per_s: 5 }).await?;
     let part = shown.lags_s.len() as f64 / 1_500.0;
     report.add(
         "5 lines a second for 5 minutes: shown",
-        format!("{:.0} %, {} notes", 100.0 * part, shown.notes),
-        "at least 40 %, at most one note in eight blocks",
+        format!("{:.0} %, {} notices", 100.0 * part, shown.notes),
+        "at least 40 %, at most one notice in eight blocks",
         part >= 0.4 && shown.notes * 8 <= shown.lags_s.len() + shown.notes,
     );
     report.add(
-        "the oldest that the newest line in sight was",
+        "the maximum age of the newest visible line",
         format!("{:.1} s", shown.oldest_newest_s),
         "at most 15 s",
         shown.oldest_newest_s <= 15.0,
@@ -89,50 +89,51 @@ async fn stream(stream: Stream) -> Result<Shown> {
     in_browser(stream.name, async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1"), ("view", "crawl")])).await?;
         page.wait_for_state("connected").await?;
-        watch(page).await?;
+        record(page).await?;
         let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let processes = Processes::of(&mut devtools).await?;
         drop(devtools);
         let (before, begun) = (processes.times(), Instant::now());
         let published = publish(&stream, station.mqtt_port()?).await?;
         let (after, took) = (processes.times(), begun.elapsed());
-        // What is still on its way.
+        // The last lines are still on their way.
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let seen: Seen =
-            page.evaluate("(() => { const seen = window.__seen; seen.on = false; return seen; })()").await?;
+        let recording: Recording = page
+            .evaluate("(() => { const recording = window.__recording; recording.on = false; return recording; })()")
+            .await?;
         let used = after.iter().sum::<Duration>().saturating_sub(before.iter().sum());
-        shown = Some(Shown::of(&seen, &published, used.as_secs_f64() / took.as_secs_f64()));
+        shown = Some(Shown::of(&recording, &published, used.as_secs_f64() / took.as_secs_f64()));
         Ok(())
     })
     .await?;
     shown.context("nothing was shown")
 }
 
-/// Notes each line at the moment it crosses the edge, and each frame.
-async fn watch(page: &Page) -> Result<()> {
+/// Records each line when it crosses the edge, and each frame.
+async fn record(page: &Page) -> Result<()> {
     page.run(
-        "const seen = window.__seen = { lines: [], notes: [], intervals: [], on: true };
+        "const recording = window.__recording = { lines: [], notes: [], intervals: [], on: true };
         const section = crawl(), plane = section.querySelector('.plane'), known = new Set();
         let last;
         const frame = (now) => {
-            if (last !== undefined) seen.intervals.push(now - last);
+            if (last !== undefined) recording.intervals.push(now - last);
             last = now;
             const edge = section.getBoundingClientRect().bottom;
             for (const line of plane.querySelectorAll('.line')) {
                 const seq = Number(line.dataset.seq), key = line.className + seq;
                 if (known.has(key) || line.getBoundingClientRect().top >= edge) continue;
                 known.add(key);
-                if (line.classList.contains('passed')) seen.notes.push(seq);
-                else seen.lines.push([seq, Date.now()]);
+                if (line.classList.contains('passed')) recording.notes.push(seq);
+                else recording.lines.push([seq, Date.now()]);
             }
-            if (seen.on) requestAnimationFrame(frame);
+            if (recording.on) requestAnimationFrame(frame);
         };
         requestAnimationFrame(frame);",
     )
     .await
 }
 
-/// Publishes the sample script, then lines of 4 to 16 words. Returns when each message went out.
+/// Publishes the sample script, then lines of 4 to 16 words. Returns the time of each message's publish.
 async fn publish(stream: &Stream, mqtt_port: u16) -> Result<BTreeMap<u64, f64>> {
     let script = std::fs::read(root().join("assets/dialogues/the-quiet-broker.txt")).context("the sample script")?;
     let script = script::parse(&script, None);
@@ -150,18 +151,18 @@ async fn publish(stream: &Stream, mqtt_port: u16) -> Result<BTreeMap<u64, f64>> 
 }
 
 impl Shown {
-    fn of(seen: &Seen, published: &BTreeMap<u64, f64>, cores: f64) -> Self {
-        let shown: BTreeMap<u64, f64> = seen.lines.iter().copied().collect();
+    fn of(recording: &Recording, published: &BTreeMap<u64, f64>, cores: f64) -> Self {
+        let shown: BTreeMap<u64, f64> = recording.lines.iter().copied().collect();
         let lags_s = shown.iter().filter_map(|(seq, at)| Some((at - published.get(seq)?) / 1_000.0)).collect();
-        // The newest in sight is oldest right before the next one enters.
-        let mut entered: Vec<(u64, f64)> = seen.lines.clone();
+        // The newest visible line is oldest right before the next one enters.
+        let mut entered: Vec<(u64, f64)> = recording.lines.clone();
         entered.sort_by(|a, b| a.1.total_cmp(&b.1));
         let ages = entered.windows(2).filter_map(|pair| Some((pair[1].1 - published.get(&pair[0].0)?) / 1_000.0));
         Self {
             lags_s,
-            notes: seen.notes.len(),
+            notes: recording.notes.len(),
             oldest_newest_s: ages.fold(0.0, f64::max),
-            p99_interval_ms: quantile(&seen.intervals, 0.99),
+            p99_interval_ms: quantile(&recording.intervals, 0.99),
             cores,
         }
     }

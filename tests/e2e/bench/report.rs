@@ -1,36 +1,34 @@
 //! The table at the end.
 
-/// What was measured, beside what was wanted.
+/// The results, with their targets.
 #[derive(Default)]
 pub struct Report(Vec<Line>);
 
 struct Line {
     what: String,
-    found: String,
-    wanted: String,
+    result: String,
+    target: String,
     is_met: bool,
 }
 
 impl Report {
     /// Adds a line, and shows it at once.
-    pub fn add(&mut self, what: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>, is_met: bool) {
-        let line = Line { what: what.into(), found: found.into(), wanted: wanted.into(), is_met };
-        println!("{}: {} (wanted: {})", line.what, line.found, line.wanted);
+    pub fn add(&mut self, what: impl Into<String>, result: impl Into<String>, target: impl Into<String>, is_met: bool) {
+        let line = Line { what: what.into(), result: result.into(), target: target.into(), is_met };
+        println!("{}: {} (target: {})", line.what, line.result, line.target);
         self.0.push(line);
     }
 
     /// Prints all lines as a table in Markdown.
     pub fn print(&self) {
-        println!("\n| what | found | wanted | |\n|---|---|---|---|");
-        for Line { what, found, wanted, is_met } in &self.0 {
-            println!("| {what} | {found} | {wanted} | {} |", if *is_met { "met" } else { "**not met**" });
+        println!("\n| what | result | target | |\n|---|---|---|---|");
+        for Line { what, result, target, is_met } in &self.0 {
+            println!("| {what} | {result} | {target} | {} |", if *is_met { "met" } else { "**not met**" });
         }
     }
 }
 
-/// The value in the middle, and the one that 99 of 100 don't exceed.
-///
-/// Zeros for no values.
+/// Returns the median and the 99th percentile; zeros if there are no values.
 pub fn median_and_p99(values: &mut [f64]) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values.get((values.len() as f64 * share) as usize).copied().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! From following a link to a page that takes input, where nothing is cached.
+//! The time from following a link to a page that accepts input, without any cache.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::PATIENCE;
+use mqtt_crawl_e2e::WAIT_TIMEOUT;
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::station::Station;
 use serde::Deserialize;
@@ -9,27 +9,27 @@ use serde_json::json;
 
 use crate::report::{Report, median_and_p99};
 
-/// Each in a browser that was never used, so that nothing can be cached, compiled programs included.
+/// The number of loads. Each is in a new browser, so that nothing is cached, compiled programs included.
 const LOADS: usize = 9;
 
-/// What happened when, in milliseconds since the navigation began.
+/// The times of events, in milliseconds since the navigation began.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Milestones {
-    /// The last byte of the page's program came.
+    /// The last byte of the page's program arrived.
     downloaded: f64,
-    /// It is compiled, which goes on while it comes.
+    /// The program is compiled, which begins before its last byte arrives.
     compiled: f64,
-    /// There is something to see.
+    /// Something is visible.
     painted: f64,
-    /// "Connect" can be pressed, and the numbers are there.
+    /// "Connect" can be pressed, and the numbers are shown.
     interactive: f64,
-    /// The worker takes commands; what is asked before waits until then.
+    /// The worker accepts commands; earlier ones wait until then.
     ready: f64,
 }
 
-/// Notes what happens, from before the page's own scripts run.
-const WATCH: &str = "
+/// Records these times; runs before the page's own scripts.
+const RECORD_TIMES: &str = "
     const marks = window.__start = {};
     const note = (name) => { marks[name] ??= performance.now(); };
     const instantiate = WebAssembly.instantiateStreaming;
@@ -41,7 +41,7 @@ const WATCH: &str = "
     window.Worker = class extends Worker {
         constructor(...all) {
             super(...all);
-            // Its first words are that it listens.
+            // Its first message means that it listens.
             this.addEventListener('message', () => note('ready'), { once: true });
         }
     };
@@ -50,7 +50,7 @@ const WATCH: &str = "
         if (connect && !connect.disabled && document.querySelector('[data-stat=state][data-value]')) note('interactive');
     }).observe(document, { subtree: true, childList: true, attributes: true });";
 
-/// Loads the page again and again.
+/// Loads the page repeatedly.
 pub async fn cold(report: &mut Report) -> Result<()> {
     let station = Station::start().await?;
     let mut loads = Vec::new();
@@ -65,14 +65,14 @@ pub async fn cold(report: &mut Report) -> Result<()> {
     for (what, ms) in [
         ("downloaded", median(|load| load.downloaded)),
         ("compiled", median(|load| load.compiled)),
-        ("the form takes input", median(|load| load.interactive)),
-        ("the worker takes commands", median(|load| load.ready)),
+        ("the form accepts input", median(|load| load.interactive)),
+        ("the worker accepts commands", median(|load| load.ready)),
     ] {
-        report.add(format!("a first visit on loopback: {what}, median"), format!("{ms:.0} ms"), "said", true);
+        report.add(format!("a first visit on loopback: {what}, median"), format!("{ms:.0} ms"), "reported", true);
     }
     let interactive_ms = median(|load| load.interactive.max(load.painted));
     report.add(
-        format!("a first visit on loopback: the form is on screen and takes input, median of {LOADS} fresh browsers"),
+        format!("a first visit on loopback: the form is on screen and accepts input, median of {LOADS} fresh browsers"),
         format!("{interactive_ms:.0} ms"),
         "at most 500 ms",
         interactive_ms <= 500.0,
@@ -81,11 +81,11 @@ pub async fn cold(report: &mut Report) -> Result<()> {
 }
 
 async fn load(page: &Page, url: &str) -> Result<Milestones> {
-    page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": WATCH})).await?;
+    page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": RECORD_TIMES})).await?;
     page.open(url).await?;
-    page.wait_for("the worker", "window.__start.ready && window.__start.interactive", PATIENCE).await?;
+    page.wait_for("the worker", "window.__start.ready && window.__start.interactive", WAIT_TIMEOUT).await?;
     let painted = "performance.getEntriesByName('first-contentful-paint').length > 0";
-    page.wait_for("something on screen", painted, PATIENCE).await?;
+    page.wait_for("something on screen", painted, WAIT_TIMEOUT).await?;
     page.evaluate(
         "({
             ...window.__start,

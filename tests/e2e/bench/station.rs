@@ -1,5 +1,5 @@
-//! The released station at an event: a thousand clients that listen to nothing, twenty that listen to everything, and
-//! others that mean it no good.
+//! The released station at an event: a thousand clients without a subscription, twenty that subscribe to everything, and
+//! hostile ones.
 
 use std::time::{Duration, Instant};
 
@@ -21,28 +21,28 @@ use crate::report::Report;
 use crate::usage::Usage;
 
 const IDLE_CLIENTS: usize = 1_000;
-const LISTENERS: usize = 20;
+const SUBSCRIBERS: usize = 20;
 const PER_SECOND: u64 = 5_000;
 const SECONDS: u64 = 10;
 const MESSAGES: u64 = PER_SECOND * SECONDS;
 const TOPIC: &str = "event";
-/// Like a line of dialogue.
+/// About the size of a line of dialogue.
 const PAYLOAD_BYTES: usize = 90;
-/// How often the source sends what is due.
-const TICK: Duration = Duration::from_millis(5);
-/// Longer than anything here takes on a machine that is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The interval at which the source sends due messages.
+const SEND_INTERVAL: Duration = Duration::from_millis(5);
+/// Longer than any operation here on an idle machine.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const ATTEMPTS: usize = 10_000;
 const HALF_HANDSHAKES: usize = 300;
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// Measures the station with a quiet event, and then with one at which everybody tries something.
+/// Measures the station without hostile clients, and then with them.
 pub async fn event(report: &mut Report) -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-    // Both sides of the machine are at one address here.
+    // All clients have the same address here.
     let options = ["--max-connections", "2400", "--max-per-address", "1600", "--log-level", "error"];
     let station = Station::start_with(&options).await?;
     let process = Usage::of(station.pid()?);
@@ -58,14 +58,14 @@ pub async fn event(report: &mut Report) -> Result<()> {
     report.add(
         format!("{IDLE_CLIENTS} idle WebSocket clients, each takes"),
         format!("{per_client_kib:.0} KiB ({rss_with_idle:.0} MiB in all)"),
-        "said",
+        "reported",
         true,
     );
 
-    round(report, &process, "beside them", (http, mqtt)).await?;
-    let strangers = tokio::spawn(strangers(http, mqtt));
-    round(report, &process, "while strangers try everything", (http, mqtt)).await?;
-    strangers.await??.add_to(report);
+    round(report, &process, "with them", (http, mqtt)).await?;
+    let hostile = tokio::spawn(run_hostile_clients(http, mqtt));
+    round(report, &process, "with hostile clients", (http, mqtt)).await?;
+    hostile.await??.add_to(report);
 
     let mut alive = 0;
     for client in &mut idle {
@@ -79,31 +79,31 @@ pub async fn event(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Sends messages at a rate to all listeners and sees that each gets all, in order.
+/// Sends messages at a rate to all subscribers and checks that each receives all, in order.
 async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (u16, u16)) -> Result<()> {
-    let mut listeners: Vec<JoinHandle<Result<PeerEvent>>> = Vec::new();
-    for number in 0..LISTENERS {
-        let mut socket = connected(http, &format!("listener {number}")).await?;
+    let mut subscribers: Vec<JoinHandle<Result<Received>>> = Vec::new();
+    for number in 0..SUBSCRIBERS {
+        let mut socket = connected(http, &format!("subscriber {number}")).await?;
         let subscribe = [&[0x82, (TOPIC.len() + 6) as u8, 0, 1, 0, 0, TOPIC.len() as u8], TOPIC.as_bytes(), &[0]];
         socket.send(Message::binary(subscribe.concat())).await?;
         ensure!(binary(&mut socket).await?.first() == Some(&0x90), "no SUBACK");
-        listeners.push(tokio::spawn(listen(socket)));
+        subscribers.push(tokio::spawn(receive(socket)));
     }
     let (started, time_before) = (Instant::now(), process.time()?);
     let source = tokio::spawn(send(mqtt));
-    let received = timeout(PATIENCE, try_join_all(listeners)).await.context("messages don't arrive")??;
-    let received: Vec<PeerEvent> = received.into_iter().collect::<Result<_>>()?;
+    let received = timeout(WAIT_TIMEOUT, try_join_all(subscribers)).await.context("messages don't arrive")??;
+    let received: Vec<Received> = received.into_iter().collect::<Result<_>>()?;
     let took = started.elapsed();
     let sent_in = source.await??;
     let busy = process.time()? - time_before;
 
     let arrived: u64 = received.iter().map(|each| each.messages).sum();
-    let wanted = MESSAGES * LISTENERS as u64;
+    let expected = MESSAGES * SUBSCRIBERS as u64;
     report.add(
-        format!("messages to {LISTENERS} listeners {when}"),
+        format!("messages to {SUBSCRIBERS} subscribers {when}"),
         arrived.to_string(),
-        wanted.to_string(),
-        arrived == wanted,
+        expected.to_string(),
+        arrived == expected,
     );
     let lost: u64 = received.iter().map(|each| each.lost).sum();
     report.add(format!("lost, doubled or out of order {when}"), lost.to_string(), "0", lost == 0);
@@ -119,15 +119,15 @@ async fn round(report: &mut Report, process: &Usage, when: &str, (http, mqtt): (
     Ok(())
 }
 
-/// What a listener got.
-struct PeerEvent {
+/// The messages that a subscriber received.
+struct Received {
     messages: u64,
     lost: u64,
 }
 
-async fn listen(mut socket: Socket) -> Result<PeerEvent> {
+async fn receive(mut socket: Socket) -> Result<Received> {
     let packet_bytes = message(0).len();
-    let (mut bytes, mut received, mut next) = (Vec::new(), PeerEvent { messages: 0, lost: 0 }, 0);
+    let (mut bytes, mut received, mut next) = (Vec::new(), Received { messages: 0, lost: 0 }, 0);
     while next < MESSAGES {
         bytes.extend(binary(&mut socket).await?);
         let whole = bytes.len() / packet_bytes * packet_bytes;
@@ -143,14 +143,14 @@ async fn listen(mut socket: Socket) -> Result<PeerEvent> {
     Ok(received)
 }
 
-/// Sends all messages at their rate; how long it took.
+/// Sends all messages at their rate; returns the time taken.
 async fn send(mqtt: u16) -> Result<Duration> {
     let mut stream = TcpStream::connect(("127.0.0.1", mqtt)).await?;
     stream.set_nodelay(true)?;
     stream.write_all(&connect("source")).await?;
     let mut connack = [0; 5];
     stream.read_exact(&mut connack).await?;
-    let mut ticks = interval(TICK);
+    let mut ticks = interval(SEND_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let started = Instant::now();
     let mut sent = 0;
@@ -164,7 +164,9 @@ async fn send(mqtt: u16) -> Result<Duration> {
     let took = started.elapsed();
     // DISCONNECT; the station closes.
     stream.write_all(&[0xE0, 0]).await?;
-    timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.context("the source is never let go")??;
+    timeout(WAIT_TIMEOUT, stream.read_to_end(&mut Vec::new()))
+        .await
+        .context("the station doesn't close the source's connection")??;
     Ok(took)
 }
 
@@ -196,19 +198,19 @@ async fn connected(http: u16, id: &str) -> Result<Socket> {
     let mut socket = websocket(http, None).await?;
     socket.send(Message::binary(connect(id))).await?;
     let connack = binary(&mut socket).await?;
-    ensure!(matches!(connack[..], [0x20, _, _, 0, ..]), "not taken: {connack:02x?}");
+    ensure!(matches!(connack[..], [0x20, _, _, 0, ..]), "the connection was refused: {connack:02x?}");
     Ok(socket)
 }
 
 async fn binary(socket: &mut Socket) -> Result<Vec<u8>> {
-    match timeout(PATIENCE, socket.next()).await.context("nothing comes")? {
+    match timeout(WAIT_TIMEOUT, socket.next()).await.context("nothing arrives")? {
         Some(Ok(Message::Binary(bytes))) => Ok(bytes.into()),
-        other => bail!("instead of a packet came {other:?}"),
+        other => bail!("received {other:?} instead of a packet"),
     }
 }
 
-/// What became of those who tried something.
-struct Strangers {
+/// The results of the hostile clients.
+struct HostileResults {
     foreign_refused: u64,
     oversized_refused: u64,
     halves_closed: u64,
@@ -216,10 +218,10 @@ struct Strangers {
     attempts_over: u64,
 }
 
-impl Strangers {
+impl HostileResults {
     fn add_to(&self, report: &mut Report) {
-        let mut count = |what: &str, found: u64, wanted: usize| {
-            report.add(what, found.to_string(), wanted.to_string(), found == wanted as u64);
+        let mut count = |what: &str, result: u64, target: usize| {
+            report.add(what, result.to_string(), target.to_string(), result == target as u64);
         };
         count("foreign origins refused", self.foreign_refused, 100);
         count("oversized packets refused with 0x95", self.oversized_refused, 20);
@@ -229,12 +231,12 @@ impl Strangers {
     }
 }
 
-async fn strangers(http: u16, mqtt: u16) -> Result<Strangers> {
+async fn run_hostile_clients(http: u16, mqtt: u16) -> Result<HostileResults> {
     let slow_reader = tokio::spawn(slow_reader(http));
     let mut foreign_refused = 0;
     for _ in 0..100 {
         let mut socket = websocket(http, Some("https://other.example")).await?;
-        let refused = timeout(PATIENCE, socket.next()).await.context("a foreign page stays connected")?;
+        let refused = timeout(WAIT_TIMEOUT, socket.next()).await.context("a foreign page stays connected")?;
         foreign_refused += u64::from(
             matches!(refused, Some(Ok(Message::Close(Some(close)))) if close.reason.contains("--allow-origin")),
         );
@@ -242,7 +244,7 @@ async fn strangers(http: u16, mqtt: u16) -> Result<Strangers> {
     let mut oversized_refused = 0;
     for number in 0..20 {
         let mut socket = connected(http, &format!("oversized {number}")).await?;
-        // 40 MiB are to come.
+        // It announces 40 MiB.
         socket.send(Message::binary(&b"\x30\x80\x80\x80\x14\x00\x01t\x00"[..])).await?;
         oversized_refused += u64::from(binary(&mut socket).await? == [0xE0, 2, 0x95, 0]);
     }
@@ -256,32 +258,32 @@ async fn strangers(http: u16, mqtt: u16) -> Result<Strangers> {
         until_closed(port, bytes)
     });
     let halves_closed = join_all(halves).await.into_iter().filter(|closed| *closed).count() as u64;
-    // Garbage is refused at once where there is room, and what there is no room for before that.
+    // Garbage is refused at once; connections over the limit are refused even before that.
     let attempts = (0..ATTEMPTS).map(|number| match number % 2 {
         0 => until_closed(mqtt, b"\x00garbage"),
         _ => until_closed(http, b"garbage\r\n\r\n"),
     });
     let attempts_over = join_all(attempts).await.into_iter().filter(|closed| *closed).count() as u64;
-    let slow_reader_closed = timeout(PATIENCE, slow_reader).await.is_ok_and(|ended| matches!(ended, Ok(Ok(()))));
-    Ok(Strangers { foreign_refused, oversized_refused, halves_closed, slow_reader_closed, attempts_over })
+    let slow_reader_closed = timeout(WAIT_TIMEOUT, slow_reader).await.is_ok_and(|ended| matches!(ended, Ok(Ok(()))));
+    Ok(HostileResults { foreign_refused, oversized_refused, halves_closed, slow_reader_closed, attempts_over })
 }
 
-/// Connects, says this much, and sees that the station closes.
+/// Connects, sends these bytes, and checks that the station closes.
 async fn until_closed(port: u16, bytes: &[u8]) -> bool {
-    let talking = async {
+    let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(bytes).await?;
         stream.read_to_end(&mut Vec::new()).await
     };
-    // An error is the station's, too: it closed before all was said.
-    timeout(PATIENCE, talking).await.is_ok()
+    // An error counts, too: the station closed before everything was sent.
+    timeout(WAIT_TIMEOUT, exchange).await.is_ok()
 }
 
 /// Subscribes to everything and reads nothing, until it is closed.
 async fn slow_reader(http: u16) -> Result<()> {
     let mut socket = connected(http, "slow").await?;
     socket.send(Message::binary(&b"\x82\x07\x00\x01\x00\x00\x01#\x00"[..])).await?;
-    // Writing goes on working until it is closed.
+    // Writes succeed until the connection is closed.
     let mut ticks = interval(Duration::from_millis(200));
     loop {
         ticks.tick().await;

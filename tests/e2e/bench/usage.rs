@@ -1,4 +1,4 @@
-//! What the system says of a process.
+//! The system's figures for a process.
 
 use std::fs;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use anyhow::{Context, Result};
 use mqtt_crawl_e2e::devtools::DevTools;
 use nix::unistd::Pid;
 
-/// The system's account of one process.
+/// A process whose memory and processor time are read.
 #[derive(Clone, Copy)]
 pub struct Usage {
     process_id: Pid,
 }
 
 impl Usage {
-    /// Of this one.
+    /// Selects this process.
     pub fn of(process_id: Pid) -> Self {
         Self { process_id }
     }
 
-    /// What it has of the machine's memory.
+    /// Returns its memory.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Fails when it has ended.
     pub fn memory_mib(self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process_id))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -30,10 +30,10 @@ impl Usage {
         Ok(kib / 1024.0)
     }
 
-    /// Processor time so far, of all its threads.
+    /// Returns the processor time of all its threads so far.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Fails when it has ended.
     pub fn time(self) -> Result<Duration> {
         const TICKS_PER_SECOND: u64 = 100;
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process_id))?;
@@ -52,29 +52,29 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// All that it has now.
+    /// Returns the current processes.
     ///
     /// # Errors
-    /// When the browser is gone.
+    /// Fails when the browser is gone.
     pub async fn of(devtools: &mut DevTools) -> Result<Self> {
         let mut found = Self { pages: Vec::new(), drawing: Vec::new(), others: Vec::new() };
         for (kind, id) in devtools.processes().await? {
-            let of_its_kind = match kind.as_str() {
+            let group = match kind.as_str() {
                 "renderer" => &mut found.pages,
                 "GPU" => &mut found.drawing,
                 _ => &mut found.others,
             };
-            of_its_kind.push(Usage::of(Pid::from_raw(id.try_into()?)));
+            group.push(Usage::of(Pid::from_raw(id.try_into()?)));
         }
         Ok(found)
     }
 
-    /// Processor time of each kind, of those that are still there: a tab that was closed a moment ago may go meanwhile.
+    /// Returns the processor time of each kind. Processes that have ended are left out: those of tabs just closed.
     pub fn times(&self) -> [Duration; 3] {
         [&self.pages, &self.drawing, &self.others].map(|kind| kind.iter().filter_map(|usage| usage.time().ok()).sum())
     }
 
-    /// Memory of the largest of those that run pages: the others are empty tabs.
+    /// Returns the memory of the largest process that runs pages: the others are empty tabs.
     pub fn largest_page_mib(&self) -> f64 {
         self.pages.iter().filter_map(|usage| usage.memory_mib().ok()).fold(0.0, f64::max)
     }

@@ -1,4 +1,4 @@
-//! The busiest parts of the core as wasm in the browser, and another library's decoder beside its own.
+//! The core's hot paths as wasm in the browser, and another library's decoder for comparison.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,19 +14,19 @@ use crate::report::{Report, median_and_p99};
 /// The profile that the site is built with.
 const SITE: &str = "web";
 
-/// Profiles that `cargo xtask bench` builds the program with: that, and the fastest.
+/// The profiles with which `cargo xtask bench` builds the program: the site's, and the fastest.
 const PROFILES: [&str; 2] = [SITE, "release"];
 
-/// Milliseconds that each round took, for a cycle of messages.
+/// The duration of each round for a cycle of messages, in milliseconds.
 #[derive(Deserialize)]
-struct Found {
+struct Times {
     ours: Vec<f64>,
     mqttbytes: Vec<f64>,
     kept: Vec<f64>,
 }
 
-/// Measures decoding and keeping.
-pub async fn beside_another(report: &mut Report) -> Result<()> {
+/// Measures decoding and storing.
+pub async fn compare(report: &mut Report) -> Result<()> {
     let programs = std::env::var_os("MQTT_CRAWL_HOT_PATH").map(PathBuf::from);
     let programs = programs.context("MQTT_CRAWL_HOT_PATH is not set: a folder; `cargo xtask bench` sets it")?;
     let folder = tempfile::tempdir()?;
@@ -41,8 +41,8 @@ pub async fn beside_another(report: &mut Report) -> Result<()> {
     in_browser("bench-wasm", async |page| {
         for profile in PROFILES {
             for (what, packets) in [("a PUBLISH", "plain"), ("a PUBLISH with properties", "properties")] {
-                let found = measure(page, &format!("{}?{profile}&{packets}", site.page_url())).await?;
-                judge(profile, what, found, report);
+                let times = measure(page, &format!("{}?{profile}&{packets}", site.page_url())).await?;
+                check(profile, what, times, report);
             }
         }
         Ok(())
@@ -58,29 +58,29 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn measure(page: &Page, url: &str) -> Result<Found> {
+async fn measure(page: &Page, url: &str) -> Result<Times> {
     page.browser().client().goto(url).await?;
-    page.wait_for("the end", "typeof window.found === 'string'", crate::PATIENCE).await?;
+    page.wait_for("the end", "typeof window.found === 'string'", crate::WAIT_TIMEOUT).await?;
     let found: String = page.evaluate("window.found").await?;
     serde_json::from_str(&found).with_context(|| found.clone())
 }
 
-fn judge(profile: &str, what: &str, mut found: Found, report: &mut Report) {
+fn check(profile: &str, what: &str, mut times: Times, report: &mut Report) {
     let ns = |times_ms: &mut [f64]| median_and_p99(times_ms).0 * 1e6 / CYCLE as f64;
-    let (ours_ns, theirs_ns, kept_ns) = (ns(&mut found.ours), ns(&mut found.mqttbytes), ns(&mut found.kept));
+    let (ours_ns, theirs_ns, kept_ns) = (ns(&mut times.ours), ns(&mut times.mqttbytes), ns(&mut times.kept));
     let ratio = theirs_ns / ours_ns;
-    // What is wanted is wanted of the site.
-    let (wanted, is_met) = if profile == SITE { ("at least 3 ×", ratio >= 3.0) } else { ("said", true) };
+    // Only the site's profile has a target.
+    let (target, is_met) = if profile == SITE { ("at least 3 ×", ratio >= 3.0) } else { ("reported", true) };
     report.add(
         format!("in wasm, profile {profile}: {what} decoded: mqttbytes takes, of our time"),
         format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
-        wanted,
+        target,
         is_met,
     );
     report.add(
         format!("in wasm, profile {profile}: {what} decoded and appended to the log"),
         format!("{kept_ns:.0} ns"),
-        "said",
+        "reported",
         true,
     );
 }

@@ -1,34 +1,34 @@
-//! How long the page's thread really worked, as against waited for a processor: a frame may be late on a machine that
-//! does much else, though the page had next to nothing to do.
+//! The processor time of the page's thread, without its waits for a processor: on a busy machine a frame may be late
+//! although the page had little to do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How often the kernel's account is read.
-const EVERY: Duration = Duration::from_millis(10);
+/// The interval at which the kernel's account is read.
+const READ_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Somebody who reads the accounts of some processes' first threads, which are those of pages.
+/// A thread that reads the processor time of some processes' first threads, which run pages.
 pub struct Work {
     is_over: Arc<AtomicBool>,
     reader: JoinHandle<Vec<Reading>>,
 }
 
-/// What the accounts said, over time.
-pub struct Worked(Vec<Reading>);
+/// The processor time, over time.
+pub struct WorkLog(Vec<Reading>);
 
 #[derive(Clone, Copy)]
 struct Reading {
     /// Milliseconds since 1970.
     at_ms: f64,
-    /// On a processor so far, in milliseconds.
+    /// The processor time so far, in milliseconds.
     worked_ms: f64,
 }
 
 impl Work {
-    /// Begins to read.
-    pub fn watch(processes: Vec<u32>) -> Self {
+    /// Starts to read.
+    pub fn start(processes: Vec<u32>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         let read = move || {
@@ -36,7 +36,7 @@ impl Work {
             while !ends.load(Ordering::Relaxed) {
                 let worked_ms = processes.iter().copied().map(worked_ms).sum();
                 readings.push(Reading { at_ms: now_ms(), worked_ms });
-                std::thread::sleep(EVERY);
+                std::thread::sleep(READ_INTERVAL);
             }
             readings
         };
@@ -44,15 +44,15 @@ impl Work {
     }
 
     /// Ends reading.
-    pub fn end(self) -> Worked {
+    pub fn end(self) -> WorkLog {
         self.is_over.store(true, Ordering::Relaxed);
-        // Who panicked has read nothing.
-        Worked(self.reader.join().unwrap_or_default())
+        // A thread that panicked has no readings.
+        WorkLog(self.reader.join().unwrap_or_default())
     }
 }
 
-impl Worked {
-    /// How long they worked between two moments, in milliseconds; rather more than less.
+impl WorkLog {
+    /// Returns the processor time between two moments, in milliseconds, rounded up to whole readings.
     pub fn ms_between(&self, from_ms: f64, to_ms: f64) -> f64 {
         let Self(readings) = self;
         let begin = readings.partition_point(|reading| reading.at_ms <= from_ms).saturating_sub(1);
@@ -64,7 +64,7 @@ impl Worked {
     }
 }
 
-/// How long the first thread of a process was on a processor; of one that is gone, nothing.
+/// Returns the processor time of a process's first thread, in milliseconds; 0 if the process has ended.
 fn worked_ms(process: u32) -> f64 {
     // Nanoseconds on a processor, nanoseconds waiting for one, turns.
     let account = std::fs::read_to_string(format!("/proc/{process}/task/{process}/schedstat")).unwrap_or_default();

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use url::Url;
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// A connection to a browser. It ends with this value.
 pub struct BiDi {
@@ -38,11 +38,11 @@ impl BiDi {
     /// Connects to the session at this address, and receives errors from then on.
     pub async fn connect(address: &str) -> Result<Self> {
         let url = Url::parse(address).with_context(|| format!("{address} is no address"))?;
-        let place = (url.host_str().context("no host")?, url.port().context("no port")?);
-        let (socket, _) = client_async(address, TcpStream::connect(place).await?).await?;
-        let (commands, wanted) = mpsc::unbounded_channel();
+        let host = (url.host_str().context("no host")?, url.port().context("no port")?);
+        let (socket, _) = client_async(address, TcpStream::connect(host).await?).await?;
+        let (commands, received) = mpsc::unbounded_channel();
         let errors = Arc::default();
-        let task = tokio::spawn(serve(socket, wanted, Arc::clone(&errors)));
+        let task = tokio::spawn(serve(socket, received, Arc::clone(&errors)));
         let this = Self { commands, errors, task };
         this.ask("session.subscribe", json!({"events": ["log.entryAdded"]})).await?;
         Ok(this)
@@ -55,12 +55,12 @@ impl BiDi {
     pub async fn ask(&self, method: &'static str, params: Value) -> Result<Value> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command { method, params, answer }).ok().context("the browser is gone")?;
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
-        let mut said = answered.with_context(|| format!("{method}: no answer"))?.context("the browser is gone")?;
-        if said["type"] != "success" {
-            bail!("{method}: {}: {}", said["error"], said["message"]);
+        let answered = tokio::time::timeout(WAIT_TIMEOUT, answered).await;
+        let mut response = answered.with_context(|| format!("{method}: no answer"))?.context("the browser is gone")?;
+        if response["type"] != "success" {
+            bail!("{method}: {}: {}", response["error"], response["message"]);
         }
-        Ok(said["result"].take())
+        Ok(response["result"].take())
     }
 
     /// Makes requests for this file, below a host's root, fail.
@@ -79,17 +79,17 @@ impl BiDi {
     }
 }
 
-/// Sends commands, passes on their answers, notes errors, and fails intercepted requests, until one side ends.
+/// Sends commands, passes on their answers, records errors, and fails intercepted requests, until one side ends.
 async fn serve(
     mut socket: WebSocketStream<TcpStream>,
-    mut wanted: mpsc::UnboundedReceiver<Command>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
     errors: Arc<Mutex<Vec<String>>>,
 ) {
     let mut waiting: HashMap<u64, oneshot::Sender<Value>> = HashMap::new();
     let mut last_id = 0;
     loop {
         let request = tokio::select! {
-            command = wanted.recv() => {
+            command = commands.recv() => {
                 let Some(Command { method, params, answer }) = command else { return };
                 waiting.insert(last_id + 1, answer);
                 json!({"method": method, "params": params})
@@ -97,14 +97,14 @@ async fn serve(
             message = socket.next() => {
                 let Some(Ok(message)) = message else { return };
                 let Ok(text) = message.to_text() else { continue };
-                let Ok(said) = serde_json::from_str::<Value>(text) else { continue };
-                if let Some(answer) = said["id"].as_u64().and_then(|id| waiting.remove(&id)) {
+                let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
+                if let Some(answer) = message["id"].as_u64().and_then(|id| waiting.remove(&id)) {
                     // The caller may have given up.
-                    let _ = answer.send(said);
+                    let _ = answer.send(message);
                     continue;
                 }
-                errors.lock().unwrap_or_else(PoisonError::into_inner).extend(error(&said));
-                let Some(request) = held_up(&said) else { continue };
+                errors.lock().unwrap_or_else(PoisonError::into_inner).extend(error(&message));
+                let Some(request) = intercepted_request(&message) else { continue };
                 json!({"method": "network.failRequest", "params": {"request": request}})
             }
         };
@@ -118,14 +118,14 @@ async fn serve(
 }
 
 /// Returns the text of an event that a developer would call an error: uncaught exceptions and `console.error`.
-fn error(said: &Value) -> Option<String> {
-    let entry = &said["params"];
-    let is_error = said["method"] == "log.entryAdded" && entry["level"] == "error";
+fn error(message: &Value) -> Option<String> {
+    let entry = &message["params"];
+    let is_error = message["method"] == "log.entryAdded" && entry["level"] == "error";
     is_error.then(|| entry["text"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Returns the intercepted request, which is going to be refused.
-fn held_up(said: &Value) -> Option<&Value> {
-    let is_held_up = said["method"] == "network.beforeRequestSent" && said["params"]["isBlocked"] == true;
-    is_held_up.then(|| &said["params"]["request"]["request"])
+fn intercepted_request(message: &Value) -> Option<&Value> {
+    let is_intercepted = message["method"] == "network.beforeRequestSent" && message["params"]["isBlocked"] == true;
+    is_intercepted.then(|| &message["params"]["request"]["request"])
 }

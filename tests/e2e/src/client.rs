@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// Most bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -55,7 +55,7 @@ enum Socket {
     WebSocket(Box<WebSocketStream<TcpStream>>),
 }
 
-/// What arrived, in the order it came.
+/// The received payloads, in order.
 #[derive(Default)]
 struct Arrivals(Vec<Vec<u8>>);
 
@@ -111,7 +111,7 @@ impl Client {
         self.serve().await
     }
 
-    /// Returns the payloads that arrived so far, in order.
+    /// Returns the payloads received so far, in order.
     pub fn arrivals(&self) -> &[Vec<u8>] {
         &self.arrivals.0
     }
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Returns the number of publishes without an outcome.
-    pub fn unfinished(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.session.unfinished_publishes()
     }
 
@@ -139,16 +139,16 @@ impl Client {
     /// Runs until the condition is met.
     ///
     /// # Errors
-    /// Fails when no progress visible to a user has happened for [`PATIENCE`].
-    pub async fn run_until(&mut self, what: &str, mut is_seen: impl FnMut(&Self) -> bool) -> Result<()> {
+    /// Fails when no progress visible to a user has happened for [`WAIT_TIMEOUT`].
+    pub async fn run_until(&mut self, what: &str, mut is_met: impl FnMut(&Self) -> bool) -> Result<()> {
         let mut last = (self.progress(), std::time::Instant::now());
-        while !is_seen(self) {
+        while !is_met(self) {
             // Automatic actions (reconnecting indefinitely) are no progress.
             if self.progress() != last.0 {
                 last = (self.progress(), std::time::Instant::now());
             }
-            ensure!(last.1.elapsed() < PATIENCE, "waited {} s in vain for {what}", PATIENCE.as_secs());
-            self.turn().await?;
+            ensure!(last.1.elapsed() < WAIT_TIMEOUT, "timed out after {} s waiting for {what}", WAIT_TIMEOUT.as_secs());
+            self.step().await?;
         }
         Ok(())
     }
@@ -158,9 +158,9 @@ impl Client {
     }
 
     /// Carries out the session's requests, waits for one event, and passes it in.
-    pub async fn turn(&mut self) -> Result<()> {
+    pub async fn step(&mut self) -> Result<()> {
         self.serve().await?;
-        let due = self.session.poll_timeout().map_or(PATIENCE, |due| due.since(self.now()));
+        let due = self.session.poll_timeout().map_or(WAIT_TIMEOUT, |due| due.since(self.now()));
         let read = async {
             match &mut self.socket {
                 Some(socket) => socket.read().await,
@@ -171,7 +171,7 @@ impl Client {
         let now = self.now();
         match outcome {
             Ok(Ok(bytes)) => self.session.handle_input(&bytes, now, &mut self.arrivals),
-            Ok(Err(closed)) => self.lose(closed),
+            Ok(Err(closed)) => self.handle_close(closed),
             Err(_) => self.session.handle_timeout(now),
         }
         self.serve().await
@@ -180,7 +180,7 @@ impl Client {
     /// Drains the session and handles the results.
     async fn serve(&mut self) -> Result<()> {
         loop {
-            self.note_events()?;
+            self.handle_events()?;
             let Some(transmit) = self.session.poll_transmit() else { return Ok(()) };
             match transmit {
                 Transmit::Dial => match Socket::open(self.transport, self.port).await {
@@ -188,13 +188,13 @@ impl Client {
                         self.socket = Some(socket);
                         self.session.handle_open(self.now());
                     }
-                    Err(closed) => self.lose(closed),
+                    Err(closed) => self.handle_close(closed),
                 },
                 Transmit::Send(bytes) => {
                     if let Some(socket) = &mut self.socket
                         && let Err(closed) = socket.write(bytes).await
                     {
-                        self.lose(closed);
+                        self.handle_close(closed);
                     }
                 }
                 Transmit::HangUp => self.socket = None,
@@ -202,12 +202,12 @@ impl Client {
         }
     }
 
-    fn lose(&mut self, closed: CloseInfo) {
+    fn handle_close(&mut self, closed: CloseInfo) {
         self.socket = None;
         self.session.handle_close(closed, self.now());
     }
 
-    fn note_events(&mut self) -> Result<()> {
+    fn handle_events(&mut self) -> Result<()> {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Connected { session_present, .. } => {
@@ -219,11 +219,11 @@ impl Client {
                     self.subscribed = true;
                 }
                 Event::Published { token, outcome } => {
-                    ensure!(self.outcomes.insert(token, outcome).is_none(), "{token:?} came to its end twice");
+                    ensure!(self.outcomes.insert(token, outcome).is_none(), "{token:?} has two outcomes");
                 }
                 Event::Disconnected { failure, .. } => match *failure {
                     Failure::Closed { .. } => self.session.retry_now(self.now()),
-                    other => bail!("lost for another reason than a cut: {other:?}"),
+                    other => bail!("the connection was lost for another reason than a cut: {other:?}"),
                 },
                 Event::Dialing { .. }
                 | Event::Unsubscribed { .. }

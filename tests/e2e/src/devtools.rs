@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// A connection to the browser, with the page and its workers attached to it.
 pub struct DevTools {
@@ -138,21 +138,21 @@ impl DevTools {
         }
         self.socket.send(Message::text(command.to_string())).await?;
         loop {
-            let mut said = self.receive().await.with_context(|| format!("waiting for the answer to {method}"))?;
-            if said["id"] == id {
-                if let Some(error) = said.get("error") {
+            let mut message = self.receive().await.with_context(|| format!("waiting for the answer to {method}"))?;
+            if message["id"] == id {
+                if let Some(error) = message.get("error") {
                     bail!("{method}: {error}");
                 }
-                return Ok(said["result"].take());
+                return Ok(message["result"].take());
             }
-            self.events.extend(event(&mut said));
+            self.events.extend(event(&mut message));
         }
     }
 
     /// Returns the next event of this name; others before it are dropped.
     ///
     /// # Errors
-    /// Fails after [`PATIENCE`].
+    /// Fails after [`WAIT_TIMEOUT`].
     pub async fn next_event(&mut self, method: &str) -> Result<Event> {
         loop {
             let event = match self.events.pop_front() {
@@ -170,7 +170,8 @@ impl DevTools {
 
     async fn receive(&mut self) -> Result<Value> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("the browser is silent")?;
+            let message =
+                tokio::time::timeout(WAIT_TIMEOUT, self.socket.next()).await.context("the browser is silent")?;
             if let Message::Text(text) = message.context("the browser is gone")?? {
                 return Ok(serde_json::from_str(&text)?);
             }
@@ -178,8 +179,8 @@ impl DevTools {
     }
 }
 
-fn event(said: &mut Value) -> Option<Event> {
-    let method = said["method"].as_str()?.to_owned();
-    let session = said["sessionId"].as_str().map(str::to_owned);
-    Some(Event { method, params: said["params"].take(), session })
+fn event(message: &mut Value) -> Option<Event> {
+    let method = message["method"].as_str()?.to_owned();
+    let session = message["sessionId"].as_str().map(str::to_owned);
+    Some(Event { method, params: message["params"].take(), session })
 }

@@ -39,11 +39,11 @@ const INVALID_TOPIC_NAME: u8 = 0x90;
 pub struct Diffusion {
     port: u16,
     task: JoinHandle<()>,
-    notes: Notes,
+    violations: Violations,
 }
 
 /// Violations of the manual by clients.
-type Notes = Arc<Mutex<Vec<String>>>;
+type Violations = Arc<Mutex<Vec<String>>>;
 
 impl Drop for Diffusion {
     fn drop(&mut self) {
@@ -56,20 +56,20 @@ impl Diffusion {
     pub async fn start(topic: &'static str, value: &'static str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let notes = Notes::default();
+        let violations = Violations::default();
         let task = tokio::spawn({
-            let notes = Arc::clone(&notes);
+            let violations = Arc::clone(&violations);
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let notes = Arc::clone(&notes);
+                    let violations = Arc::clone(&violations);
                     tokio::spawn(async move {
                         // A client that disconnects in the middle is no error here.
-                        let _ = serve(stream, topic, value, &notes).await;
+                        let _ = serve(stream, topic, value, &violations).await;
                     });
                 }
             }
         });
-        Ok(Self { port, task, notes })
+        Ok(Self { port, task, violations })
     }
 
     /// Returns the WebSocket address.
@@ -78,20 +78,20 @@ impl Diffusion {
     }
 
     /// Returns the clients' violations of the manual.
-    pub fn notes(&self) -> Vec<String> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn violations(&self) -> Vec<String> {
+        self.violations.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn serve(stream: TcpStream, topic: &str, value: &str, notes: &Notes) -> Result<()> {
-    let note = |words: String| notes.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+async fn serve(stream: TcpStream, topic: &str, value: &str, violations: &Violations) -> Result<()> {
+    let add_violation = |violation: String| violations.lock().unwrap_or_else(PoisonError::into_inner).push(violation);
     let Some((mut socket, connect)) =
-        accept_connect_at(stream, Some(PATH)).await.inspect_err(|error| note(error.to_string())).ok()
+        accept_connect_at(stream, Some(PATH)).await.inspect_err(|error| add_violation(error.to_string())).ok()
     else {
         return Ok(());
     };
     if level_of(&connect) != Some(LEVEL_5) {
-        note("a CONNECT of another version than 5.0".to_owned());
+        add_violation("a CONNECT of another version than 5.0".to_owned());
         return send(&mut socket, CONNACK_WRONG_VERSION).await;
     }
     if credentials(&connect)? != PRINCIPAL {
@@ -117,7 +117,7 @@ async fn serve(stream: TcpStream, topic: &str, value: &str, notes: &Notes) -> Re
                     send(&mut socket, &[&[0x40, 4], identifier, &[reason, 0]].concat()).await?;
                 }
                 _ => {
-                    note(format!("a PUBLISH to {} at QoS 2", body.text()?));
+                    add_violation(format!("a PUBLISH to {} at QoS 2", body.text()?));
                     return send(&mut socket, DISCONNECT_QOS).await;
                 }
             },
@@ -144,7 +144,7 @@ async fn serve(stream: TcpStream, topic: &str, value: &str, notes: &Notes) -> Re
             }
             PINGREQ => send(&mut socket, PINGRESP).await?,
             DISCONNECT => return Ok(()),
-            kind => note(format!("a packet of type {kind}")),
+            kind => add_violation(format!("a packet of type {kind}")),
         }
     }
     Ok(())
@@ -209,9 +209,9 @@ impl<'a> Fields<'a> {
     /// Reads a variable byte integer.
     fn number(&mut self) -> Result<usize> {
         let mut number = 0;
-        for place in 0..4 {
+        for position in 0..4 {
             let byte = self.take(1)?[0];
-            number |= usize::from(byte & 0x7F) << (7 * place);
+            number |= usize::from(byte & 0x7F) << (7 * position);
             if byte & 0x80 == 0 {
                 return Ok(number);
             }

@@ -227,7 +227,7 @@ impl Pipe {
             let limit = match self.plan {
                 LinkPlan::PassAll => u64::MAX,
                 LinkPlan::CutAfter(bytes) | LinkPlan::StallAfter(bytes) => bytes,
-                LinkPlan::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
+                LinkPlan::CutAfterHead(bytes) => bytes.saturating_add(self.head.scan(&buffer[..length])),
             };
             let passing = usize::try_from(limit - passed).map_or(length, |most| most.min(length));
             passed += passing as u64;
@@ -294,7 +294,7 @@ struct Head {
 
 impl Head {
     /// Processes the next bytes; returns the head's length, or the maximum while its end hasn't arrived.
-    fn look(&mut self, bytes: &[u8]) -> u64 {
+    fn scan(&mut self, bytes: &[u8]) -> u64 {
         const END: &[u8] = b"\r\n\r\n";
         if let Some(length) = self.bytes {
             return length;
@@ -302,7 +302,7 @@ impl Head {
         self.beginning.extend_from_slice(bytes);
         let is_http =
             [&b"GET "[..], b"HTTP"].iter().any(|start| start.iter().zip(&self.beginning).all(|(a, b)| a == b));
-        self.bytes = match self.beginning.windows(END.len()).position(|place| place == END) {
+        self.bytes = match self.beginning.windows(END.len()).position(|part| part == END) {
             _ if !is_http => Some(0),
             Some(end) => Some((end + END.len()) as u64),
             None => None,

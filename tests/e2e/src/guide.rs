@@ -27,7 +27,7 @@ pub const PORTS: [&str; 10] = ["1883", "4369", "5672", "8000", "8080", "8083", "
 
 /// The time limit for a command, or for a program's expected output. Some of them install or compile something, and
 /// RabbitMQ takes ten seconds to start on an idle machine.
-const TERMINAL_PATIENCE: Duration = Duration::from_secs(180);
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A shell's exit status if there is no such program.
 const NOT_FOUND: i32 = 127;
@@ -55,19 +55,22 @@ pub async fn run(name: &str) -> Result<()> {
         steps.iter().any(|step| matches!(step.action, Action::Open { .. })),
         "docs/{name}.md has no link that opens the app"
     );
-    let mut place = Place::new(&text)?;
+    let mut environment = Environment::new(&text)?;
     let result = in_browser(&format!("guide-{name}"), async |page| {
         for step in &steps {
-            place.take(&step.action, page).await.with_context(|| format!("docs/{name}.md, line {}", step.line))?;
+            environment
+                .perform(&step.action, page)
+                .await
+                .with_context(|| format!("docs/{name}.md, line {}", step.line))?;
         }
         Ok(())
     })
     .await;
     // After the browser, which would lose its broker otherwise.
-    let closed = place.close().await;
+    let closed = environment.close().await;
     result.map_err(|error| match &closed {
-        Ok(said) => error.context(said.clone()),
-        Err(fault) => error.context(format!("{fault:#}")),
+        Ok(output) => error.context(output.clone()),
+        Err(close_error) => error.context(format!("{close_error:#}")),
     })?;
     closed.map(drop)
 }
@@ -114,7 +117,7 @@ enum InPage {
     Connected,
     Row { text: String },
     Line { text: String },
-    Says { text: String },
+    Shows { text: String },
 }
 
 /// Parses a guide: fenced blocks, links on a line of their own, numbered instructions.
@@ -179,18 +182,18 @@ fn block_action(info: &str, block: &[&str], paragraph: &str) -> Result<Option<Ac
 /// Parses an instruction; names in the app are bold, typed or visible text is in backticks.
 fn in_page(instruction: &str) -> Option<InPage> {
     let between = |before: &str, after: &str| {
-        let words = instruction.strip_prefix(before)?.strip_suffix(after)?;
-        Some(words.to_owned())
+        let middle = instruction.strip_prefix(before)?.strip_suffix(after)?;
+        Some(middle.to_owned())
     };
     if instruction == "The page is connected." {
         return Some(InPage::Connected);
     }
-    if let Some(words) = between("Write `", "**.") {
-        let (text, field) = words.split_once("` into **")?;
+    if let Some(middle) = between("Write `", "**.") {
+        let (text, field) = middle.split_once("` into **")?;
         return Some(InPage::Fill { field: field.to_owned(), text: text.to_owned() });
     }
-    if let Some(words) = between("Write what is in `", "**.") {
-        let (file, field) = words.split_once("` into **")?;
+    if let Some(middle) = between("Write what is in `", "**.") {
+        let (file, field) = middle.split_once("` into **")?;
         return Some(InPage::FillFrom { field: field.to_owned(), file: file.to_owned() });
     }
     between("Press **", "**.")
@@ -199,11 +202,11 @@ fn in_page(instruction: &str) -> Option<InPage> {
         .or_else(|| between("Choose `", "`.").map(|topic| InPage::Choose { topic }))
         .or_else(|| between("The console shows `", "`.").map(|text| InPage::Row { text }))
         .or_else(|| between("The crawl shows `", "`.").map(|text| InPage::Line { text }))
-        .or_else(|| between("The page says `", "`.").map(|text| InPage::Says { text }))
+        .or_else(|| between("The page shows `", "`.").map(|text| InPage::Shows { text }))
 }
 
 /// The environment of a guide: a folder, terminals, and the replacements.
-struct Place {
+struct Environment {
     folder: TempDir,
     path: std::ffi::OsString,
     ports: HashMap<&'static str, u16>,
@@ -218,20 +221,20 @@ struct Window {
     process: Process,
     group: Pid,
     /// The number of its lines that a guide has checked.
-    seen: usize,
+    checked: usize,
 }
 
 impl Window {
     /// Waits for lines among those that weren't checked; once they are found, all lines before them count as checked.
-    fn look(&mut self, lines: &[String]) -> Result<Option<()>> {
+    fn check_output(&mut self, lines: &[String]) -> Result<Option<()>> {
         // In this order: its last output is complete once it has ended.
         let has_ended = self.process.has_ended()?;
-        match look_for(lines, self.process.output().lines().skip(self.seen)) {
+        match find_lines(lines, self.process.output().lines().skip(self.checked)) {
             Ok(taken) => {
-                self.seen += taken;
+                self.checked += taken;
                 Ok(Some(()))
             }
-            Err(missing) if has_ended => bail!("it has ended without {missing:?}"),
+            Err(missing) if has_ended => bail!("it has ended without printing {missing:?}"),
             Err(_) => Ok(None),
         }
     }
@@ -252,7 +255,7 @@ impl Drop for Window {
     }
 }
 
-impl Place {
+impl Environment {
     /// Creates an environment with the project's programs that this guide names.
     fn new(guide: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -280,44 +283,44 @@ impl Place {
     }
 
     /// Returns the text with each port replaced.
-    fn here(&self, text: &str) -> String {
-        exchange(text, &self.ports)
+    fn with_free_ports(&self, text: &str) -> String {
+        replace_ports(text, &self.ports)
     }
 
-    async fn take(&mut self, action: &Action, page: &Page) -> Result<()> {
+    async fn perform(&mut self, action: &Action, page: &Page) -> Result<()> {
         match action {
             Action::Write { path, text } => {
                 let path = self.folder.path().join(path);
                 std::fs::create_dir_all(path.parent().context("a file without a folder")?)?;
-                std::fs::write(path, self.here(text))?;
+                std::fs::write(path, self.with_free_ports(text))?;
                 Ok(())
             }
             Action::Run { script, outcome } => self.run(script, *outcome).await,
             Action::Window { name, script } => {
                 let mut command = self.bash(TERMINAL)?;
-                command.arg(self.here(script));
+                command.arg(self.with_free_ports(script));
                 let process = Process::spawn(&mut command)?;
                 let group = process.pid()?;
-                self.windows.push(Window { name: name.clone(), process, group, seen: 0 });
+                self.windows.push(Window { name: name.clone(), process, group, checked: 0 });
                 Ok(())
             }
             Action::See { window: None, lines } => {
-                let lines: Vec<String> = lines.iter().map(|line| self.here(line)).collect();
-                let missing = look_for(&lines, self.output.lines()).err();
-                ensure!(missing.is_none(), "{missing:?} isn't there, but\n{}", self.output);
+                let lines: Vec<String> = lines.iter().map(|line| self.with_free_ports(line)).collect();
+                let missing = find_lines(&lines, self.output.lines()).err();
+                ensure!(missing.is_none(), "{missing:?} wasn't printed, but\n{}", self.output);
                 Ok(())
             }
             Action::See { window: Some(name), lines } => {
-                let lines: Vec<String> = lines.iter().map(|line| self.here(line)).collect();
+                let lines: Vec<String> = lines.iter().map(|line| self.with_free_ports(line)).collect();
                 let window = self.windows.iter_mut().rfind(|window| window.name == *name);
                 let window = window.with_context(|| format!("there is no window {name}"))?;
                 let what = format!("{lines:?} in the window {name}");
-                eventually_within(TERMINAL_PATIENCE, &what, || ready(window.look(&lines)))
+                eventually_within(TERMINAL_TIMEOUT, &what, || ready(window.check_output(&lines)))
                     .await
                     .with_context(|| window.process.output())
             }
-            Action::Open { link } => page.open(&self.here(link)).await,
-            Action::InPage(action) => self.follow(action, page).await,
+            Action::Open { link } => page.open(&self.with_free_ports(link)).await,
+            Action::InPage(action) => self.perform_in_page(action, page).await,
         }
     }
 
@@ -325,11 +328,11 @@ impl Place {
         // In one stream, so that the order is kept.
         let mut command = self.bash(&format!("exec 2>&1\n{script}"))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let group = child.id().context("it ended before it began")?;
-        let output = tokio::time::timeout(TERMINAL_PATIENCE, child.wait_with_output()).await;
+        let group = child.id().context("it ended at once")?;
+        let output = tokio::time::timeout(TERMINAL_TIMEOUT, child.wait_with_output()).await;
         let Ok(output) = output else {
             killpg(Pid::from_raw(group.try_into()?), Signal::SIGKILL)?;
-            bail!("this takes longer than {} s", TERMINAL_PATIENCE.as_secs());
+            bail!("timed out after {} s", TERMINAL_TIMEOUT.as_secs());
         };
         let output = output?;
         self.output = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -348,7 +351,7 @@ impl Place {
         let mut command = Command::new(find_program("stdbuf", "coreutils")?);
         command
             .args(["-oL", "bash", "-e", "-c"])
-            .arg(self.here(script))
+            .arg(self.with_free_ports(script))
             .current_dir(self.folder.path())
             .env("PATH", &self.path)
             .env("HOME", self.folder.path())
@@ -371,7 +374,7 @@ impl Place {
     }
 
     /// Performs an instruction, or checks what it promises.
-    async fn follow(&self, action: &InPage, page: &Page) -> Result<()> {
+    async fn perform_in_page(&self, action: &InPage, page: &Page) -> Result<()> {
         match action {
             InPage::Fill { field, text } => page.fill(field, text).await,
             InPage::FillFrom { field, file } => {
@@ -385,7 +388,7 @@ impl Place {
             InPage::Connected => page.wait_for_state("connected").await,
             InPage::Row { text } => page.wait_for_row(text).await,
             InPage::Line { text } => page.wait_for_line(text).await,
-            InPage::Says { text } => page.wait_for_text(text).await,
+            InPage::Shows { text } => page.wait_for_text(text).await,
         }
     }
 
@@ -394,40 +397,40 @@ impl Place {
     /// # Errors
     /// Fails when one of them doesn't end on request.
     async fn close(&mut self) -> Result<String> {
-        let mut said = String::new();
+        let mut all_output = String::new();
         for window in self.windows.drain(..).rev() {
             let output = window.process.output();
-            writeln!(said, "── window {} ──\n{output}", window.name)?;
+            writeln!(all_output, "── window {} ──\n{output}", window.name)?;
             window.close().await.with_context(|| format!("closing a window:\n{output}"))?;
         }
-        Ok(said)
+        Ok(all_output)
     }
 }
 
 /// Replaces ports where they are whole numbers.
-fn exchange(text: &str, ports: &HashMap<&'static str, u16>) -> String {
-    let mut exchanged = String::new();
+fn replace_ports(text: &str, ports: &HashMap<&'static str, u16>) -> String {
+    let mut replaced = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
         let (before, from_number) = rest.split_at(start);
         let end = from_number.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(from_number.len());
         let (number, after) = from_number.split_at(end);
-        exchanged.push_str(before);
+        replaced.push_str(before);
         match ports.get(number) {
-            Some(port) => exchanged.push_str(&port.to_string()),
-            None => exchanged.push_str(number),
+            Some(port) => replaced.push_str(&port.to_string()),
+            None => replaced.push_str(number),
         }
         rest = after;
     }
-    exchanged + rest
+    replaced + rest
 }
 
 /// Searches lines for patterns, in order, and returns the number of lines used, or the missing pattern.
-fn look_for<'a>(patterns: &[String], lines: impl Iterator<Item = &'a str>) -> Result<usize, String> {
+fn find_lines<'a>(patterns: &[String], lines: impl Iterator<Item = &'a str>) -> Result<usize, String> {
     let mut taken = 0;
     let mut lines = lines.inspect(|_| taken += 1);
     for pattern in patterns {
-        if !lines.any(|line| fits(pattern, line.trim())) {
+        if !lines.any(|line| matches_pattern(pattern, line.trim())) {
             return Err(pattern.clone());
         }
     }
@@ -436,7 +439,7 @@ fn look_for<'a>(patterns: &[String], lines: impl Iterator<Item = &'a str>) -> Re
 }
 
 /// Whether a line matches the guide's, in which `…` matches anything.
-fn fits(pattern: &str, line: &str) -> bool {
+fn matches_pattern(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split('…');
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
         return false;
@@ -462,8 +465,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_fits_as_a_whole() {
-        let check = |pattern, line, expected| assert_eq!(fits(pattern, line), expected, "{pattern} {line}");
+    fn a_pattern_matches_a_whole_line() {
+        let check = |pattern, line, expected| assert_eq!(matches_pattern(pattern, line), expected, "{pattern} {line}");
         check("ready", "ready", true);
         check("ready", "not ready", false);
         check("ready", "ready?", false);
@@ -479,7 +482,7 @@ mod tests {
     fn lines_are_found_in_their_order() {
         let check = |patterns: &[&str], expected: Result<usize, &str>| {
             let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-            let found = look_for(&patterns, ["one", "two", "three"].into_iter());
+            let found = find_lines(&patterns, ["one", "two", "three"].into_iter());
             assert_eq!(found, expected.map_err(str::to_owned), "{patterns:?}");
         };
         check(&[], Ok(0));
@@ -490,9 +493,9 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_exchanged_as_whole_numbers() {
+    fn ports_are_replaced_as_whole_numbers() {
         let ports = HashMap::from([("1883", 20_001), ("9001", 20_002)]);
-        let check = |text, expected: &str| assert_eq!(exchange(text, &ports), expected);
+        let check = |text, expected: &str| assert_eq!(replace_ports(text, &ports), expected);
         check("listener 1883 127.0.0.1", "listener 20001 127.0.0.1");
         check("#broker=ws%3A%2F%2F127.0.0.1%3A9001%2F", "#broker=ws%3A%2F%2F127.0.0.1%3A20002%2F");
         check("11883 18830 1.5", "11883 18830 1.5");
@@ -505,13 +508,13 @@ mod tests {
                 let found: Vec<Action> = steps.into_iter().map(|step| step.action).collect();
                 assert_eq!(found, actions, "{text}");
             }
-            (Err(error), Err(words)) => assert!(format!("{error:#}").contains(words), "{error:#}"),
+            (Err(error), Err(part)) => assert!(format!("{error:#}").contains(part), "{error:#}"),
             (result, expected) => panic!("{text}: {result:?}, expected {expected:?}"),
         }
     }
 
     #[test]
-    fn blocks_say_what_they_are() {
+    fn each_kind_of_block_is_parsed() {
         let script = || "true\n".to_owned();
         check("```sh run\ntrue\n```", Ok(&[Action::Run { script: script(), outcome: Outcome::Success }]));
         check("```sh fails\ntrue\n```", Ok(&[Action::Run { script: script(), outcome: Outcome::Failure }]));
@@ -527,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn instructions_are_understood_or_refused() {
+    fn known_instructions_are_parsed_and_others_refused() {
         let check = |text: &str, expected: InPage| check(&format!("1. {text}"), Ok(&[Action::InPage(expected)]));
         check("Write `a b` into **User name**.", InPage::Fill { field: "User name".into(), text: "a b".into() });
         check("Write what is in `a` into **Password**.", {

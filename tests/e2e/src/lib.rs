@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: real brokers, the released programs, a real browser.
 //!
-//! Everything here is a guard: what it started ends when it is dropped. Nothing sleeps for a guessed time. Every wait
-//! is for an observable condition, and fails after a limit with the observed state.
+//! Everything here is a guard: when it is dropped, it ends what it started. Nothing sleeps for a guessed time. Every
+//! wait is for an observable condition, and fails after a time limit with the observed state.
 //!
 //! | module | what |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
 //! | [`motion`] | the crawl's motion, frame by frame |
 //! | [`ink`] | whether the crawl's rows are painted where they should be |
-//! | [`watch`] | minutes of a stream, with repeated looks at the screen |
+//! | [`animation`] | minutes of a stream, with a screen sample every ten seconds |
 //! | [`picture`] | pictures of the page, compared with reviewed ones |
 //! | [`station`] | the released station |
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
@@ -28,6 +28,7 @@
 //! | [`site`] | the site from a static host, over https too |
 //! | [`process`] | children, their output, free ports |
 
+pub mod animation;
 pub mod bidi;
 pub mod browser;
 pub mod client;
@@ -49,7 +50,6 @@ pub mod publish;
 pub mod site;
 pub mod station;
 pub mod transcript;
-pub mod watch;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -58,41 +58,41 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 /// The time limit for operations that take a moment on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time limit for a line from the broker to the crawl's plane: the opening plays first.
-pub const CRAWL_PATIENCE: Duration = Duration::from_secs(60);
+pub const CRAWL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The interval at which conditions outside the browser are checked.
-const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Polls until the result is `Some`.
+/// Calls `check` until it returns `Some`.
 ///
 /// # Errors
-/// Fails after [`PATIENCE`], with what was waited for.
-pub async fn eventually<T, F>(what: &str, look: impl FnMut() -> F) -> Result<T>
+/// Fails after [`WAIT_TIMEOUT`]; the error names `what`.
+pub async fn eventually<T, F>(what: &str, check: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
-    eventually_within(PATIENCE, what, look).await
+    eventually_within(WAIT_TIMEOUT, what, check).await
 }
 
 /// The same, with this time limit.
 ///
 /// # Errors
-/// Fails after that time, with what was waited for.
-pub async fn eventually_within<T, F>(limit: Duration, what: &str, mut look: impl FnMut() -> F) -> Result<T>
+/// Fails after that time; the error names `what`.
+pub async fn eventually_within<T, F>(limit: Duration, what: &str, mut check: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
     let until = tokio::time::Instant::now() + limit;
     while tokio::time::Instant::now() < until {
-        if let Some(seen) = look().await? {
-            return Ok(seen);
+        if let Some(value) = check().await? {
+            return Ok(value);
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
-    bail!("waited {} s in vain for {what}", limit.as_secs());
+    bail!("timed out after {} s waiting for {what}", limit.as_secs());
 }
 
 /// Returns the checkout.

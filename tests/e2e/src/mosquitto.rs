@@ -120,15 +120,15 @@ impl Mosquitto {
     }
 
     /// Waits for a text in its log.
-    pub async fn wait_for_log(&self, words: &str) -> Result<()> {
-        self.wait_for_log_times(words, 1).await
+    pub async fn wait_for_log(&self, text: &str) -> Result<()> {
+        self.wait_for_log_times(text, 1).await
     }
 
     /// Waits until a text is in its log this number of times.
-    pub async fn wait_for_log_times(&self, words: &str, times: usize) -> Result<()> {
-        let what = format!("{words:?} in mosquitto's log, {times} times");
-        let look = async || Ok((self.process.output().matches(words).count() >= times).then_some(()));
-        eventually(&what, look).await.with_context(|| self.process.output())
+    pub async fn wait_for_log_times(&self, text: &str, times: usize) -> Result<()> {
+        let what = format!("{text:?} in mosquitto's log, {times} times");
+        let check = async || Ok((self.process.output().matches(text).count() >= times).then_some(()));
+        eventually(&what, check).await.with_context(|| self.process.output())
     }
 }
 

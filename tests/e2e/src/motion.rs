@@ -12,7 +12,7 @@ use crate::publish::{Login, Version};
 /// The movement of the crawl during an observation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Watched {
+pub struct MotionReport {
     /// The number of frames.
     pub frames: u64,
     /// The duration, in milliseconds.
@@ -31,7 +31,7 @@ pub struct Watched {
     pub newest_seq: u64,
 }
 
-impl Watched {
+impl MotionReport {
     /// Returns the frames per second.
     pub fn frames_per_s(&self) -> f64 {
         self.frames as f64 * 1_000.0 / self.milliseconds.max(1.0)
@@ -41,26 +41,26 @@ impl Watched {
 /// Starts the observation.
 pub async fn begin(page: &Page) -> Result<()> {
     page.run(
-        "const seen = window.__watched = { frames: 0, backward: 0, nodes: 0, newest: 0, intervals: [], on: true };
-        seen.late = [];
+        "const report = window.__motion = { frames: 0, backward: 0, nodes: 0, newest: 0, intervals: [], on: true };
+        report.late = [];
         const section = crawl(), plane = section.querySelector('.plane');
         const before = new Map();
         let last;
         const frame = (now) => {
-            if (last !== undefined) seen.intervals.push(now - last);
-            if (now - last > 50) seen.late.push([last, now].map((ms) => performance.timeOrigin + ms));
+            if (last !== undefined) report.intervals.push(now - last);
+            if (now - last > 50) report.late.push([last, now].map((ms) => performance.timeOrigin + ms));
             last = now;
-            seen.frames += 1;
-            seen.nodes = Math.max(seen.nodes, plane.childElementCount);
+            report.frames += 1;
+            report.nodes = Math.max(report.nodes, plane.childElementCount);
             const edge = section.getBoundingClientRect().bottom;
             for (const line of plane.querySelectorAll('.line')) {
                 const { top, bottom } = line.getBoundingClientRect();
-                if (before.has(line)) seen.backward = Math.max(seen.backward, bottom - before.get(line));
+                if (before.has(line)) report.backward = Math.max(report.backward, bottom - before.get(line));
                 before.set(line, bottom);
-                if (top < edge) seen.newest = Math.max(seen.newest, Number(line.dataset.seq));
+                if (top < edge) report.newest = Math.max(report.newest, Number(line.dataset.seq));
             }
             for (const line of before.keys()) if (!line.isConnected) before.delete(line);
-            if (seen.on) requestAnimationFrame(frame);
+            if (report.on) requestAnimationFrame(frame);
         };
         requestAnimationFrame(frame);",
     )
@@ -68,21 +68,21 @@ pub async fn begin(page: &Page) -> Result<()> {
 }
 
 /// Ends the observation.
-pub async fn end(page: &Page) -> Result<Watched> {
+pub async fn end(page: &Page) -> Result<MotionReport> {
     page.evaluate(
         "(() => {
-            const seen = window.__watched;
-            seen.on = false;
-            const intervals = seen.intervals.toSorted((a, b) => a - b);
+            const report = window.__motion;
+            report.on = false;
+            const intervals = report.intervals.toSorted((a, b) => a - b);
             return {
-                frames: seen.frames,
-                lateMs: seen.late,
+                frames: report.frames,
+                lateMs: report.late,
                 milliseconds: intervals.reduce((sum, each) => sum + each, 0),
-                backwardPx: seen.backward,
+                backwardPx: report.backward,
                 longestIntervalMs: intervals.at(-1) ?? 0,
                 medianIntervalMs: intervals[intervals.length >> 1] ?? 0,
-                mostNodes: seen.nodes,
-                newestSeq: seen.newest,
+                mostNodes: report.nodes,
+                newestSeq: report.newest,
             };
         })()",
     )
@@ -103,7 +103,7 @@ pub struct Burst {
 ///
 /// # Errors
 /// Fails when that takes more than two minutes.
-pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watched, Duration)> {
+pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(MotionReport, Duration)> {
     let stream = async |from: u32, count: u32| -> Result<()> {
         let mut each_second = tokio::time::interval(Duration::from_secs(1));
         for number in from..from + count {
@@ -119,14 +119,14 @@ pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watc
     broker.publish_lines(Version::V5, "StarWars", text).await?;
     let newest = known + u64::from(burst.around + burst.lines);
     let over = std::time::Instant::now();
-    let shown = format!("window.__watched.newest >= {newest}");
+    let shown = format!("window.__motion.newest >= {newest}");
     let (streamed, waited) = tokio::join!(stream(burst.lines, burst.around), async {
         page.wait_for("the burst's newest line", &shown, Duration::from_secs(120)).await.map(|()| over.elapsed())
     });
     streamed?;
-    let watched = end(page).await?;
-    ensure!(watched.frames > 0, "no frame was drawn");
-    Ok((watched, waited?))
+    let motion = end(page).await?;
+    ensure!(motion.frames > 0, "no frame was drawn");
+    Ok((motion, waited?))
 }
 
 /// A stream with a rate and a duration, on a machine that is slowed down by a factor.

@@ -32,12 +32,12 @@ const button = (name) => [...document.querySelectorAll(BUTTONS)]
 const canBePressed = (element) => {
   if (!element || element.disabled) return false;
   const { x, y } = element.getBoundingClientRect();
-  const place = `${x} ${y}`;
-  const stood = element.__place;
-  element.__place = place;
-  return place === stood;
+  const position = `${x} ${y}`;
+  const previous = element.__position;
+  element.__position = position;
+  return position === previous;
 };
-// Paused by hand, or held because of seeking back: the button names the action of a press.
+// Paused by hand, or because of seeking back: the button names the action of a press.
 const isPaused = () => button('Resume') !== undefined;
 const crawl = () => named('section, [role=region]', 'Opening crawl');
 const console_ = () => named('table, [role=table], [role=grid]', 'Message console');
@@ -47,18 +47,18 @@ const entries = (nodes) => [...nodes].map((node) => ({ seq: Number(node.dataset.
 const rows = () => entries(console_()?.querySelectorAll('[data-seq]') ?? []);
 const lines = () => entries(crawl()?.querySelectorAll('.line[data-seq]') ?? []);
 
-// The page's current messages: statuses and alerts, the errors of fields, and prose that wasn't there when a button was
+// The page's current notices: statuses and alerts, the errors of fields, and prose that wasn't there when a button was
 // last pressed (advice, in contrast to hints that are always shown).
-const faults = () => [...document.querySelectorAll('[aria-invalid=true]')].flatMap((element) =>
+const fieldErrors = () => [...document.querySelectorAll('[aria-invalid=true]')].flatMap((element) =>
   `${element.getAttribute('aria-describedby') ?? ''} ${element.getAttribute('aria-errormessage') ?? ''}`
     .split(/\s+/).filter(Boolean).map((id) => document.getElementById(id)).filter(Boolean));
 const prose = () => [...document.querySelectorAll('p, li')]
   .filter((element) => !crawl()?.contains(element) && !console_()?.contains(element));
 const textOf = (element) => element.innerText.trim();
-const notePresentWords = () => { window.__presentWords = prose().map(textOf); };
-const words = () => {
-  const said = [...document.querySelectorAll('[role=status], [role=alert]'), ...faults()];
-  const known = window.__presentWords ?? prose().map(textOf);
+const notePresentText = () => { window.__presentText = prose().map(textOf); };
+const notices = () => {
+  const statuses = [...document.querySelectorAll('[role=status], [role=alert]'), ...fieldErrors()];
+  const known = window.__presentText ?? prose().map(textOf);
   const fresh = prose().filter((element) => !known.includes(textOf(element)));
-  return [...new Set([...said, ...fresh].filter(isVisible).map(textOf))].filter(Boolean).join('\n');
+  return [...new Set([...statuses, ...fresh].filter(isVisible).map(textOf))].filter(Boolean).join('\n');
 };

@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::engine::{Engine, Feature};
-use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
+use crate::{CRAWL_TIMEOUT, WAIT_TIMEOUT, eventually, target};
 
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
 
 /// The time limit of a script in the page; the script is lost when the page is loaded again.
-const LOOK_SLICE: Duration = Duration::from_secs(10);
+const WAIT_SLICE: Duration = Duration::from_secs(10);
 
 /// The time limit of axe-core on a busy machine.
 const AXE_TIMEOUT: Duration = Duration::from_secs(180);
@@ -132,9 +132,9 @@ pub async fn in_engine(
 
 /// Prints it now, bypassing the test runner, which keeps the output of tests until all of them are over: a person who
 /// sees only a part of a long run should see why something failed.
-fn print_immediately(words: &str) {
+fn print_immediately(text: &str) {
     // If the output is closed, the message is dropped.
-    let _ = writeln!(std::io::stderr().lock(), "{words}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 impl Page {
@@ -143,7 +143,7 @@ impl Page {
         // Otherwise a new fragment of the same document would load nothing.
         self.browser.goto("about:blank").await?;
         self.browser.goto(url).await?;
-        self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
+        self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", WAIT_TIMEOUT).await
     }
 
     /// Returns the tab that all other methods use.
@@ -170,7 +170,7 @@ impl Page {
     pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
         self.browser.resize((width, height), ratio).await?;
         let resized = format!("innerWidth === {width} && innerHeight === {height}");
-        self.wait_for("the size", &resized, PATIENCE).await
+        self.wait_for("the size", &resized, WAIT_TIMEOUT).await
     }
 
     /// From the next page on, its newest worker can be [made to fail](Self::fail_worker).
@@ -188,13 +188,13 @@ impl Page {
     /// Hides the page, as by minimising the window.
     pub async fn hide(&self) -> Result<()> {
         self.browser.client().minimize_window().await?;
-        self.wait_for("the page to be hidden", "document.hidden", PATIENCE).await
+        self.wait_for("the page to be hidden", "document.hidden", WAIT_TIMEOUT).await
     }
 
     /// Shows the page again.
     pub async fn show(&self) -> Result<()> {
         self.browser.client().maximize_window().await?;
-        self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
+        self.wait_for("the page to be visible", "!document.hidden", WAIT_TIMEOUT).await
     }
 
     /// Presses a key while nothing has the focus, for the crawl's own keys.
@@ -206,8 +206,8 @@ impl Page {
         .await
     }
 
-    /// Waits until two frames have begun: by then one is drawn that includes everything up to now.
-    pub async fn drawn(&self) -> Result<()> {
+    /// Waits until two frames have begun; the first of them shows everything up to now.
+    pub async fn wait_for_frame(&self) -> Result<()> {
         let frames =
             "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))))";
         self.evaluate::<bool>(frames).await.map(drop)
@@ -219,8 +219,8 @@ impl Page {
     }
 
     /// Allows console errors with this text; all others fail the test.
-    pub fn expect_errors(&mut self, words: &str) {
-        self.expected_errors.push(words.to_owned());
+    pub fn expect_errors(&mut self, text: &str) {
+        self.expected_errors.push(text.to_owned());
     }
 
     async fn check_errors(&self) -> Result<()> {
@@ -229,7 +229,7 @@ impl Page {
             .errors()
             .await?
             .into_iter()
-            .filter(|error| !self.expected_errors.iter().any(|words| error.contains(words.as_str())))
+            .filter(|error| !self.expected_errors.iter().any(|text| error.contains(text.as_str())))
             .collect();
         ensure!(unexpected.is_empty(), "the browser's console has errors: {unexpected:#?}");
         Ok(())
@@ -290,30 +290,30 @@ impl Page {
     /// because animations and media queries change without a mutation.
     ///
     /// # Errors
-    /// Fails after `limit`, with what was waited for.
+    /// Fails after `limit`; the error names `what`.
     pub async fn wait_for(&self, what: &str, expression: &str, limit: Duration) -> Result<()> {
         let script = format!(
             "{LIBRARY}
             const [limit, done] = arguments;
             const isTrue = () => {expression};
-            let observer, timer, again;
-            const finish = (answer) => {{ observer.disconnect(); clearTimeout(timer); clearInterval(again); done(answer); }};
-            const look = () => {{
-                try {{ if (isTrue()) finish('seen'); }} catch (error) {{ finish(String(error)); }}
+            let observer, timeout, interval;
+            const finish = (answer) => {{ observer.disconnect(); clearTimeout(timeout); clearInterval(interval); done(answer); }};
+            const check = () => {{
+                try {{ if (isTrue()) finish('met'); }} catch (error) {{ finish(String(error)); }}
             }};
-            observer = new MutationObserver(look);
+            observer = new MutationObserver(check);
             observer.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
-            timer = setTimeout(() => finish('too late'), limit);
-            again = setInterval(look, 100);
-            look();"
+            timeout = setTimeout(() => finish('timeout'), limit);
+            interval = setInterval(check, 100);
+            check();"
         );
         let begun = Instant::now();
         let answer = loop {
-            let slice = limit.saturating_sub(begun.elapsed()).min(LOOK_SLICE);
+            let slice = limit.saturating_sub(begun.elapsed()).min(WAIT_SLICE);
             let waited = self.browser.client().execute_async(&script, vec![json!(slice.as_millis())]).await;
             let has_time = begun.elapsed() < limit;
             match waited {
-                Ok(answer) if has_time && answer == "too late" => {}
+                Ok(answer) if has_time && answer == "timeout" => {}
                 Ok(answer) => break answer,
                 // The page was reloaded, and the condition may be true now. Drivers don't always notice a reload.
                 Err(error)
@@ -322,8 +322,8 @@ impl Page {
             }
         };
         match answer.as_str() {
-            Some("seen") => Ok(()),
-            Some("too late") => bail!("waited {} s in vain for {what}", limit.as_secs()),
+            Some("met") => Ok(()),
+            Some("timeout") => bail!("timed out after {} s waiting for {what}", limit.as_secs()),
             _ => bail!("waiting for {what}: {answer}"),
         }
     }
@@ -353,30 +353,30 @@ impl Page {
     /// what is published before them needn't arrive.
     pub async fn wait_for_state(&self, state: &str) -> Result<()> {
         let expression = format!("stat('state') === {}", json!(state));
-        self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await?;
+        self.wait_for(&format!("the state {state}"), &expression, WAIT_TIMEOUT).await?;
         if state == "connected" {
             let answered = "document.querySelector('.subscriptions .asked') === null";
-            self.wait_for("the answers to the subscriptions", answered, PATIENCE).await?;
+            self.wait_for("the answers to the subscriptions", answered, WAIT_TIMEOUT).await?;
         }
         Ok(())
     }
 
-    /// Returns the page's messages: statuses, alerts, errors of fields, and prose that has appeared since a button was
+    /// Returns the page's notices: statuses, alerts, errors of fields, and prose that has appeared since a button was
     /// last pressed.
-    pub async fn words(&self) -> Result<String> {
-        self.evaluate("words()").await
+    pub async fn notices(&self) -> Result<String> {
+        self.evaluate("notices()").await
     }
 
-    /// Waits until the page's messages ([`Page::words`]) match a regular expression (JavaScript's, case is ignored).
-    pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
-        let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
-        self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
+    /// Waits until the page's notices ([`Page::notices`]) match a regular expression (JavaScript's, case is ignored).
+    pub async fn wait_for_notice(&self, pattern: &str) -> Result<()> {
+        let expression = format!("new RegExp({}, 'i').test(notices())", json!(pattern));
+        self.wait_for(&format!("a notice that matches {pattern}"), &expression, WAIT_TIMEOUT).await
     }
 
     /// Waits for text anywhere on the page.
     pub async fn wait_for_text(&self, text: &str) -> Result<()> {
         let expression = format!("document.body.innerText.includes({})", json!(text));
-        self.wait_for(&format!("{text:?} on the page"), &expression, PATIENCE).await
+        self.wait_for(&format!("{text:?} on the page"), &expression, WAIT_TIMEOUT).await
     }
 
     /// Returns the console's rows on screen.
@@ -392,7 +392,7 @@ impl Page {
     /// Waits for a row of the console with this text, as a person reads it.
     pub async fn wait_for_row(&self, text: &str) -> Result<()> {
         let expression = format!("rows().some((row) => row.text.includes({}))", json!(text));
-        self.wait_for(&format!("{text:?} in the console"), &expression, PATIENCE).await
+        self.wait_for(&format!("{text:?} in the console"), &expression, WAIT_TIMEOUT).await
     }
 
     /// Waits for this text on the crawl's plane, where a line may be broken into rows and set in capitals.
@@ -402,7 +402,7 @@ impl Page {
             return bare(lines().map((line) => line.text).join('')).includes(bare({})); }})()",
             json!(text)
         );
-        self.wait_for(&format!("{text:?} in the crawl"), &expression, CRAWL_PATIENCE).await
+        self.wait_for(&format!("{text:?} in the crawl"), &expression, CRAWL_TIMEOUT).await
     }
 
     /// Replaces the text of the field with this accessible name.
@@ -441,9 +441,9 @@ impl Page {
     pub async fn press(&self, name: &str) -> Result<()> {
         let expression = format!("button({})", json!(name));
         let button = self.element(&expression).await?;
-        self.wait_for(&format!("{name} to stand still, enabled"), &format!("canBePressed({expression})"), PATIENCE)
+        self.wait_for(&format!("{name} to stand still, enabled"), &format!("canBePressed({expression})"), WAIT_TIMEOUT)
             .await?;
-        self.run("notePresentWords();").await?;
+        self.run("notePresentText();").await?;
         button.click().await.with_context(|| format!("pressing {name}"))
     }
 
@@ -458,7 +458,7 @@ impl Page {
 
     /// Returns the element of an expression, as soon as there is one.
     pub async fn element(&self, expression: &str) -> Result<Element> {
-        self.wait_for(&format!("{expression} on the page"), &format!("Boolean({expression})"), PATIENCE).await?;
+        self.wait_for(&format!("{expression} on the page"), &format!("Boolean({expression})"), WAIT_TIMEOUT).await?;
         let script = format!("{LIBRARY}\nreturn ({expression});");
         let value = self.browser.client().execute(&script, Vec::new()).await?;
         let reference = value[ELEMENT_KEY].as_str().with_context(|| format!("there is no {expression} on the page"))?;

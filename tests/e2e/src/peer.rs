@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// How a peer treats a connection.
 #[derive(Clone, Debug)]
@@ -104,9 +104,10 @@ impl Peer {
     /// Returns the next event of a [`PeerMode::Quiet`] peer.
     ///
     /// # Errors
-    /// Fails after [`PATIENCE`].
+    /// Fails after [`WAIT_TIMEOUT`].
     pub async fn next_event(&mut self) -> Result<PeerEvent> {
-        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.context("the peer receives nothing")?;
+        let event =
+            tokio::time::timeout(WAIT_TIMEOUT, self.events.recv()).await.context("the peer receives nothing")?;
         event.context("the peer has ended")
     }
 

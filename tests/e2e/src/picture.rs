@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_eye_sees_what_moved_and_no_noise() {
+    fn moved_shapes_differ_and_noise_does_not() {
         let picture = bars(3, 220);
         assert_eq!(picture.difference(&picture), 0.0);
         let mut noisy = picture.clone();

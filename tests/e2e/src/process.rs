@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// A child that is killed on drop. Its output is kept for failure messages.
 pub struct Process {
@@ -50,7 +50,7 @@ impl Process {
     /// Fails when the program can't be started, ends, or isn't ready in time, with its output.
     pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
         let (process, mut lines) = Self::spawn_with_lines(command.stdin(Stdio::null()))?;
-        let answer = tokio::time::timeout(PATIENCE, async {
+        let answer = tokio::time::timeout(WAIT_TIMEOUT, async {
             while let Some(line) = lines.recv().await {
                 if let Some(answer) = ready(&line) {
                     return Some(answer);
@@ -106,10 +106,10 @@ impl Process {
     /// Waits until it has ended, on its own or on request.
     ///
     /// # Errors
-    /// Fails after [`PATIENCE`].
+    /// Fails after [`WAIT_TIMEOUT`].
     pub async fn ended(&mut self) -> Result<()> {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.with_context(|| format!("{} goes on", self.name))??;
+        let ended = tokio::time::timeout(WAIT_TIMEOUT, self.child.wait()).await;
+        ended.with_context(|| format!("{} keeps running", self.name))??;
         Ok(())
     }
 
@@ -157,8 +157,8 @@ pub fn free_port() -> Result<u16> {
     // Two runs at once begin at different ports.
     let begin = std::process::id().wrapping_mul(97);
     for _ in 0..count {
-        let place = begin.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed)) % count;
-        let port = PORTS.start + u16::try_from(place)?;
+        let offset = begin.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = PORTS.start + u16::try_from(offset)?;
         let is_free = |address: IpAddr| match TcpListener::bind((address, port)) {
             Ok(_) => true,
             // Without IPv6 nothing listens there.

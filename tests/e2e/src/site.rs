@@ -75,7 +75,7 @@ const SECURE_HOST: &str = "crawl.localhost";
 fn tls_configuration() -> Result<ServerConfig> {
     let issued = rcgen::generate_simple_self_signed([SECURE_HOST.to_owned()])?;
     let key = PrivateKeyDer::try_from(issued.signing_key.serialize_der())
-        .map_err(|words| anyhow::anyhow!("the key is of no use: {words}"))?;
+        .map_err(|error| anyhow::anyhow!("the key can't be used: {error}"))?;
     let configuration = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

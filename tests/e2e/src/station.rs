@@ -95,8 +95,8 @@ fn port(address: &str) -> Result<u16> {
 
 /// Parses `listening http=HOST:PORT mqtt=HOST:PORT`.
 fn addresses(line: &str) -> Option<Addresses> {
-    let words = line.strip_prefix("listening ")?;
-    let value = |key| words.split(' ').find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    let fields = line.strip_prefix("listening ")?;
+    let value = |key| fields.split(' ').find_map(|field| field.strip_prefix(key)).map(str::to_owned);
     Some(Addresses { http: value("http=")?, mqtt: value("mqtt=")? })
 }
 

@@ -97,7 +97,7 @@ impl Packets {
     }
 
     /// Returns the packets that carried this payload, or an identifier it used, and how their connections ended.
-    pub fn story(&self, payload: &[u8]) -> String {
+    pub fn history(&self, payload: &[u8]) -> String {
         let packets = &self.all;
         let carries = |packet: &Packet| packet.carries(payload);
         let Some(first) = packets.iter().position(carries) else {
@@ -112,23 +112,23 @@ impl Packets {
             PUBACK..=PUBCOMP => packet.id.is_some_and(|id| ids.contains(&id)),
             _ => false,
         };
-        let story: Vec<_> = packets[first..].iter().take_while(|packet| packet.connection <= until).collect();
+        let history: Vec<_> = packets[first..].iter().take_while(|packet| packet.connection <= until).collect();
         let matching: BTreeSet<_> =
-            story.iter().filter(|packet| belongs(packet)).map(|packet| packet.connection).collect();
-        let mut words = String::new();
+            history.iter().filter(|packet| belongs(packet)).map(|packet| packet.connection).collect();
+        let mut text = String::new();
         let mut others = 0;
-        for packet in story {
+        for packet in history {
             if belongs(packet) || (packet.kind == END && matching.contains(&packet.connection)) {
                 if others > 0 {
-                    let _ = writeln!(words, "         {others} connections without it");
+                    let _ = writeln!(text, "         {others} connections without it");
                     others = 0;
                 }
-                let _ = writeln!(words, "{}", packet.words());
+                let _ = writeln!(text, "{}", packet.describe());
             } else if packet.kind == END {
                 others += 1;
             }
         }
-        words
+        text
     }
 
     /// Whether this message was sent again in this direction after the PUBREL of the same exchange, which is forbidden
@@ -207,7 +207,7 @@ impl Packet {
         self.kind == PUBLISH && self.bytes.ends_with(payload)
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         const NAMES: [&str; 16] = [
             "",
             "CONNECT",
@@ -231,24 +231,24 @@ impl Packet {
             return format!("{number:>5}    {}", if self.flags == 1 { "cut" } else { "closed by one side" });
         }
         let arrow = if self.way == Way::Up { "->" } else { "<-" };
-        let mut words = format!("{number:>5} {arrow} {}", NAMES[usize::from(self.kind)]);
+        let mut text = format!("{number:>5} {arrow} {}", NAMES[usize::from(self.kind)]);
         if self.kind == PUBLISH && self.flags & DUP != 0 {
-            words.push_str(" dup");
+            text.push_str(" dup");
         }
         if let Some(id) = self.id {
-            let _ = write!(words, " id {id}");
+            let _ = write!(text, " id {id}");
         }
         let _ = match self.kind {
             PUBLISH => {
                 let tail = &self.bytes[self.bytes.len().saturating_sub(8)..];
-                write!(words, " …{}", String::from_utf8_lossy(tail).replace(char::is_control, " "))
+                write!(text, " …{}", String::from_utf8_lossy(tail).replace(char::is_control, " "))
             }
-            _ => write!(words, " {:02x?}", &self.bytes[..self.bytes.len().min(8)]),
+            _ => write!(text, " {:02x?}", &self.bytes[..self.bytes.len().min(8)]),
         };
         if !self.has_passed {
-            words.push_str("  (not all of it passed)");
+            text.push_str("  (not all of it passed)");
         }
-        words
+        text
     }
 }
 
@@ -275,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_after_its_release_is_seen_and_nothing_else_taken_for_one() {
+    fn only_a_publish_after_its_pubrel_is_detected() {
         let check = |sent: &[&[u8]], expected| {
             let packets = packets(Way::Down, sent);
             assert_eq!(
                 packets.was_sent_after_release(Way::Down, b"message"),
                 expected,
                 "{}",
-                packets.story(b"message")
+                packets.history(b"message")
             );
             assert!(!packets.was_sent_after_release(Way::Up, b"message"));
         };
@@ -295,11 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn a_story_has_what_belongs_to_it() {
-        let story = packets(Way::Down, &[PUBLISH_7, PUBREL_8, PUBREL_7]).story(b"message");
-        let lines: Vec<_> = story.lines().map(|line| line.trim().to_owned()).collect();
+    fn a_history_has_the_packets_of_one_exchange() {
+        let history = packets(Way::Down, &[PUBLISH_7, PUBREL_8, PUBREL_7]).history(b"message");
+        let lines: Vec<_> = history.lines().map(|line| line.trim().to_owned()).collect();
         let expected = ["1 <- PUBLISH id 7", "1    cut", "1 connections without it", "3 <- PUBREL id 7", "3    cut"];
-        assert_eq!(lines.len(), expected.len(), "{story}");
-        assert!(lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{story}");
+        assert_eq!(lines.len(), expected.len(), "{history}");
+        assert!(lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{history}");
     }
 }

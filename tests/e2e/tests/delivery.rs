@@ -1,4 +1,4 @@
-//! Nothing lost and nothing doubled, over a network that cuts every connection within moments.
+//! No message is lost or duplicated over a network that soon cuts every connection.
 
 use std::cell::{Cell, LazyCell};
 use std::time::Instant;
@@ -15,25 +15,25 @@ use mqtt_crawl_e2e::transcript::{Packets, Way};
 const MESSAGES: usize = 10_000;
 const CUTS: u64 = 1_000;
 const TOPIC: &str = "delivery";
-/// The last message; nothing that belongs to the others comes after it.
+/// The last message; no packet of the others follows it.
 const END: &[u8] = b"end";
-/// How many messages are under way at once: more than a connection lives to see acknowledged.
+/// The number of messages in flight at once: more than one connection's duration allows to acknowledge.
 const WINDOW: usize = 32;
-/// Where the faults are drawn from. The same each time, so that a run that fails can be looked at.
+/// The seed of the faults. It is the same each time, so that a failed run can be reproduced.
 const SEED: u64 = 0x00C0_FFEE;
 
 /// A bad network between a client and a broker.
 struct Run {
     transport: Transport,
-    /// The broker's port: the client's, through the proxy, and that of the one at the other end.
+    /// The broker's port. The client uses it through the proxy, its peer directly.
     port: u16,
     version: Version,
     qos: QoS,
 }
 
-/// A broker that restarts an exchange after its PUBREL makes two messages of one. Mosquitto does,
-/// in 2.0.11 as in 2.1.2: its `db__message_reconnect_reset_outgoing` takes an exchange that waits to
-/// send PUBREL again for one that hasn't had PUBREC, where two connections in a row are lost.
+/// Whether the broker restarted an exchange after its PUBREL, which duplicates the message. Mosquitto 2.0.11 and 2.1.2 do
+/// so after two consecutive lost connections: `db__message_reconnect_reset_outgoing` treats an exchange that has to send
+/// PUBREL again like one without a PUBREC.
 fn sends_after_release(packets: &Packets, payload: &[u8]) -> bool {
     packets.was_sent_after_release(Way::Down, payload)
 }
@@ -50,39 +50,39 @@ impl Run {
         }
     }
 
-    /// Somebody whose network is well.
+    /// Returns a client with an undisturbed network.
     async fn peer(&self, client_id: &str) -> Result<Client> {
         let mut peer = Client::new(Transport::Tcp, self.port, self.options(client_id), 1);
         peer.connect().await?;
-        // Mosquitto saves only sessions that were taken up again: whose CONNECT had no Clean Start.
+        // Mosquitto saves only resumed sessions: those whose CONNECT had no Clean Start.
         peer.disconnect().await?;
         peer.connect().await?;
         Ok(peer)
     }
 
-    /// The client that the mode is for.
+    /// Returns the client behind the proxy.
     async fn client(&self, proxy: &FaultProxy) -> Result<Client> {
         let mut client = Client::new(self.transport, proxy.port(), self.options("client"), 2);
         client.connect().await?;
         Ok(client)
     }
 
-    /// The client publishes.
+    /// Checks publishing by the client.
     async fn check_publishing(&self) -> Result<()> {
         let started = Instant::now();
         let proxy = FaultProxy::start(self.port, SEED).await?;
-        let mut witness = self.peer("witness").await?;
-        witness.subscribe(TOPIC, self.qos).await?;
+        let mut subscriber = self.peer("subscriber").await?;
+        subscriber.subscribe(TOPIC, self.qos).await?;
         let mut client = self.client(&proxy).await?;
         proxy.change(NetworkMode::Faulty { up_bytes: 1_000, down_bytes: 100 });
         let mut tokens = Vec::new();
         let publishing = async {
-            while tokens.len() < MESSAGES || proxy.cuts() < CUTS || client.unfinished() > 0 {
+            while tokens.len() < MESSAGES || proxy.cuts() < CUTS || client.pending() > 0 {
                 let is_short = tokens.len() < MESSAGES || proxy.cuts() < CUTS;
-                while is_short && client.unfinished() < WINDOW {
+                while is_short && client.pending() < WINDOW {
                     tokens.push(client.publish(TOPIC, payload(tokens.len()), self.qos)?);
-                    // A QoS 0 message is done once it is handed to the socket; with nothing to wait
-                    // for, all would go in one connection.
+                    // A QoS 0 message is complete once the socket has it; without a wait, all would be sent in one
+                    // connection.
                     if self.qos == QoS::AtMostOnce && tokens.len().is_multiple_of(4) {
                         client.publish("pace", Vec::new(), QoS::AtLeastOnce)?;
                         break;
@@ -95,15 +95,15 @@ impl Run {
             let last = client.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
             client.run_until("the last outcome", |client| client.outcomes().contains_key(&last)).await
         };
-        let witnessing = async { witness.run_until("the end", has_ended).await.context("the witness") };
-        let ended = tokio::try_join!(publishing, witnessing).map(drop);
-        self.check(&proxy, &client, tokens.len(), witness.arrivals(), started, ended)?;
+        let receiving = async { subscriber.run_until("the end", has_ended).await.context("the subscriber") };
+        let ended = tokio::try_join!(publishing, receiving).map(drop);
+        self.check(&proxy, &client, tokens.len(), subscriber.arrivals(), started, ended)?;
         let done = tokens.iter().filter(|token| client.outcomes()[*token] == DeliveryOutcome::Done).count();
         ensure!(done == tokens.len(), "{done} of {} publishes were done", tokens.len());
         Ok(())
     }
 
-    /// The client subscribes.
+    /// Checks receiving by the client.
     async fn check_subscribing(&self) -> Result<()> {
         let started = Instant::now();
         let proxy = FaultProxy::start(self.port, SEED).await?;
@@ -117,35 +117,35 @@ impl Run {
             while published.get() < MESSAGES || proxy.cuts() < CUTS {
                 publisher.publish(TOPIC, payload(published.get()), self.qos.max(QoS::AtLeastOnce))?;
                 published.set(published.get() + 1);
-                publisher.run_until("an outcome", |publisher| publisher.unfinished() == 0).await?;
-                // Of QoS 0 a client that is away gets nothing. Of the others no more wait for it
-                // than a connection lives to acknowledge, since all of them come again each time.
+                publisher.run_until("an outcome", |publisher| publisher.pending() == 0).await?;
+                // A disconnected client gets no QoS 0 messages. The number of queued others is limited to what one
+                // connection can acknowledge, because all of them are sent again each time.
                 while self.qos != QoS::AtMostOnce && published.get() >= received.get() + WINDOW {
                     tokio::task::yield_now().await;
                 }
             }
             anyhow::Ok(())
         };
-        let mut seen = Seen::default();
+        let mut counts = MessageCounts::default();
         let receiving = client.run_until("all messages", |client| {
-            received.set(seen.look(client.arrivals()));
+            received.set(counts.update(client.arrivals()));
             let is_all = published.get() >= MESSAGES && proxy.cuts() >= CUTS;
             is_all && (self.qos == QoS::AtMostOnce || received.get() == published.get())
         });
         let mut ended = tokio::try_join!(publishing, receiving).map(drop);
         if ended.is_ok() {
-            // One more connection, on which nothing may come again.
+            // One more connection, on which no message may be repeated.
             proxy.change(NetworkMode::Clean);
             let (connections, _) = client.connections();
-            client.run_until("the calm", |client| client.connections().0 > connections).await?;
+            client.run_until("the connection without cuts", |client| client.connections().0 > connections).await?;
             publisher.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
-            publisher.run_until("the end's outcome", |publisher| publisher.unfinished() == 0).await?;
+            publisher.run_until("the end's outcome", |publisher| publisher.pending() == 0).await?;
             ended = client.run_until("the end", has_ended).await;
         }
         self.check(&proxy, &client, published.get(), client.arrivals(), started, ended)
     }
 
-    /// What every run has to come to.
+    /// Checks the result of a run.
     fn check(
         &self,
         proxy: &FaultProxy,
@@ -155,13 +155,13 @@ impl Run {
         started: Instant,
         ended: Result<()>,
     ) -> Result<()> {
-        let mut seen = Seen::default();
-        let distinct = seen.look(arrivals);
-        seen.times.resize(published, 0);
-        let doubled = seen.times.iter().filter(|times| **times > 1).count();
+        let mut counts = MessageCounts::default();
+        let distinct = counts.update(arrivals);
+        counts.times.resize(published, 0);
+        let duplicated = counts.times.iter().filter(|times| **times > 1).count();
         let (connections, found) = client.connections();
         println!(
-            "{:?}, {}, QoS {:?}, seed {SEED:#x}: {published} published, {} lost, {doubled} twice; {} cuts, \
+            "{:?}, {}, QoS {:?}, seed {SEED:#x}: {published} published, {} lost, {duplicated} twice; {} cuts, \
              {connections} connections, {:.1} s",
             self.transport,
             self.version,
@@ -178,18 +178,22 @@ impl Run {
             (QoS::ExactlyOnce, 0) => true,
             (QoS::ExactlyOnce, _) => !sends_after_release(&packets, &payload(*number)),
         };
-        if let Some((number, _)) = seen.times.iter().enumerate().find(is_wrong) {
-            let words = ended.err().map_or_else(String::new, |error| format!("{error:#}; "));
-            bail!("{words}message {number} came {} times\n{}", seen.times[number], packets.story(&payload(number)));
+        if let Some((number, _)) = counts.times.iter().enumerate().find(is_wrong) {
+            let reason = ended.err().map_or_else(String::new, |error| format!("{error:#}; "));
+            bail!(
+                "{reason}message {number} arrived {} times\n{}",
+                counts.times[number],
+                packets.history(&payload(number))
+            );
         }
         ended?;
         ensure!(found + 1 == connections, "the broker had the session {found} times in {connections} connections");
-        ensure!(distinct > 0, "not one message came through");
+        ensure!(distinct > 0, "no message arrived");
         Ok(())
     }
 }
 
-/// The number of a message, and enough to make them of many lengths.
+/// Returns a payload with the message's number; their lengths differ.
 fn payload(number: usize) -> Vec<u8> {
     format!("{}{number:>6}", ".".repeat(number % 40)).into_bytes()
 }
@@ -198,18 +202,18 @@ fn has_ended(client: &Client) -> bool {
     client.arrivals().last().is_some_and(|last| last == END)
 }
 
-/// How often each message came.
+/// The number of arrivals of each message.
 #[derive(Default)]
-struct Seen {
+struct MessageCounts {
     times: Vec<u32>,
     distinct: usize,
-    looked_at: usize,
+    processed: usize,
 }
 
-impl Seen {
-    /// Counts what is new; returns how many different messages came so far.
-    fn look(&mut self, arrivals: &[Vec<u8>]) -> usize {
-        for arrival in &arrivals[self.looked_at..] {
+impl MessageCounts {
+    /// Counts new arrivals; returns the number of different messages so far.
+    fn update(&mut self, arrivals: &[Vec<u8>]) -> usize {
+        for arrival in &arrivals[self.processed..] {
             let text = String::from_utf8_lossy(arrival);
             let Ok(number) = text.trim_start_matches(['.', ' ']).parse::<usize>() else { continue };
             if self.times.len() <= number {
@@ -218,7 +222,7 @@ impl Seen {
             self.times[number] += 1;
             self.distinct += usize::from(self.times[number] == 1);
         }
-        self.looked_at = arrivals.len();
+        self.processed = arrivals.len();
         self.distinct
     }
 }
@@ -229,18 +233,18 @@ async fn mosquitto(transport: Transport, version: Version, qos: QoS) -> Result<(
     Ok((broker, Run { transport, port, version, qos }))
 }
 
-// ---- a broker that is killed --------------------------------------------------------------------
+// ---- broker kills --------------------------------------------------------------------
 
-/// How often it is killed.
+/// The number of times that the broker is killed.
 const KILLS: usize = 12;
-/// Messages for each of its lives.
-const MESSAGES_A_LIFE: usize = 60;
+/// The number of messages between two kills.
+const MESSAGES_PER_START: usize = 60;
 
-/// Kills mosquitto in the middle of exchanges, again and again, and has it start from its database.
+/// Kills mosquitto repeatedly during exchanges, and restarts it from its database.
 ///
-/// It promises only what it has written, and it answers before it writes. So the network is stopped
-/// first, somewhere in the broker's answers, then the database is written, and then comes SIGKILL:
-/// what the client has seen is saved, and what it hasn't seen is open on both sides.
+/// Mosquitto keeps only what it has written, and it acknowledges before it writes. So the network is stalled first,
+/// somewhere in the broker's answers; then the database is written; then SIGKILL is sent. The acknowledgements that
+/// the client has received are saved, and the others are open on both sides.
 struct Kills {
     run: Run,
     broker: Mosquitto,
@@ -255,7 +259,7 @@ impl Kills {
         Ok(Self { run, broker, proxy, random: Random::new(SEED) })
     }
 
-    fn becalm(&mut self) {
+    fn stall(&mut self) {
         self.proxy.change(NetworkMode::Stalled { down_bytes: 20 + self.random.below(400) });
     }
 
@@ -269,32 +273,32 @@ impl Kills {
 async fn check_killed_publishing(qos: QoS) -> Result<()> {
     let started = Instant::now();
     let mut kills = Kills::start(qos).await?;
-    let mut witness = kills.run.peer("witness").await?;
-    witness.subscribe(TOPIC, qos).await?;
-    witness.disconnect().await?;
+    let mut subscriber = kills.run.peer("subscriber").await?;
+    subscriber.subscribe(TOPIC, qos).await?;
+    subscriber.disconnect().await?;
     let mut client = kills.run.client(&kills.proxy).await?;
     let mut published = 0;
     for _ in 0..KILLS {
-        kills.becalm();
+        kills.stall();
         let publishing = async {
             loop {
-                while client.unfinished() < WINDOW {
+                while client.pending() < WINDOW {
                     client.publish(TOPIC, payload(published), qos)?;
                     published += 1;
                 }
-                client.turn().await?;
+                client.step().await?;
             }
         };
         tokio::select! { ended = publishing => return ended, () = kills.proxy.stalled() => {} }
         kills = kills.kill().await?;
     }
     kills.proxy.change(NetworkMode::Clean);
-    client.run_until("the last outcome", |client| client.unfinished() == 0).await?;
+    client.run_until("the last outcome", |client| client.pending() == 0).await?;
     client.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
-    client.run_until("the end's outcome", |client| client.unfinished() == 0).await?;
-    witness.connect().await?;
-    let ended = witness.run_until("the end", has_ended).await;
-    kills.run.check(&kills.proxy, &client, published, witness.arrivals(), started, ended)?;
+    client.run_until("the end's outcome", |client| client.pending() == 0).await?;
+    subscriber.connect().await?;
+    let ended = subscriber.run_until("the end", has_ended).await;
+    kills.run.check(&kills.proxy, &client, published, subscriber.arrivals(), started, ended)?;
     let done = client.outcomes().values().filter(|outcome| **outcome == DeliveryOutcome::Done).count();
     ensure!(done == published + 1, "{done} of {published} publishes were done");
     Ok(())
@@ -306,27 +310,27 @@ async fn check_killed_subscribing(qos: QoS) -> Result<()> {
     let mut client = kills.run.client(&kills.proxy).await?;
     client.subscribe(TOPIC, qos).await?;
     let mut publisher = kills.run.peer("publisher").await?;
-    for life in 0..KILLS {
-        kills.becalm();
-        for number in 0..MESSAGES_A_LIFE {
-            publisher.publish(TOPIC, payload(life * MESSAGES_A_LIFE + number), qos)?;
+    for start in 0..KILLS {
+        kills.stall();
+        for number in 0..MESSAGES_PER_START {
+            publisher.publish(TOPIC, payload(start * MESSAGES_PER_START + number), qos)?;
         }
-        publisher.run_until("the last outcome", |publisher| publisher.unfinished() == 0).await?;
+        publisher.run_until("the last outcome", |publisher| publisher.pending() == 0).await?;
         let receiving = async {
             loop {
-                client.turn().await?;
+                client.step().await?;
             }
         };
         tokio::select! { ended = receiving => return ended, () = kills.proxy.stalled() => {} }
         kills = kills.kill().await?;
     }
     kills.proxy.change(NetworkMode::Clean);
-    let mut seen = Seen::default();
-    let all = KILLS * MESSAGES_A_LIFE;
-    let mut ended = client.run_until("all messages", |client| seen.look(client.arrivals()) == all).await;
+    let mut counts = MessageCounts::default();
+    let all = KILLS * MESSAGES_PER_START;
+    let mut ended = client.run_until("all messages", |client| counts.update(client.arrivals()) == all).await;
     if ended.is_ok() {
         publisher.publish(TOPIC, END.to_vec(), QoS::AtLeastOnce)?;
-        publisher.run_until("the end's outcome", |publisher| publisher.unfinished() == 0).await?;
+        publisher.run_until("the end's outcome", |publisher| publisher.pending() == 0).await?;
         ended = client.run_until("the end", has_ended).await;
     }
     kills.run.check(&kills.proxy, &client, all, client.arrivals(), started, ended)
@@ -356,7 +360,7 @@ async fn receiving_from_a_killed_mosquitto_exactly_once() -> Result<()> {
 
 const TCP: Transport = Transport::Tcp;
 
-/// One test a line: its name, the broker, what the client does, and how.
+/// One test per line: its name, the broker, the check, and its parameters.
 macro_rules! runs {
     ($($name:ident: $broker:ident $check:ident $transport:ident $version:ident $qos:ident)*) => {$(
         #[tokio::test]
@@ -367,7 +371,7 @@ macro_rules! runs {
     )*};
 }
 
-// Mosquitto takes a WebSocket only each 100 ms, so its thousand connections are made over TCP.
+// Mosquitto accepts a WebSocket only every 100 ms, so its thousand connections use TCP.
 runs! {
     to_mosquitto_at_most_once: mosquitto check_publishing TCP V5 AtMostOnce
     to_mosquitto_at_least_once: mosquitto check_publishing TCP V5 AtLeastOnce

@@ -1,4 +1,4 @@
-//! 50,000 messages as fast as mosquitto takes them, with the whole machine to itself.
+//! 50,000 messages at mosquitto's full speed. This test has the whole machine.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use mqtt_crawl_e2e::station::Station;
 
 const MESSAGES: u64 = 50_000;
 
-/// Longer than any busy machine takes between two frames of a page that is well.
+/// Longer than any interval between two frames of a responsive page on a busy machine.
 const FREEZE_MS: f64 = 1_000.0;
 
 #[tokio::test]
@@ -41,9 +41,8 @@ async fn every_message_of_a_firehose_is_kept() -> Result<()> {
         check_equal("matching", page.stat("matching").await?, MESSAGES)?;
         page.check_accounts().await?;
         page.screenshot("firehose").await?;
-        // How smooth it was depends on what else the machine does, so it is printed above. A page
-        // that freezes, as pages do that take every message on their own thread, stands still for
-        // seconds on any machine.
+        // Smoothness depends on the machine's other load, so it is only printed. A page that processes every message on
+        // its own thread freezes for seconds on any machine.
         ensure!(smoothness.frames > 0, "no frame was drawn");
         ensure!(smoothness.longest_interval_ms < FREEZE_MS, "the page froze: {smoothness:?}");
         Ok(())

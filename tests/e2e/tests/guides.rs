@@ -1,4 +1,4 @@
-//! The guides in `docs/`: each is followed as it is written.
+//! The guides in `docs/`: each is run as it is written.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn file_name(test: &str) -> String {
     test.replace('_', "-")
 }
 
-/// Files in docs/ that explain and aren't followed step by step.
+/// Files in docs/ that explain and aren't run step by step.
 const MANUALS: [&str; 4] = ["hosting.md", "producer.md", "station.md", "user-guide.md"];
 
 #[test]
@@ -49,11 +49,11 @@ fn every_guide_is_executed() -> Result<()> {
     let overview = std::fs::read_to_string(guide::folder().join("README.md"))?;
     let readme = std::fs::read_to_string(root().join("README.md"))?;
     for file in files.iter().map(String::as_str).chain(MANUALS) {
-        ensure!(overview.contains(&format!("]({file})")), "docs/README.md doesn't lead to {file}");
-        ensure!(readme.contains(&format!("](docs/{file})")), "README.md doesn't lead to docs/{file}");
+        ensure!(overview.contains(&format!("]({file})")), "docs/README.md has no link to {file}");
+        ensure!(readme.contains(&format!("](docs/{file})")), "README.md has no link to docs/{file}");
     }
     for port in guide::PORTS {
-        ensure!(overview.contains(port), "docs/README.md doesn't say that {port} is exchanged");
+        ensure!(overview.contains(port), "docs/README.md doesn't list the replaced port {port}");
     }
     Ok(())
 }

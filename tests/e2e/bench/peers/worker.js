@@ -1,20 +1,20 @@
-// Each client in a worker of its own, where nothing else asks for its time, doing the least that it can: it counts.
+// Each client runs in a worker of its own without other work, and does the least possible: it counts.
 
 const { client, broker, topic, packet } = Object.fromEntries(new URLSearchParams(location.search));
 
 let received = 0;
-let told = 0;
-const tell = (name, value) => postMessage([name, value]);
+let reported = 0;
+const report = (name, value) => postMessage([name, value]);
 
-// The page hears of it as often as it could show it.
+// The page is notified as often as it could show the number.
 setInterval(() => {
-  if (told === received) return;
-  told = received;
-  tell('received', received);
+  if (reported === received) return;
+  reported = received;
+  report('received', received);
 }, 16);
 
 const CLIENTS = {
-  // The limit: a socket whose bytes nobody looks at. All packets are of one length, so bytes are messages.
+  // The limit: a socket whose bytes aren't read. All packets have one length, so bytes give messages.
   raw() {
     const socket = new WebSocket(broker, 'mqtt');
     socket.binaryType = 'arraybuffer';
@@ -26,7 +26,7 @@ const CLIENTS = {
     };
     const onSubAck = () => {
       socket.onmessage = count;
-      tell('state', 'connected');
+      report('state', 'connected');
     };
     const onConnAck = () => {
       socket.onmessage = onSubAck;
@@ -41,17 +41,17 @@ const CLIENTS = {
     importScripts('mqtt_js.js');
     const session = mqtt.connect(broker, { protocolVersion: 5, keepalive: 0, reconnectPeriod: 0 });
     session.on('message', () => { received += 1; });
-    session.on('connect', () => session.subscribe(topic, { qos: 0 }, () => tell('state', 'connected')));
+    session.on('connect', () => session.subscribe(topic, { qos: 0 }, () => report('state', 'connected')));
   },
 
-  // 3.1.1: it knows no other.
+  // It supports 3.1.1 only.
   paho() {
     importScripts('paho.js');
     const session = new Paho.Client(broker, `bench${Math.floor(Math.random() * 1e9)}`);
     session.onMessageArrived = () => { received += 1; };
     session.connect({
       keepAliveInterval: 60,
-      onSuccess: () => session.subscribe(topic, { qos: 0, onSuccess: () => tell('state', 'connected') }),
+      onSuccess: () => session.subscribe(topic, { qos: 0, onSuccess: () => report('state', 'connected') }),
     });
   },
 };

@@ -8,11 +8,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::guardian::Guarded;
-use super::{Control, Doing, connect, post};
-use crate::process::{Process, find_program, free_port};
+use super::{Control, Doing, connect, driver_command, post};
+use crate::process::{Process, free_port};
 
 /// Ends Chromium and its driver.
 pub(super) struct Chromium {
@@ -39,7 +38,7 @@ fn process(profile: &Path) -> Option<Pid> {
 }
 
 pub(super) async fn start() -> Result<(Client, Chromium)> {
-    let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
+    let mut command = driver_command("chromedriver", "chromium-driver")?;
     // With 0 it picks any port that is free on IPv4, and gives up if that is taken on IPv6.
     command.arg(format!("--port={}", free_port()?));
     let (driver, port) = Process::start(&mut command, driver_port).await?;

@@ -9,10 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::guardian::Guarded;
-use super::{Control, Doing, connect, post};
+use super::{Control, Doing, connect, driver_command, post};
 use crate::bidi::BiDi;
 use crate::process::{Process, find_program, free_port};
 
@@ -39,7 +38,7 @@ impl Drop for Firefox {
 pub(super) async fn start(draws_all: bool) -> Result<(Client, Firefox)> {
     let firefox = find_program("firefox-esr", "firefox-esr").or_else(|_| find_program("firefox", "firefox-esr"))?;
     let downloads = tempfile::tempdir()?;
-    let mut command = Command::new(find_program("geckodriver", "none: it is built from crates.io")?);
+    let mut command = driver_command("geckodriver", "none: it is built from crates.io")?;
     command.arg(format!("--port={}", free_port()?)).arg(format!("--websocket-port={}", free_port()?));
     // Preferences belong to the whole browser.
     command.arg("--allow-system-access");

@@ -18,15 +18,18 @@ use futures_util::future::LocalBoxFuture;
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use url::{ParseError, Url};
 
 use crate::engine::{Engine, Feature};
+use crate::process::find_program;
+use crate::root;
 
 /// The size of the page in CSS pixels: that of the reference pictures.
 const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 
 /// The time limit of a script in the page, in milliseconds: longer than any wait, and shorter than
-/// [`PATIENCE`](crate::PATIENCE), so that a lost script is retried.
+/// [`WAIT_TIMEOUT`](crate::WAIT_TIMEOUT), so that a lost script is retried.
 const SCRIPT_TIMEOUT_MS: u64 = 20_000;
 
 /// A browser with one tab and empty storage. Unless it is [closed](Browser::close), it ends with this value.
@@ -257,6 +260,14 @@ impl Browser {
     }
 }
 
+/// Returns the command that starts a driver, and with it its browsers: they see the system's fonts without the colour
+/// fonts, which not every machine has.
+fn driver_command(name: &str, package: &str) -> Result<Command> {
+    let mut command = Command::new(find_program(name, package)?);
+    command.env("FONTCONFIG_FILE", root().join("tests/screenshots/fonts/fonts.conf"));
+    Ok(command)
+}
+
 /// Connects to a driver on this machine, which starts a browser.
 async fn connect(port: u16, capabilities: Value) -> Result<Client> {
     let Value::Object(mut capabilities) = capabilities else { bail!("capabilities are an object") };
@@ -277,8 +288,8 @@ async fn post(client: &Client, path: &str, body: &Value) -> Result<Value> {
 }
 
 async fn ask(client: &Client, path: String, body: Option<String>) -> Result<Value> {
-    let words = format!("asking the driver for {path}");
-    client.issue_cmd(DriverCommand { path, body }).await.context(words)
+    let context = format!("asking the driver for {path}");
+    client.issue_cmd(DriverCommand { path, body }).await.context(context)
 }
 
 /// A command that the client library doesn't know; most of them are specific to a driver.

@@ -36,7 +36,7 @@ pub(super) fn shares(engine: Engine, needs: &[Feature]) -> bool {
 pub(super) async fn take(engine: Engine) -> Result<Session> {
     let idle = {
         let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().position(|(other, _)| *other == engine).map(|place| idle.swap_remove(place))
+        idle.iter().position(|(other, _)| *other == engine).map(|index| idle.swap_remove(index))
     };
     match idle {
         Some((_, session)) => Ok(session),

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::guardian::Guarded;
-use super::{Control, Doing, connect};
+use super::{Control, Doing, connect, driver_command};
 use crate::eventually;
 use crate::process::{Process, find_program, free_port};
 
@@ -30,13 +30,13 @@ const DOWNLOADS: &str = "downloads";
 /// Records what a developer would call an error. The driver has no log.
 const LISTEN: &str = "
     if (window.__errors) return;
-    const note = window.__errors = [];
-    const say = console.error;
-    console.error = (...words) => { note.push(words.map(String).join(' ')); say.apply(console, words); };
+    const errors = window.__errors = [];
+    const original = console.error;
+    console.error = (...values) => { errors.push(values.map(String).join(' ')); original.apply(console, values); };
     // Resize notifications delivered in the next frame are no error; other browsers keep them out of their consoles.
-    const isFault = (message) => message && !message.startsWith('ResizeObserver loop');
-    addEventListener('error', ({ message }) => { if (isFault(message)) note.push(message); });
-    addEventListener('unhandledrejection', ({ reason }) => note.push(String(reason)));";
+    const isError = (message) => message && !message.startsWith('ResizeObserver loop');
+    addEventListener('error', ({ message }) => { if (isError(message)) errors.push(message); });
+    addEventListener('unhandledrejection', ({ reason }) => errors.push(String(reason)));";
 
 /// Ends the browser, its driver and its screen.
 pub(super) struct WebKit {
@@ -59,7 +59,7 @@ pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
 
     let home = make_home(is_still)?;
     let port = free_port()?;
-    let mut driver = Command::new(find_program("WebKitWebDriver", "webkit2gtk-driver")?);
+    let mut driver = driver_command("WebKitWebDriver", "webkit2gtk-driver")?;
     driver.arg(format!("--port={port}")).arg("--host=127.0.0.1").env("DISPLAY", format!(":{display}"));
     for (variable, folder) in
         [("XDG_CONFIG_HOME", "config"), ("XDG_CACHE_HOME", "cache"), ("XDG_DATA_HOME", "data"), ("HOME", "")]

@@ -93,7 +93,7 @@ impl Lens {
         (left > (1.0 - NEAR_HORIZON) * self.distance_px * self.cos).then(|| height * self.distance_px / left)
     }
 
-    pub(super) fn place(&self, area: &Area) -> Option<PlanePosition> {
+    pub(super) fn position(&self, area: &Area) -> Option<PlanePosition> {
         let (far, near) = (self.up(area.top)?, self.up(area.bottom)?);
         let (far_scale, near_scale) = (self.scale(far), self.scale(near));
         // A box encloses a row that is wider at its lower edge.
@@ -104,19 +104,19 @@ impl Lens {
     }
 
     /// Returns the box of a row in a picture with this number of pixels per CSS pixel.
-    pub(super) fn area(&self, place: &PlanePosition) -> Area {
-        let (far_scale, near_scale) = (self.scale(place.far), self.scale(place.near));
+    pub(super) fn area(&self, position: &PlanePosition) -> Area {
+        let (far_scale, near_scale) = (self.scale(position.far), self.scale(position.near));
         Area {
-            left: self.center + place.left * if place.left < 0.0 { near_scale } else { far_scale },
-            top: self.bottom - place.far * self.cos * far_scale,
-            right: self.center + place.right * if place.right > 0.0 { near_scale } else { far_scale },
-            bottom: self.bottom - place.near * self.cos * near_scale,
+            left: self.center + position.left * if position.left < 0.0 { near_scale } else { far_scale },
+            top: self.bottom - position.far * self.cos * far_scale,
+            right: self.center + position.right * if position.right > 0.0 { near_scale } else { far_scale },
+            bottom: self.bottom - position.near * self.cos * near_scale,
         }
     }
 }
 
 impl PlanePosition {
-    pub(super) fn pushed_back(self, by: f64) -> Self {
+    pub(super) fn shifted_back(self, by: f64) -> Self {
         Self { far: self.far - by, near: self.near - by, ..self }
     }
 

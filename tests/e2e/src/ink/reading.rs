@@ -44,7 +44,7 @@ pub(super) const READING: &str = "(() => {
     // The opening's own pictures are before the plane, or it isn't shown yet.
     if (['idle', 'dark', 'card', 'logo', 'rise'].includes(section.dataset.scene)) return reading;
 
-    // What stands beside the crawl or beside one of the elements around it may lie before it.
+    // An element next to the crawl, or next to one of its ancestors, may be in front of it.
     const cover = (element) => {
         const box = element.getBoundingClientRect();
         // What only assistive technology is to find has a pixel.
@@ -52,7 +52,7 @@ pub(super) const READING: &str = "(() => {
         if (isSeen) reading.covers.push(within(box));
     };
     for (let around = section; around.parentElement; around = around.parentElement) {
-        for (const beside of around.parentElement.children) if (beside !== around) cover(beside);
+        for (const sibling of around.parentElement.children) if (sibling !== around) cover(sibling);
     }
     document.querySelectorAll('dialog[open], [popover]').forEach(cover);
     section.querySelectorAll('.crawl-controls > *').forEach(cover);

@@ -1,4 +1,4 @@
-//! Looks at painted pictures.
+//! Samples of painted pictures.
 
 use anyhow::Context;
 
@@ -72,16 +72,16 @@ fn missing(picture: &Picture, before: &Reading, after: &Reading) -> Vec<u64> {
 }
 
 #[test]
-fn rows_that_are_painted_are_in_sight() {
+fn painted_rows_are_visible() {
     let reading = reading(0.0);
     for ink in [YELLOW, [184, 153, 56]] {
         let mut picture = black();
         scatter_stars(&mut picture);
         write(&mut picture, &reading, 0..6, ink);
-        let look = compare(&picture, &reading, &reading);
-        assert!(look.missing.is_empty(), "{look}");
-        assert_eq!(look.expected, 6);
-        assert!(look.check(6).is_ok() && look.check(7).is_err());
+        let sample = compare(&picture, &reading, &reading);
+        assert!(sample.missing.is_empty(), "{sample}");
+        assert_eq!(sample.expected, 6);
+        assert!(sample.check(6).is_ok() && sample.check(7).is_err());
     }
 }
 
@@ -98,17 +98,17 @@ fn neither_a_black_sky_nor_stars_are_rows() {
 }
 
 #[test]
-fn rows_without_ink_are_missing_by_name() {
+fn rows_without_ink_are_reported_as_missing() {
     let reading = reading(0.0);
     let mut picture = black();
     scatter_stars(&mut picture);
     write(&mut picture, &reading, 3..6, YELLOW);
-    let look = compare(&picture, &reading, &reading);
+    let sample = compare(&picture, &reading, &reading);
     assert_eq!(missing(&picture, &reading, &reading), [0, 1, 2]);
-    let words = look.to_string();
-    assert!(words.contains("3 of 6 rows in sight"), "{words}");
-    assert!(words.contains("\"row 1\" of message 1 at 40–440 × 100–130"), "{words}");
-    assert!(look.check(0).is_err());
+    let text = sample.to_string();
+    assert!(text.contains("3 of 6 rows visible"), "{text}");
+    assert!(text.contains("\"row 1\" of message 1 at 40–440 × 100–130"), "{text}");
+    assert!(sample.check(0).is_err());
     // The left half of a row that the browser has clipped.
     write(&mut picture, &reading, 0..3, YELLOW);
     paint(&mut picture, 40, 60, (280, 30), [0; 3]);
@@ -116,7 +116,7 @@ fn rows_without_ink_are_missing_by_name() {
 }
 
 #[test]
-fn what_is_on_screen_may_be_late() {
+fn a_late_picture_is_matched_by_its_lag() {
     let (before, after) = (reading(10.0), reading(40.0));
     // Between the readings, and long before them.
     for up_px in [30.0, -45.0] {
@@ -125,11 +125,11 @@ fn what_is_on_screen_may_be_late() {
         scatter_stars(&mut picture);
         let in_sight = |row: &usize| then.rows[*row].area.bottom < HEIGHT_PX as f64;
         write(&mut picture, &then, (0..6).filter(in_sight), YELLOW);
-        let look = compare(&picture, &before, &after);
-        assert!(look.missing.is_empty(), "{look}");
+        let sample = compare(&picture, &before, &after);
+        assert!(sample.missing.is_empty(), "{sample}");
         let late = f64::max(10.0 - up_px, 0.0) / HEIGHT_PX as f64;
-        assert!((look.late - late).abs() <= 0.03, "{look}");
-        assert_eq!(look.check(1).is_ok(), late < LATE_MAX, "{look}");
+        assert!((sample.late - late).abs() <= 0.03, "{sample}");
+        assert_eq!(sample.check(1).is_ok(), late < LATE_MAX, "{sample}");
         // The next row's ink must not count for a missing one, nor the lower half for the upper one.
         for rows in [&[0, 1, 3, 4, 5][..], &[3, 4, 5]] {
             let mut picture = black();
@@ -138,22 +138,22 @@ fn what_is_on_screen_may_be_late() {
             assert_eq!(missing(&picture, &before, &after), expected, "{up_px}");
         }
     }
-    let look = compare(&black(), &before, &after);
-    assert_eq!((look.missing.len(), look.expected > 3), (look.expected, true));
+    let sample = compare(&black(), &before, &after);
+    assert_eq!((sample.missing.len(), sample.expected > 3), (sample.expected, true));
 }
 
 #[test]
-fn boxes_are_pushed_back_along_the_perspective() -> Result<()> {
+fn boxes_are_shifted_back_along_the_perspective() -> Result<()> {
     let lean = 25_f64.to_radians();
     let reading = Reading { perspective: Some(350.0), lean, ..reading(0.0) };
     let lens = reading.lens();
     let area = Area { left: 100.0, top: 90.0, right: 280.0, bottom: 120.0 };
-    let place = lens.place(&area).context("above the horizon")?;
-    let same = lens.area(&place);
+    let position = lens.position(&area).context("above the horizon")?;
+    let same = lens.area(&position);
     assert!((same.left - area.left).abs() + (same.right - area.right).abs() < 1e-6, "{same:?}");
     assert!((same.top - area.top).abs() + (same.bottom - area.bottom).abs() < 1e-6, "{same:?}");
     // At the lower edge the scale is 1, and the plane has its full lean.
-    let near = lens.area(&place.pushed_back(place.near));
+    let near = lens.area(&position.shifted_back(position.near));
     assert!((near.bottom - HEIGHT_PX as f64).abs() < 1e-6 && near.width() > area.width(), "{near:?}");
     assert!(near.height() > area.height(), "{near:?}");
     assert!(lens.up(HEIGHT_PX as f64 - 350.0 * lean.cos() / lean.sin()).is_none(), "the horizon");
@@ -161,7 +161,7 @@ fn boxes_are_pushed_back_along_the_perspective() -> Result<()> {
 }
 
 #[test]
-fn what_nobody_could_see_is_not_expected() {
+fn rows_that_cannot_be_visible_are_not_expected() {
     let expected = |reading: &Reading| compare(&black(), reading, reading).expected;
     let plain = reading(0.0);
     assert_eq!(expected(&plain), 6);
@@ -198,7 +198,7 @@ fn a_picture_may_have_more_pixels_than_the_window() -> Result<()> {
         }
     }
     encoder.write_header()?.write_image_data(&bytes)?;
-    let look = compare(&Picture::read(&png)?, &reading, &reading);
-    assert_eq!((look.missing.len(), look.missing[0].seq, look.missing[0].area.top), (1, 0, 120.0));
+    let sample = compare(&Picture::read(&png)?, &reading, &reading);
+    assert_eq!((sample.missing.len(), sample.missing[0].seq, sample.missing[0].area.top), (1, 0, 120.0));
     Ok(())
 }

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::engine::{Engine, Feature};
 use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 
 async fn check(page: &Page, expression: &str, roles: &[&str], name: &str) -> Result<()> {
     let element = page.element(expression).await?;
@@ -58,7 +58,7 @@ async fn views_have_no_axe_violations() -> Result<()> {
         check_rules(page, "at first").await?;
         page.fill("Broker URL", "nonsense").await?;
         page.press("Connect").await?;
-        page.wait_for_words("Did you mean|has no scheme").await?;
+        page.wait_for_notice("Did you mean|has no scheme").await?;
         check_rules(page, "a fault in the form").await?;
 
         page.expect_errors("WebSocket connection to");
@@ -72,7 +72,7 @@ async fn views_have_no_axe_violations() -> Result<()> {
                 page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
                 page.wait_for_state("connected").await?;
                 Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "PIP: Good evening").await?;
-                page.wait_for_stat("received", 1, PATIENCE).await?;
+                page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
                 check_rules(page, &format!("{view}, {theme}")).await?;
             }
         }
@@ -90,7 +90,7 @@ async fn crawl_states_have_no_axe_violations() -> Result<()> {
         check_rules(page, "the poster").await?;
         page.press("Connect").await?;
         for scene in ["card", "logo", "rise", "intro"] {
-            page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await?;
+            page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_TIMEOUT).await?;
             check_rules(page, scene).await?;
         }
 
@@ -103,17 +103,17 @@ async fn crawl_states_have_no_axe_violations() -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         let text: String = (0..60).map(|number| format!("PIP: Good evening, number {number}\n")).collect();
         broker.publish_lines(Version::V5, "StarWars", text).await?;
-        page.wait_for("a line and a note on the move", "lines().length > 1", CRAWL_PATIENCE).await?;
+        page.wait_for("a moving line and a moving note", "lines().length > 1", CRAWL_TIMEOUT).await?;
         check_rules(page, "lines on the move").await?;
         let back = "crawl().dispatchEvent(new WheelEvent('wheel', { deltaY: -300, bubbles: true, cancelable: true }));";
         page.run(back).await?;
-        page.wait_for("how far it is behind", "isVisible(crawl().querySelector('.live'))", PATIENCE).await?;
+        page.wait_for("the number of lines behind", "isVisible(crawl().querySelector('.live'))", WAIT_TIMEOUT).await?;
         check_rules(page, "gone back").await?;
         page.press("Full screen").await?;
-        page.wait_for("the whole screen", "document.fullscreenElement === crawl()", PATIENCE).await?;
+        page.wait_for("full screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
         check_rules(page, "full screen").await?;
         page.run("document.activeElement.blur();").await?;
-        page.wait_for("controls to go", "crawl().dataset.idle === 'true'", PATIENCE).await?;
+        page.wait_for("the controls to disappear", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
         check_rules(page, "kiosk").await
     })
     .await
@@ -132,18 +132,18 @@ const TABBED: &str = "
     beginning.remove();
     document.activeElement.blur();
     // A box that is drawn by its label shows it there; a column's edge lights up.
-    const looks = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
+    const styleOf = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
         const { outlineStyle, outlineWidth } = getComputedStyle(node);
         const outlined = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1;
         return [outlined, getComputedStyle(node).backgroundColor, getComputedStyle(node, '::after').backgroundColor];
     }).join();
-    window.__unreached = new Map(wanted.filter((each) => !modal || modal.contains(each)).map((each) => [each, looks(each)]));
+    window.__unreached = new Map(wanted.filter((each) => !modal || modal.contains(each)).map((each) => [each, styleOf(each)]));
     window.__unseen = [];
-    window.__look = () => {
+    window.__checkFocus = () => {
         const each = document.activeElement;
         const before = window.__unreached.get(each);
         if (!window.__unreached.delete(each)) return;
-        if (looks(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
+        if (styleOf(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
     };";
 
 /// Everything interactive on screen gets the focus by the Tab key, and shows it.
@@ -154,15 +154,15 @@ async fn check_tabs(page: &Page, what: &str) -> Result<()> {
     // The browser's own toolbar may take a turn, too; after that, some browsers no longer show the page's focus.
     for _ in 0..stops + 4 {
         page.press_keys(TAB).await?;
-        page.run("window.__look();").await?;
+        page.run("window.__checkFocus();").await?;
         if page.evaluate::<bool>("window.__unreached.size === 0").await? {
             break;
         }
     }
     let names = "[...window.__unreached.keys()].map((each) => nameOf(each) || each.outerHTML.slice(0, 120))";
-    check_equal(&format!("{what}: out of reach of the keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;
+    check_equal(&format!("{what}: not reachable by keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;
     let unseen: Vec<String> = page.evaluate("window.__unseen").await?;
-    check_equal(&format!("{what}: focus that isn't seen"), unseen, vec![])
+    check_equal(&format!("{what}: invisible focus"), unseen, vec![])
 }
 
 #[tokio::test]
@@ -178,11 +178,11 @@ async fn everything_is_reachable_by_keyboard_with_visible_focus() -> Result<()> 
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "PIP: Good evening").await?;
-            page.wait_for_stat("received", 1, PATIENCE).await?;
-            page.wait_for("the crawl", "!isVisible(crawl().querySelector('.skip'))", PATIENCE).await?;
+            page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
+            page.wait_for("the crawl", "!isVisible(crawl().querySelector('.skip'))", WAIT_TIMEOUT).await?;
             check_tabs(page, &format!("connected, {theme}")).await?;
             page.press("Director").await?;
-            page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
+            page.wait_for("the panel", "Boolean(field('Ambient sound'))", WAIT_TIMEOUT).await?;
             check_tabs(page, &format!("Director, {theme}")).await?;
             page.press("Close").await?;
             page.press("Transcript").await?;
@@ -202,7 +202,7 @@ async fn panels_have_no_axe_violations() -> Result<()> {
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
-            page.wait_for_stat("received", 1, PATIENCE).await?;
+            page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
             for panel in [
                 "Send a message",
                 "Packets",
@@ -214,13 +214,13 @@ async fn panels_have_no_axe_violations() -> Result<()> {
                 "Edit subscriptions",
             ] {
                 page.press(panel).await?;
-                page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
+                page.wait_for(panel, "document.querySelector('dialog[open]') !== null", WAIT_TIMEOUT).await?;
                 check_rules(page, &format!("{panel}, {theme}")).await?;
                 page.press_keys(ESCAPE).await?;
-                page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+                page.wait_for("it to close", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
             }
             page.press("Director").await?;
-            page.wait_for("the Director", "Boolean(field('Ambient sound'))", PATIENCE).await?;
+            page.wait_for("the opening panel", "Boolean(field('Ambient sound'))", WAIT_TIMEOUT).await?;
             check_rules(page, &format!("Director, {theme}")).await?;
             // With a rule, one that is being changed, and errors.
             page.press("Line rules").await?;
@@ -231,7 +231,7 @@ async fn panels_have_no_axe_violations() -> Result<()> {
             page.press("Edit rule 1").await?;
             page.fill("Text template", "it is {").await?;
             page.press("Save").await?;
-            page.wait_for_words("Missing }").await?;
+            page.wait_for_notice("Missing }").await?;
             // The rule was stored, together with the settings.
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("Lines, {theme}")).await?;
@@ -250,15 +250,16 @@ async fn suggestions_have_no_axe_violations_and_keep_the_filter_name() -> Result
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             page.wait_for_state("connected").await?;
             page.element("field('Filter')").await?.click().await?;
-            page.wait_for("the panels", "document.getElementById('suggestions') !== null", PATIENCE).await?;
+            page.wait_for("the panels", "document.getElementById('suggestions') !== null", WAIT_TIMEOUT).await?;
             for _ in 0..2 {
                 page.press_keys(&ARROW_DOWN.to_string()).await?;
             }
-            page.wait_for("a suggestion", "field('Filter').hasAttribute('aria-activedescendant')", PATIENCE).await?;
+            page.wait_for("a suggestion", "field('Filter').hasAttribute('aria-activedescendant')", WAIT_TIMEOUT)
+                .await?;
             check(page, "field('Filter')", &["searchbox"], "Filter").await?;
             let list = "document.getElementById('suggestions')";
             check(page, list, &["listbox"], "Filter suggestions").await?;
-            page.wait_for_words("9 suggestions").await?;
+            page.wait_for_notice("9 suggestions").await?;
             check_rules(page, &format!("suggestions, {theme}")).await?;
         }
         Ok(())

@@ -5,27 +5,32 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use mqtt_crawl_e2e::animation::{AnimationTest, stream, take_samples};
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Publisher};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::watch::{Watch, looks, stream};
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, ink, picture};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, ink, picture};
 
 use super::crawl::{DIALOGUE, FILM, key, open_with, publish};
 use super::screens::POSE;
 
-const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], seconds: 240, least_rows: 5 };
+const CRAWL: AnimationTest =
+    AnimationTest { name: "animation-crawl", keys: &[("view", "crawl")], seconds: 240, least_rows: 5 };
 
 /// More pages than four minutes of lines have.
 const PAGES_MAX: usize = 200;
 
 /// The screen is examined after this number of them.
-const PAGES_A_LOOK: usize = 2;
+const PAGES_PER_SAMPLE: usize = 2;
 
-const FAST_SPLIT: Watch =
-    Watch { name: "watch-fast-split", keys: &[("view", "split"), ("speed", "220")], seconds: 120, least_rows: 5 };
+const FAST_SPLIT: AnimationTest = AnimationTest {
+    name: "animation-fast-split",
+    keys: &[("view", "split"), ("speed", "220")],
+    seconds: 120,
+    least_rows: 5,
+};
 
 #[tokio::test]
 async fn every_row_is_painted_for_minutes() -> Result<()> {
@@ -34,11 +39,11 @@ async fn every_row_is_painted_for_minutes() -> Result<()> {
         CRAWL.run(page, &station.page_url(), &[], station.mqtt_port()?).await?;
         back_to_the_first_line(page).await?;
         key(page, "Home").await?;
-        page.wait_for("the newest line", "lines().some((line) => line.seq === 240)", PATIENCE).await?;
-        // By the time of a look it may have passed; others follow it.
+        page.wait_for("the newest line", "lines().some((line) => line.seq === 240)", WAIT_TIMEOUT).await?;
+        // It may have passed by the time of the sample; others follow it.
         let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
         stream(&mut publisher, CRAWL.seconds..CRAWL.seconds + BETWEEN).await?;
-        ink::look(page, "watch-newest").await?.check(1)
+        ink::sample(page, "animation-newest").await?.check(1)
     })
     .await
 }
@@ -47,10 +52,10 @@ async fn every_row_is_painted_for_minutes() -> Result<()> {
 async fn back_to_the_first_line(page: &Page) -> Result<()> {
     for press in 1..=PAGES_MAX {
         key(page, "PageUp").await?;
-        if press % PAGES_A_LOOK == 0 {
+        if press % PAGES_PER_SAMPLE == 0 {
             // The last page back is on screen.
-            page.drawn().await?;
-            ink::look(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
+            page.wait_for_frame().await?;
+            ink::sample(page, "animation-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
         }
         if page.lines().await?.iter().any(|line| line.seq == 1) {
             return Ok(());
@@ -62,8 +67,8 @@ async fn back_to_the_first_line(page: &Page) -> Result<()> {
 #[tokio::test]
 async fn every_row_is_painted_at_the_highest_speed() -> Result<()> {
     let station = Station::start().await?;
-    let watch = FAST_SPLIT;
-    in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
+    let test = FAST_SPLIT;
+    in_browser(test.name, async |page| test.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
 }
 
 /// Sizes of the window, and device pixels per CSS pixel. Each gives another font size, except the second, which is the
@@ -74,14 +79,14 @@ const SIZES: [((u32, u32), f64); 5] =
 /// The duration of each.
 const IN_EACH_SIZE_S: u32 = 12;
 
-/// The delay of a look after the size has changed: a plane that moves at another speed than the page says is elsewhere
-/// by then.
+/// The delay of a sample after the size has changed: by then, a plane that moves at another speed than the page reports
+/// is elsewhere.
 const AWAY: Duration = Duration::from_secs(8);
 
 #[tokio::test]
 async fn resized_crawl_is_painted_where_the_page_reports_it() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("watch-sizes", async |page| {
+    in_browser("animation-sizes", async |page| {
         open_with(page, &station, &[("speed", "220")]).await?;
         let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
         stream(&mut publisher, 0..IN_EACH_SIZE_S).await?;
@@ -89,14 +94,14 @@ async fn resized_crawl_is_painted_where_the_page_reports_it() -> Result<()> {
             // Engines without this feature run with the sizes only.
             let is_fixed = page.browser().engine().lacks(Feature::PixelRatio).is_some();
             page.resize(size, if is_fixed { 1.0 } else { ratio }).await?;
-            let looked = async {
+            let sampling = async {
                 tokio::time::sleep(AWAY).await;
-                ink::look_at(page, "watch-sizes", 3).await
+                ink::sample_when_filled(page, "animation-sizes", 3).await
             };
             let lines = at * IN_EACH_SIZE_S..(at + 1) * IN_EACH_SIZE_S;
-            let (look, ()) = tokio::try_join!(looked, stream(&mut publisher, lines))?;
-            println!("{size:?} x {ratio}: {look}");
-            look.check(3).with_context(|| format!("{size:?} x {ratio}"))?;
+            let (sample, ()) = tokio::try_join!(sampling, stream(&mut publisher, lines))?;
+            println!("{size:?} x {ratio}: {sample}");
+            sample.check(3).with_context(|| format!("{size:?} x {ratio}"))?;
         }
         Ok(())
     })
@@ -112,9 +117,9 @@ async fn check_painted(page: &Page, mqtt_port: u16, lines: &mut Range<u32>, afte
     let mut publisher = Publisher::connect(mqtt_port).await?;
     stream(&mut publisher, lines.clone()).await?;
     *lines = lines.end..lines.end + BETWEEN;
-    let look = ink::look_at(page, "watch-between", 3).await?;
-    println!("after {after}: {look}");
-    look.check(3).with_context(|| format!("after {after}"))
+    let sample = ink::sample_when_filled(page, "animation-between", 3).await?;
+    println!("after {after}: {sample}");
+    sample.check(3).with_context(|| format!("after {after}"))
 }
 
 #[tokio::test]
@@ -122,7 +127,7 @@ async fn every_row_is_painted_after_interruptions() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let port = mosquitto.mqtt_port();
-    in_browser_with(&[Feature::InitScript], "watch-between", async |page| {
+    in_browser_with(&[Feature::InitScript], "animation-between", async |page| {
         // The browser's message for a socket that can't be opened.
         page.expect_errors("WebSocket connection to");
         page.keep_workers().await?;
@@ -132,7 +137,7 @@ async fn every_row_is_painted_after_interruptions() -> Result<()> {
 
         page.click(PAUSE).await?;
         stream(&mut Publisher::connect(port).await?, lines.clone()).await?;
-        ink::look_at(page, "watch-paused", 3).await?.check(3).context("paused")?;
+        ink::sample_when_filled(page, "animation-paused", 3).await?.check(3).context("paused")?;
         page.click(PAUSE).await?;
         check_painted(page, port, lines, "a pause").await?;
 
@@ -148,8 +153,8 @@ async fn every_row_is_painted_after_interruptions() -> Result<()> {
         check_painted(page, port, lines, "a lost connection").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was restarted").await?;
-        page.wait_for_stat("received", 0, PATIENCE).await?;
+        page.wait_for_notice("was restarted").await?;
+        page.wait_for_stat("received", 0, WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         check_painted(page, port, lines, "another worker").await
     })
@@ -166,7 +171,7 @@ const POSED: usize = 6;
 /// itself, not a copy: only its blocks are moved to where they would be if they had been shown without a pause.
 const POSE_LINES: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
-    // The sky has come up.
+    // The sky is at its upper position.
     section.querySelectorAll('.sky i').forEach(({ style }) => {
         Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
     });
@@ -189,12 +194,12 @@ const UNPOSE_LINES: &str = "
 
 /// Waits until everything was shown and has passed, at high speed.
 async fn calm(page: &Page) -> Result<()> {
-    let hurrying =
+    let speeding_up =
         "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
         const isOver = stat('behind') === '0' && lines().length === 0;
         run?.updatePlaybackRate(isOver ? 1 : 20);
         return isOver; })()";
-    page.wait_for("the sky to be empty", hurrying, CRAWL_PATIENCE).await
+    page.wait_for("an empty plane", speeding_up, CRAWL_TIMEOUT).await
 }
 
 /// Takes the picture of a few known lines on this plane.
@@ -205,26 +210,27 @@ async fn check_picture(page: &Page, broker: Login<'_>, name: &str) -> Result<()>
         publish(page, broker, &[*line]).await?;
     }
     // In motion.
-    ink::look(page, name).await?.check(1)?;
+    ink::sample(page, name).await?.check(1)?;
     page.click(PAUSE).await?;
-    page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", PATIENCE).await?;
+    page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", WAIT_TIMEOUT)
+        .await?;
     page.run(POSE_LINES).await?;
-    page.drawn().await?;
-    let look = ink::look(page, name).await?;
+    page.wait_for_frame().await?;
+    let sample = ink::sample(page, name).await?;
     let png = page.browser().client().screenshot().await?;
     page.run(UNPOSE_LINES).await?;
     page.click(PAUSE).await?;
-    look.check(POSED)?;
+    sample.check(POSED)?;
     picture::check(page, name, &png).await
 }
 
 async fn check_picture_after(page: &Page, mqtt_port: u16, seconds: u32, name: &str) -> Result<()> {
     let mut publisher = Publisher::connect(mqtt_port).await?;
     let stream = stream(&mut publisher, 0..seconds);
-    let (looks, ()) = tokio::try_join!(looks(page, name, Duration::from_secs(seconds.into())), stream)?;
-    for (after, look) in looks {
-        println!("{name}, after {:.0} s: {look}", after.as_secs_f64());
-        look.check(0).with_context(|| format!("after {after:?}"))?;
+    let (samples, ()) = tokio::try_join!(take_samples(page, name, Duration::from_secs(seconds.into())), stream)?;
+    for (after, sample) in samples {
+        println!("{name}, after {:.0} s: {sample}", after.as_secs_f64());
+        sample.check(0).with_context(|| format!("after {after:?}"))?;
     }
     check_picture(page, Login::anonymous(mqtt_port), name).await
 }

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 /// Tries to connect with these settings and returns the page's message, which must match.
 async fn failure_message(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
@@ -13,9 +13,9 @@ async fn failure_message(page: &Page, broker: &str, topic: &str, pattern: &str) 
     page.fill("Broker URL", broker).await?;
     page.fill("Topic", topic).await?;
     page.press("Connect").await?;
-    // All in one look: a broker that breaks a rule is connected for a moment at each attempt.
+    // All in one script: a broker that breaks a rule is connected for a moment at each attempt.
     let message = format!(
-        "stat('state') !== 'connected' && new RegExp({}, 'i').test(words()) ? words() : null",
+        "stat('state') !== 'connected' && new RegExp({}, 'i').test(notices()) ? notices() : null",
         serde_json::json!(pattern)
     );
     eventually(&format!("{pattern} in a message about {broker} and {topic:?}"), async || page.evaluate(&message).await)
@@ -33,7 +33,7 @@ async fn leave(page: &Page) -> Result<()> {
 }
 
 /// Checks that the same page still works.
-async fn goes_on(page: &Page, broker: &str) -> Result<()> {
+async fn check_connects(page: &Page, broker: &str) -> Result<()> {
     leave(page).await?;
     page.fill("Broker URL", broker).await?;
     page.fill("Topic", "StarWars").await?;
@@ -61,13 +61,13 @@ async fn unusable_settings_and_peers_are_reported() -> Result<()> {
             (&malformed.ws_url(), "StarWars", "propert"),
             ("ws://127.0.0.1:6000/mqtt", "StarWars", "browsers block port 6000"),
         ];
-        let mut all_words = Vec::new();
+        let mut messages = Vec::new();
         for (broker, topic, pattern) in cases {
-            let words = failure_message(page, broker, topic, pattern).await?;
-            println!("{broker} {topic:?}: {words}\n");
-            ensure!(!all_words.contains(&words), "the same words again: {words}");
-            all_words.push(words);
-            goes_on(page, &good).await?;
+            let message = failure_message(page, broker, topic, pattern).await?;
+            println!("{broker} {topic:?}: {message}\n");
+            ensure!(!messages.contains(&message), "the same message again: {message}");
+            messages.push(message);
+            check_connects(page, &good).await?;
         }
         Ok(())
     })
@@ -86,7 +86,7 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         page.wait_for(
             "the likeliest cause",
             "document.querySelector('.advice li')?.innerText.includes('was loaded over https')",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         page.press("Disconnect").await?;
@@ -95,14 +95,14 @@ async fn plain_ws_from_an_https_page_is_explained() -> Result<()> {
         let shown = "document.querySelector('#broker-fault').innerText.includes('was loaded over https') \
                     && field('Broker URL').getAttribute('aria-invalid') === 'false'";
         page.open(&link(&site.page_url(), &[keys[0]])).await?;
-        page.wait_for("the message about the link's address", shown, PATIENCE).await?;
+        page.wait_for("the message about the link's address", shown, WAIT_TIMEOUT).await?;
         for (broker, is_shown) in [
             ("wss://broker.example:8081/mqtt", false),
             ("ws://broker.example:8080/mqtt", true),
             ("ws://localhost:8080/mqtt", false),
         ] {
             page.fill("Broker URL", broker).await?;
-            page.wait_for(broker, &format!("({shown}) === {is_shown}"), PATIENCE).await?;
+            page.wait_for(broker, &format!("({shown}) === {is_shown}"), WAIT_TIMEOUT).await?;
         }
         check_equal("the state", page.state().await?, "idle".to_owned())
     })

@@ -1,4 +1,4 @@
-//! The console: filter, matches, a held view, columns and times, export, and that every message is accounted for.
+//! The console: filter, matches, a frozen view, columns and times, export, and that every message is accounted for.
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl::protocol::panels::ToPage;
@@ -8,7 +8,7 @@ use mqtt_crawl_e2e::page::{
 };
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 use serde_json::{Value, json};
 
 /// WebDriver's codes for keys.
@@ -29,7 +29,7 @@ async fn open_with_lines(page: &Page, station: &Station, count: u32) -> Result<L
     page.wait_for_state("connected").await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     broker.publish_lines(Version::V5, "deck", lines(count)).await?;
-    page.wait_for_stat("received", count.into(), PATIENCE).await?;
+    page.wait_for_stat("received", count.into(), WAIT_TIMEOUT).await?;
     Ok(broker)
 }
 
@@ -39,17 +39,17 @@ async fn wait_for_selected(page: &Page, seq: u64) -> Result<()> {
         "(() => {{
             const row = console_().querySelector('[aria-selected=true]');
             const pane = console_().querySelector('.pane').getBoundingClientRect();
-            const place = row?.getBoundingClientRect();
-            return row?.dataset.seq === '{seq}' && place.top >= pane.top - 1 && place.bottom <= pane.bottom + 1
+            const box = row?.getBoundingClientRect();
+            return row?.dataset.seq === '{seq}' && box.top >= pane.top - 1 && box.bottom <= pane.bottom + 1
                 && document.getElementById(console_().getAttribute('aria-activedescendant')) === row;
         }})()"
     );
-    page.wait_for(&format!("message {seq} to be chosen"), &expression, PATIENCE).await
+    page.wait_for(&format!("message {seq} to be selected"), &expression, WAIT_TIMEOUT).await
 }
 
-async fn wait_for_place(page: &Page, words: &str) -> Result<()> {
-    let expression = format!("document.querySelector('.matches')?.innerText.startsWith({})", json!(words));
-    page.wait_for(words, &expression, PATIENCE).await
+async fn wait_for_match_position(page: &Page, text: &str) -> Result<()> {
+    let expression = format!("document.querySelector('.matches')?.innerText.startsWith({})", json!(text));
+    page.wait_for(text, &expression, WAIT_TIMEOUT).await
 }
 
 /// Returns the numbers of the visible rows, by their position on screen.
@@ -58,8 +58,8 @@ async fn on_screen(page: &Page) -> Result<Vec<u64>> {
         "(() => {
             const pane = console_().querySelector('.pane').getBoundingClientRect();
             return [...console_().querySelectorAll('[data-seq]')].filter((row) => {
-                const place = row.getBoundingClientRect();
-                return place.bottom > pane.top + 1 && place.top < pane.bottom - 1;
+                const box = row.getBoundingClientRect();
+                return box.bottom > pane.top + 1 && box.top < pane.bottom - 1;
             }).map((row) => Number(row.dataset.seq));
         })()",
     )
@@ -87,10 +87,10 @@ async fn filter_shows_matches_and_keeps_the_rest() -> Result<()> {
         for (topic, payload) in [("deck", "gale"), ("hold", "dry"), ("deck", "calm"), ("mast", "gale")] {
             broker.publish(Version::V5, topic, payload).await?;
         }
-        page.wait_for_stat("matching", 4, PATIENCE).await?;
+        page.wait_for_stat("matching", 4, WAIT_TIMEOUT).await?;
         page.fill("Filter", "gale").await?;
-        page.wait_for_stat("matching", 2, PATIENCE).await?;
-        page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
+        page.wait_for_stat("matching", 2, WAIT_TIMEOUT).await?;
+        page.wait_for("two rows", "rows().length === 2", WAIT_TIMEOUT).await?;
         let rows = page.rows().await?;
         ensure!(rows.iter().all(|row| row.text.contains("gale")), "{rows:?}");
         check_equal("kept", page.stat("kept").await?, 4)?;
@@ -110,7 +110,7 @@ async fn export_contains_every_message_unchanged() -> Result<()> {
         for payload in payloads {
             broker.publish(Version::V5, "StarWars", payload).await?;
         }
-        page.wait_for_stat("received", 3, PATIENCE).await?;
+        page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
         let export = page.export().await?;
         let lines: Vec<Value> = export
             .lines()
@@ -125,7 +125,7 @@ async fn export_contains_every_message_unchanged() -> Result<()> {
             check_equal("dup", line["dup"].as_bool(), Some(false))?;
             let time = line["time"].as_str().context("no time")?;
             // 2026-11-21T10:00:00.123Z
-            ensure!(time.len() == 24 && time.ends_with('Z'), "{time} is no time");
+            ensure!(time.len() == 24 && time.ends_with('Z'), "{time} isn't a time");
         }
         let numbers: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
         ensure!(numbers.is_sorted() && numbers.len() == 3, "{numbers:?}");
@@ -139,27 +139,27 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
     let station = Station::start().await?;
     in_browser("matches", async |page| {
         open_with_lines(page, &station, 300).await?;
-        page.wait_for("no marks without a filter", "!console_().querySelector('mark')", PATIENCE).await?;
+        page.wait_for("no marks without a filter", "!console_().querySelector('mark')", WAIT_TIMEOUT).await?;
         page.fill("Filter", "ten topic:d+ck").await?;
-        page.wait_for_words("must be a whole level").await?;
+        page.wait_for_notice("must be a whole level").await?;
         page.fill("Filter", "TEN topic:#").await?;
-        page.wait_for_stat("matching", 30, PATIENCE).await?;
-        wait_for_place(page, "30 matches").await?;
+        page.wait_for_stat("matching", 30, WAIT_TIMEOUT).await?;
+        wait_for_match_position(page, "30 matches").await?;
         let marked = "rows().length > 9 && [...console_().querySelectorAll('[data-seq]')]
             .every((row) => row.querySelector('.payload mark').textContent === 'ten')";
-        page.wait_for("marks in every row", marked, PATIENCE).await?;
+        page.wait_for("marks in every row", marked, WAIT_TIMEOUT).await?;
         let rows = page.rows().await?;
         ensure!(rows.iter().all(|row| row.text.contains(&format!("ten {}", row.seq))), "{rows:?}");
 
         page.press("Previous match").await?;
         wait_for_selected(page, 300).await?;
-        wait_for_place(page, "30 of 30").await?;
+        wait_for_match_position(page, "30 of 30").await?;
         page.press("Previous match").await?;
         wait_for_selected(page, 290).await?;
-        wait_for_place(page, "29 of 30").await?;
+        wait_for_match_position(page, "29 of 30").await?;
 
         page.press("Show non-matching").await?;
-        page.wait_for("the others", "rows().some((row) => row.seq === 289)", PATIENCE).await?;
+        page.wait_for("the others", "rows().some((row) => row.seq === 289)", WAIT_TIMEOUT).await?;
         check_equal("matching", page.stat("matching").await?, 30)?;
         wait_for_selected(page, 290).await?;
         page.element("field('Filter')").await?.send_keys(SHIFT_F3).await?;
@@ -168,7 +168,7 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
             page.press_keys(&ENTER.to_string()).await?;
             wait_for_selected(page, expected).await?;
         }
-        wait_for_place(page, "25 of 30").await?;
+        wait_for_match_position(page, "25 of 30").await?;
         page.press_keys(F3).await?;
         wait_for_selected(page, 260).await?;
         page.run("console_().focus();").await?;
@@ -178,20 +178,24 @@ async fn matches_are_highlighted_and_navigable() -> Result<()> {
         wait_for_selected(page, 260).await?;
         page.press_keys(ARROW_UP).await?;
         wait_for_selected(page, 259).await?;
-        wait_for_place(page, "30 matches").await?;
+        wait_for_match_position(page, "30 matches").await?;
 
         // Without the filter the selected message stays visible.
         page.fill("Filter", "").await?;
-        page.wait_for_stat("matching", 300, PATIENCE).await?;
+        page.wait_for_stat("matching", 300, WAIT_TIMEOUT).await?;
         wait_for_selected(page, 259).await?;
-        page.wait_for("no marks", "!console_().querySelector('mark')", PATIENCE).await?;
-        page.wait_for("no matches to walk", "!isVisible(document.querySelector('.matches'))", PATIENCE).await?;
+        page.wait_for("no marks", "!console_().querySelector('mark')", WAIT_TIMEOUT).await?;
+        page.wait_for("no buttons for matches", "!isVisible(document.querySelector('.matches'))", WAIT_TIMEOUT).await?;
         // A click selects it, its button opens it.
         page.run("console_().querySelector('[data-seq=\"258\"] .payload').click();").await?;
         wait_for_selected(page, 258).await?;
         page.press("Open").await?;
-        page.wait_for("the message", "Boolean(document.querySelector('dialog[open] [data-message=\"258\"]'))", PATIENCE)
-            .await
+        page.wait_for(
+            "the message",
+            "Boolean(document.querySelector('dialog[open] [data-message=\"258\"]'))",
+            WAIT_TIMEOUT,
+        )
+        .await
     })
     .await
 }
@@ -204,34 +208,35 @@ async fn frozen_view_does_not_scroll_while_messages_arrive() -> Result<()> {
         page.wait_for_row("ten 100").await?;
         let before = on_screen(page).await?;
         page.press("Freeze").await?;
-        page.wait_for("held", "button('Freeze').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        page.wait_for("the frozen view", "button('Freeze').getAttribute('aria-pressed') === 'true'", WAIT_TIMEOUT)
+            .await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
-        page.wait_for_stat("received", 140, PATIENCE).await?;
+        page.wait_for_stat("received", 140, WAIT_TIMEOUT).await?;
         page.wait_for(
             "40 new",
             "document.querySelector('.newest[data-shown]')?.innerText.startsWith('40 new')",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         check_equal("rows", on_screen(page).await?, before)?;
         page.press("Freeze").await?;
-        page.wait_for("the newest", "rows().at(-1).seq === 140", PATIENCE).await?;
-        page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", PATIENCE).await?;
+        page.wait_for("the newest", "rows().at(-1).seq === 140", WAIT_TIMEOUT).await?;
+        page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", WAIT_TIMEOUT).await?;
         // Also if there is room below the rows.
         page.fill("Filter", "\"ten 40\"").await?;
-        page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
+        page.wait_for("two rows", "rows().length === 2", WAIT_TIMEOUT).await?;
         page.press("Freeze").await?;
         broker.publish_lines(Version::V5, "deck", lines(40)).await?;
-        page.wait_for_stat("matching", 3, PATIENCE).await?;
+        page.wait_for_stat("matching", 3, WAIT_TIMEOUT).await?;
         page.wait_for(
             "1 new",
             "document.querySelector('.newest[data-shown]')?.innerText.startsWith('1 new')",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         check_equal("rows", page.rows().await?.len(), 2)?;
         page.press("1 new").await?;
-        page.wait_for("three rows", "rows().length === 3", PATIENCE).await
+        page.wait_for("three rows", "rows().length === 3", WAIT_TIMEOUT).await
     })
     .await
 }
@@ -244,12 +249,12 @@ async fn column_and_time_choices_apply_and_persist() -> Result<()> {
         page.wait_for(
             "the time of day",
             "/^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}$/.test(console_().querySelector('[data-seq] .time').textContent)",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         check_equal("numbers", cells(page, "seq").await?.len(), 0)?;
         choose_settings(page, "time=relative&columns=time+seq+topic+payload").await?;
-        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Elapsed'", PATIENCE)
+        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Elapsed'", WAIT_TIMEOUT)
             .await?;
         ensure!(
             cells(page, "time").await?.iter().all(|time| time.starts_with("+0.")),
@@ -260,7 +265,8 @@ async fn column_and_time_choices_apply_and_persist() -> Result<()> {
         check_equal("sizes", cells(page, "size").await?.len(), 0)?;
         check_equal("qos", cells(page, "qos").await?.len(), 0)?;
         choose_settings(page, "time=since-previous&columns=time+topic+payload").await?;
-        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Delta'", PATIENCE).await?;
+        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Delta'", WAIT_TIMEOUT)
+            .await?;
         ensure!(cells(page, "time").await?.iter().all(|time| time.starts_with('+')));
         broker.publish(Version::V5, "deck", "later").await?;
         page.wait_for_row("later").await?;
@@ -271,23 +277,23 @@ async fn column_and_time_choices_apply_and_persist() -> Result<()> {
         let before: f64 = page.evaluate(width).await?;
         page.run(&format!("{edge}.focus();")).await?;
         page.press_keys(&ARROW_RIGHT.to_string()).await?;
-        page.wait_for("a wider column", &format!("Math.abs({width} - {before} - 8) < 1.5"), PATIENCE).await?;
+        page.wait_for("a wider column", &format!("Math.abs({width} - {before} - 8) < 1.5"), WAIT_TIMEOUT).await?;
         page.run(&format!(
             "const edge = {edge};
             const at = (type, clientX) => edge.dispatchEvent(new PointerEvent(type, {{ bubbles: true, clientX }}));
             at('pointerdown', 500); at('pointermove', 540); at('pointermove', 550); at('pointerup', 550);"
         ))
         .await?;
-        page.wait_for("a dragged column", &format!("Math.abs({width} - {before} - 58) < 1.5"), PATIENCE).await?;
+        page.wait_for("a dragged column", &format!("Math.abs({width} - {before} - 58) < 1.5"), WAIT_TIMEOUT).await?;
         let stored: String = page.evaluate("localStorage['mqtt-crawl']").await?;
         ensure!(stored.contains("widths=topic.") && stored.contains("since-previous"), "{stored}");
         page.open(&link(&station.page_url(), &[("topic", "#"), ("view", "console"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         broker.publish(Version::V5, "deck", "after a reload").await?;
         page.wait_for_row("after a reload").await?;
-        page.wait_for("the same width", &format!("Math.abs({width} - {before} - 58) < 1.5"), PATIENCE).await?;
+        page.wait_for("the same width", &format!("Math.abs({width} - {before} - 58) < 1.5"), WAIT_TIMEOUT).await?;
         page.run(&format!("{edge}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
-        page.wait_for("its own width", &format!("Math.abs({width} - {before}) < 1.5"), PATIENCE).await
+        page.wait_for("its own width", &format!("Math.abs({width} - {before}) < 1.5"), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -305,22 +311,22 @@ async fn message_is_scrolled_into_view_from_anywhere() -> Result<()> {
         // By its line in the crawl, while the console is scrolled elsewhere.
         let reveal = async |seq: u64| {
             let line = format!("crawl().querySelector('.plane [data-seq=\"{seq}\"] .row')");
-            page.wait_for("its line", &format!("{line} !== null"), CRAWL_PATIENCE).await?;
+            page.wait_for("its line", &format!("{line} !== null"), CRAWL_TIMEOUT).await?;
             page.run(&format!("{line}.click();")).await?;
             wait_for_selected(page, seq).await
         };
         page.fill("Filter", "1001").await?;
-        page.wait_for_stat("matching", 1, PATIENCE).await?;
+        page.wait_for_stat("matching", 1, WAIT_TIMEOUT).await?;
         choose(1_001).await?;
         page.press_keys("s").await?;
         page.fill("Filter", "").await?;
-        page.wait_for_stat("matching", 2_000, PATIENCE).await?;
+        page.wait_for_stat("matching", 2_000, WAIT_TIMEOUT).await?;
         page.run("document.activeElement.blur();").await?;
         page.press_keys(&END.to_string()).await?;
         page.wait_for_row("2000").await?;
         reveal(1_001).await?;
         page.fill("Filter", "ten").await?;
-        page.wait_for_stat("matching", 200, PATIENCE).await?;
+        page.wait_for_stat("matching", 200, WAIT_TIMEOUT).await?;
         reveal(1_001).await?;
         check_equal(
             "all",
@@ -329,7 +335,7 @@ async fn message_is_scrolled_into_view_from_anywhere() -> Result<()> {
         )?;
         // It stays while messages arrive.
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "deck", lines(100)).await?;
-        page.wait_for_stat("received", 2_100, PATIENCE).await?;
+        page.wait_for_stat("received", 2_100, WAIT_TIMEOUT).await?;
         wait_for_selected(page, 1_001).await
     })
     .await
@@ -380,7 +386,7 @@ async fn check_flags(page: &Page, seen: &str, case: &str) -> Result<()> {
             return letters + (is_cut ? '…' : '');
         }})()"
     );
-    page.wait_for(&format!("{case}: {seen}"), &format!("{found} === {}", json!(seen)), PATIENCE).await?;
+    page.wait_for(&format!("{case}: {seen}"), &format!("{found} === {}", json!(seen)), WAIT_TIMEOUT).await?;
     // WebKit names no cell; its text is read in that case.
     let (_, name) = page.role_and_name(&page.element(cell).await?).await?;
     let text: String = page.evaluate(&format!("{cell}.textContent")).await?;
@@ -420,7 +426,7 @@ async fn wait_for_suggestions(page: &Page, terms: &[&str]) -> Result<()> {
         }})()",
         json!(json!(terms).to_string())
     );
-    page.wait_for(&format!("the suggestions {terms:?}"), &expression, PATIENCE).await
+    page.wait_for(&format!("the suggestions {terms:?}"), &expression, WAIT_TIMEOUT).await
 }
 
 /// Presses ↓ until this term is selected among the suggestions.
@@ -429,10 +435,10 @@ async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
     loop {
         let before: Value = page.evaluate(chosen).await?;
         page.press_keys(&ARROW_DOWN.to_string()).await?;
-        page.wait_for("another to be chosen", &format!("{chosen} && {chosen} !== {before}"), PATIENCE).await?;
+        page.wait_for("another to be selected", &format!("{chosen} && {chosen} !== {before}"), WAIT_TIMEOUT).await?;
         let option = format!("document.getElementById({chosen})");
         let is_selected = format!("{option}?.matches('#suggestions [aria-selected=true]')");
-        page.wait_for("the option to be selected", &is_selected, PATIENCE).await?;
+        page.wait_for("the option to be selected", &is_selected, WAIT_TIMEOUT).await?;
         if page.evaluate::<String>(&format!("{option}.querySelector('bdi').textContent")).await? == term {
             return Ok(());
         }
@@ -442,7 +448,7 @@ async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
 /// Waits until this text is in the filter, which has the focus.
 async fn wait_for_filter(page: &Page, text: &str) -> Result<()> {
     let expression = format!("document.activeElement === field('Filter') && field('Filter').value === {}", json!(text));
-    page.wait_for(&format!("{text:?} in the filter"), &expression, PATIENCE).await
+    page.wait_for(&format!("{text:?} in the filter"), &expression, WAIT_TIMEOUT).await
 }
 
 /// Connects, with a few messages on three topics, and waits until the panels handle the filter.
@@ -453,9 +459,9 @@ async fn open_with_suggestions(page: &Page, station: &Station) -> Result<()> {
     for (topic, payload) in [("deck/aft", "on"), ("deck/fore", "off"), ("StarWars", "LEIA: Help me")] {
         broker.publish(Version::V5, topic, payload).await?;
     }
-    page.wait_for_stat("received", 3, PATIENCE).await?;
+    page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
     page.element("field('Filter')").await?.click().await?;
-    page.wait_for("the panels", "document.getElementById('suggestions') !== null", PATIENCE).await
+    page.wait_for("the panels", "document.getElementById('suggestions') !== null", WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -479,10 +485,10 @@ async fn suggestions_complete_a_filter() -> Result<()> {
         page.press_keys(TAB).await?;
         wait_for_filter(page, "topic:deck/aft ").await?;
         wait_for_suggestions(page, &[]).await?;
-        page.wait_for_stat("matching", 1, PATIENCE).await?;
+        page.wait_for_stat("matching", 1, WAIT_TIMEOUT).await?;
         // Enter was handled by the list then. Without a list it is handled by the filter.
         check_equal(
-            "a row is chosen",
+            "a row is selected",
             page.evaluate("console_().querySelector('[aria-selected]') !== null").await?,
             false,
         )?;
@@ -523,7 +529,7 @@ async fn suggestions_do_not_cover_the_filter_or_its_message() -> Result<()> {
             open_with_suggestions(page, &station).await?;
             page.press_keys("qos:").await?;
             wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
-            page.wait_for_words("qos: expects 0, 1 or 2").await?;
+            page.wait_for_notice("qos: expects 0, 1 or 2").await?;
             let is_clear = "(() => {
                 const list = document.getElementById('suggestions').getBoundingClientRect();
                 const others = [field('Filter'), document.getElementById('filter-error')];
@@ -532,7 +538,7 @@ async fn suggestions_do_not_cover_the_filter_or_its_message() -> Result<()> {
                     && list.left >= 0 && list.right <= innerWidth && list.top >= 0 && list.bottom <= innerHeight
                     && list.height > 60;
             })()";
-            page.wait_for("a list in its place", is_clear, PATIENCE).await?;
+            page.wait_for("a list next to its field", is_clear, WAIT_TIMEOUT).await?;
         }
         Ok(())
     })
@@ -548,12 +554,12 @@ async fn filter_works_without_suggestions() -> Result<()> {
         page.browser().block_file("panels_loader.js").await?;
         page.run("addEventListener('mqtt-crawl:page', () => { window.__reported = true; });").await?;
         page.fill("Filter", "ten").await?;
-        page.wait_for("the panels to fail", "window.__reported", PATIENCE).await?;
-        page.wait_for_stat("matching", 3, PATIENCE).await?;
+        page.wait_for("the panels to fail", "window.__reported", WAIT_TIMEOUT).await?;
+        page.wait_for_stat("matching", 3, WAIT_TIMEOUT).await?;
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 30).await?;
-        let words = page.words().await?;
-        ensure!(!words.contains("load this panel"), "nobody asked for a panel: {words}");
+        let notices = page.notices().await?;
+        ensure!(!notices.contains("load this panel"), "no panel was requested: {notices}");
         Ok(())
     })
     .await

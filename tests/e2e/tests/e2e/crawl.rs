@@ -1,4 +1,4 @@
-//! The crawl as people use it: it keeps its place, can be moved back and forward, fits any screen, and continues while
+//! The crawl as people use it: it keeps its position, can be moved back and forward, fits any screen, and continues while
 //! the page is busy.
 
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use mqtt_crawl_e2e::motion::{self, Burst};
 use mqtt_crawl_e2e::page::{END, Page, TAB, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 use serde_json::json;
 
 /// Lines for tests in which the text doesn't matter.
@@ -49,21 +49,21 @@ pub(super) async fn publish(page: &Page, broker: Login<'_>, lines: &[(&str, &str
         let payload = json!({"character": character, "text": text}).to_string();
         broker.publish(Version::V5, "StarWars", &payload).await?;
     }
-    hurry(page, known + lines.len()).await
+    speed_up(page, known + lines.len()).await
 }
 
 /// Speeds the plane up until this number of lines was on it from now on: on a busy machine the first may have passed
 /// when the last arrives.
-async fn hurry(page: &Page, lines: usize) -> Result<()> {
+async fn speed_up(page: &Page, lines: usize) -> Result<()> {
     page.run("window.__stood = new Set();").await?;
-    let hurrying = format!(
+    let speeding_up = format!(
         "(() => {{ const stood = window.__stood, run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
         crawl().querySelectorAll('.plane .line').forEach((line) => stood.add(line.dataset.seq));
         const enough = stood.size >= {lines};
         run?.updatePlaybackRate(enough ? 1 : 12);
         return enough; }})()"
     );
-    page.wait_for("all lines on the plane", &hurrying, CRAWL_PATIENCE).await
+    page.wait_for("all lines on the plane", &speeding_up, CRAWL_TIMEOUT).await
 }
 
 /// Presses a key in the element that has the focus.
@@ -84,10 +84,10 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         publish(page, broker, &DIALOGUE).await?;
         // All of them pass.
         page.wait_for(
-            "the sky to be empty",
+            "an empty plane",
             "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
             run?.updatePlaybackRate(20); return lines().length === 0; })()",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
 
@@ -100,8 +100,8 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         for _ in 0..12 {
             page.run(&wheel(-200)).await?;
         }
-        page.wait_for("the last line again", "lines().some((line) => line.seq === 8)", PATIENCE).await?;
-        page.wait_for("the pause", "isPaused()", PATIENCE).await?;
+        page.wait_for("the last line again", "lines().some((line) => line.seq === 8)", WAIT_TIMEOUT).await?;
+        page.wait_for("the pause", "isPaused()", WAIT_TIMEOUT).await?;
         let seqs = lines_shown(page).await?;
         check_equal("none twice", seqs.iter().collect::<HashSet<_>>().len(), seqs.len())?;
 
@@ -109,27 +109,27 @@ async fn passed_lines_can_be_scrolled_back() -> Result<()> {
         for number in 0..9 {
             broker.publish(Version::V5, "StarWars", &format!("RADIO: number {number}")).await?;
         }
-        page.wait_for("how far it is behind", "button('Jump to live (9 behind)') !== undefined", PATIENCE).await?;
+        page.wait_for("the number of lines behind", "button('Jump to live (9 behind)') !== undefined", WAIT_TIMEOUT).await?;
         page.screenshot("crawl-behind").await?;
 
         // Home: to the newest, and on.
         key(page, "Home").await?;
-        page.wait_for("the crawl to go on", "!isPaused()", PATIENCE).await?;
-        hurry(page, 3).await?;
-        page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await?;
+        page.wait_for("the crawl to resume", "!isPaused()", WAIT_TIMEOUT).await?;
+        speed_up(page, 3).await?;
+        page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_TIMEOUT).await?;
 
         // Dragging moves the plane down, and so does a key.
-        let is_held = |is_held: bool| format!("isPaused() === {is_held}");
+        let is_paused = |is_paused: bool| format!("isPaused() === {is_paused}");
         let pull = "const { left, top, height } = crawl().getBoundingClientRect();
             const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
                 pointerId: 1, clientX: left + 50, clientY: top + part * height }));
             at('pointerdown', 0.5); at('pointermove', 0.6); at('pointermove', 0.9); at('pointerup', 0.9);";
         page.run(pull).await?;
-        page.wait_for("the hand to hold it", &is_held(true), PATIENCE).await?;
+        page.wait_for("the drag to pause it", &is_paused(true), WAIT_TIMEOUT).await?;
         key(page, "Home").await?;
-        page.wait_for("it to go on", &is_held(false), PATIENCE).await?;
+        page.wait_for("it to resume", &is_paused(false), WAIT_TIMEOUT).await?;
         key(page, "PageUp").await?;
-        page.wait_for("the key to hold it", &is_held(true), PATIENCE).await
+        page.wait_for("the key to pause it", &is_paused(true), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -146,19 +146,19 @@ async fn line_opens_its_message() -> Result<()> {
             "a line on screen",
             "lines().length === 4 && crawl().querySelector('.plane .line:last-child').getBoundingClientRect().bottom
                 < crawl().getBoundingClientRect().bottom",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
         key(page, "ArrowLeft").await?;
-        page.wait_for("a marked line", "crawl().querySelector('.line[aria-current]') !== null", PATIENCE).await?;
+        page.wait_for("a marked line", "crawl().querySelector('.line[aria-current]') !== null", WAIT_TIMEOUT).await?;
         let first: String = page.evaluate("crawl().querySelector('.line[aria-current]').dataset.seq").await?;
         key(page, "ArrowLeft").await?;
         let expression =
             format!("crawl().querySelector('.line[aria-current]').dataset.seq === '{}'", first.parse::<u64>()? - 1);
-        page.wait_for("the line before it", &expression, PATIENCE).await?;
+        page.wait_for("the line before it", &expression, WAIT_TIMEOUT).await?;
         let chosen = async |seq: u64| {
             let expression = format!("console_().querySelector('[aria-selected=true]')?.dataset.seq === '{seq}'");
-            page.wait_for(&format!("row {seq} to be chosen"), &expression, PATIENCE).await
+            page.wait_for(&format!("row {seq} to be selected"), &expression, WAIT_TIMEOUT).await
         };
         chosen(first.parse::<u64>()? - 1).await?;
         page.screenshot("crawl-marked").await?;
@@ -166,7 +166,8 @@ async fn line_opens_its_message() -> Result<()> {
         // By a click on the line.
         page.run("crawl().querySelector('.line[data-seq=\"4\"] .row').click();").await?;
         chosen(4).await?;
-        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '4'", PATIENCE).await?;
+        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '4'", WAIT_TIMEOUT)
+            .await?;
 
         // And in the other direction: from a row of the console.
         page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
@@ -176,7 +177,8 @@ async fn line_opens_its_message() -> Result<()> {
                 new KeyboardEvent('keydown', { key: 's', bubbles: true, cancelable: true }));",
         )
         .await?;
-        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '1'", PATIENCE).await
+        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '1'", WAIT_TIMEOUT)
+            .await
     })
     .await
 }
@@ -190,13 +192,13 @@ async fn skip_notice_opens_the_console() -> Result<()> {
         page.wait_for_state("connected").await?;
         let text: String = (0..500).map(|number| format!("RADIO: number {number}\n")).collect();
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "StarWars", text).await?;
-        page.wait_for_stat("received", 500, PATIENCE).await?;
+        page.wait_for_stat("received", 500, WAIT_TIMEOUT).await?;
         let note = "crawl().querySelector('.plane .passed')";
-        page.wait_for("the note", &format!("{note} !== null"), CRAWL_PATIENCE).await?;
+        page.wait_for("the note", &format!("{note} !== null"), CRAWL_TIMEOUT).await?;
         let seq: String = page.evaluate(&format!("{note}.dataset.seq")).await?;
         page.run(&format!("{note}.querySelector('.row').click();")).await?;
         let chosen = format!("console_().querySelector('[aria-selected=true]')?.dataset.seq === '{seq}'");
-        page.wait_for("the last of them in the console", &chosen, PATIENCE).await
+        page.wait_for("the last of them in the console", &chosen, WAIT_TIMEOUT).await
     })
     .await
 }
@@ -220,13 +222,13 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
         for (character, text) in &DIALOGUE[..3] {
             broker.publish(Version::V5, "StarWars", &format!("{character}: {text}")).await?;
         }
-        page.wait_for_stat("received", 3, PATIENCE).await?;
+        page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
         page.run("console_().querySelector('[data-seq=\"2\"]').click();").await?;
         page.press_keys("s").await?;
-        page.wait_for_words("Showing that message in the crawl now").await?;
+        page.wait_for_notice("Showing that message in the crawl now").await?;
         page.wait_for_line(DIALOGUE[1].1).await?;
         let marked = "crawl().querySelector('.plane .line[aria-current]')?.dataset.seq === '2'";
-        page.wait_for("its mark", marked, PATIENCE).await?;
+        page.wait_for("its mark", marked, WAIT_TIMEOUT).await?;
         check_equal("lines", lines_shown(page).await?, vec![2])?;
 
         // Also by a button, in the inspector.
@@ -238,19 +240,20 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
         page.resize((390, 844), 1.0).await?;
         open_third(page).await?;
         page.press("Show in crawl").await?;
-        page.wait_for("the panel to go", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+        page.wait_for("the panel to close", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
 
         // In plain text, too.
         key(page, "t").await?;
         page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
         page.press_keys("s").await?;
-        page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await?;
+        page.wait_for("its text", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", WAIT_TIMEOUT)
+            .await?;
         // Where End goes to the end of the text, and not to the console's.
         page.press("Freeze").await?;
         page.run("crawl().querySelector('.transcript').focus();").await?;
         page.press_keys(&END.to_string()).await?;
-        let is_held = "button('Freeze').getAttribute('aria-pressed') === 'true'";
-        ensure!(page.evaluate::<bool>(is_held).await?, "the console is at its end");
+        let is_paused = "button('Freeze').getAttribute('aria-pressed') === 'true'";
+        ensure!(page.evaluate::<bool>(is_paused).await?, "the console is at its end");
         Ok(())
     })
     .await
@@ -260,7 +263,7 @@ async fn message_without_a_line_is_shown_in_the_crawl() -> Result<()> {
 async fn open_third(page: &Page) -> Result<()> {
     page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
     let shows_it = format!("document.querySelector('dialog[open]')?.textContent.includes({:?})", DIALOGUE[2].1);
-    page.wait_for("the message in the panel", &shows_it, PATIENCE).await
+    page.wait_for("the message in the panel", &shows_it, WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -271,7 +274,7 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..2]).await?;
         let speed = async |expected: &str| {
             let expression = format!("crawl().querySelector('.speed').textContent === '{expected}'");
-            page.wait_for(expected, &expression, PATIENCE).await
+            page.wait_for(expected, &expression, WAIT_TIMEOUT).await
         };
         speed("100 %").await?;
         key(page, "ArrowUp").await?;
@@ -281,35 +284,35 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         speed("75 %").await?;
         // It is in the link, and in the panel in which it is selected.
         let in_link = |percent: &str| format!("new URLSearchParams(location.hash.slice(1)).get('speed') === {percent}");
-        page.wait_for("the speed in the link", &in_link("'75'"), PATIENCE).await?;
+        page.wait_for("the speed in the link", &in_link("'75'"), WAIT_TIMEOUT).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "field('Speed (%)')?.value === '75'", PATIENCE).await?;
+        page.wait_for("the panel", "field('Speed (%)')?.value === '75'", WAIT_TIMEOUT).await?;
         key(page, "ArrowUp").await?;
-        page.wait_for("the speed there", "field('Speed (%)')?.value === '100'", PATIENCE).await?;
-        page.wait_for("a link without the usual", &in_link("null"), PATIENCE).await?;
+        page.wait_for("the speed there", "field('Speed (%)')?.value === '100'", WAIT_TIMEOUT).await?;
+        page.wait_for("a link without the default speed", &in_link("null"), WAIT_TIMEOUT).await?;
         page.press("Close").await?;
 
         // With real input, because only then browsers allow full screen.
         page.press("Full screen").await?;
-        page.wait_for("the whole screen", "document.fullscreenElement === crawl()", PATIENCE).await?;
+        page.wait_for("full screen", "document.fullscreenElement === crawl()", WAIT_TIMEOUT).await?;
         page.run("document.activeElement.blur();").await?;
         page.wait_for(
-            "controls and pointer to go",
+            "controls and pointer to disappear",
             "getComputedStyle(crawl()).cursor === 'none'
                 && getComputedStyle(crawl().querySelector('.crawl-controls')).opacity === '0'",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         page.screenshot("crawl-full").await?;
         page.run("crawl().dispatchEvent(new PointerEvent('pointermove', { bubbles: true }));").await?;
-        page.wait_for("them to come back", "getComputedStyle(crawl()).cursor !== 'none'", PATIENCE).await?;
+        page.wait_for("them to come back", "getComputedStyle(crawl()).cursor !== 'none'", WAIT_TIMEOUT).await?;
         key(page, "f").await?;
-        page.wait_for("the page again", "document.fullscreenElement === null", PATIENCE).await
+        page.wait_for("the end of full screen", "document.fullscreenElement === null", WAIT_TIMEOUT).await
     })
     .await
 }
 
-/// Records the pending timers: code that wants to look again has one.
+/// Records the pending timers: code that polls has one.
 const PENDING_TIMERS: &str = "
     const pending = window.__pending = new Set();
     const { setTimeout: set, clearTimeout: clear } = window;
@@ -328,15 +331,15 @@ async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
         publish(page, broker, &DIALOGUE[..3]).await?;
-        let place = "(() => { const run = document.getAnimations()
+        let position = "(() => { const run = document.getAnimations()
             .find((each) => each.effect.target.className === 'plane'); return [run.playState, run.currentTime]; })()";
         page.hide().await?;
-        page.wait_for("it to stand", &format!("{place}[0] === 'paused'"), PATIENCE).await?;
-        let (_, hidden_ms): (String, f64) = page.evaluate(place).await?;
+        page.wait_for("it to be paused", &format!("{position}[0] === 'paused'"), WAIT_TIMEOUT).await?;
+        let (_, hidden_ms): (String, f64) = page.evaluate(position).await?;
         let known = page.lines().await?;
         let text: String = (0..500).map(|number| format!("RADIO: number {number}\n")).collect();
         broker.publish_lines(Version::V5, "StarWars", text).await?;
-        let (state, ms): (String, f64) = page.evaluate(place).await?;
+        let (state, ms): (String, f64) = page.evaluate(position).await?;
         ensure!(state == "paused" && ms == hidden_ms, "it moved by {} ms while it was hidden", ms - hidden_ms);
         check_equal("lines", page.lines().await?, known)?;
         check_equal("timers", page.evaluate::<u64>("window.__pending.size").await?, 0)?;
@@ -344,22 +347,22 @@ async fn hidden_page_is_idle_and_resumes_within_a_second() -> Result<()> {
         // By the page's own clock, from the moment that it is shown.
         page.run(&format!(
             "document.addEventListener('visibilitychange', ({{ timeStamp }}) => {{
-                const look = (now) => {{
-                    const [state, ms] = {place};
-                    if (state !== 'running' || ms <= {hidden_ms}) return requestAnimationFrame(look);
-                    window.__wentOnAfter = now - timeStamp;
+                const check = (now) => {{
+                    const [state, ms] = {position};
+                    if (state !== 'running' || ms <= {hidden_ms}) return requestAnimationFrame(check);
+                    window.__resumedAfter = now - timeStamp;
                 }};
-                requestAnimationFrame(look);
+                requestAnimationFrame(check);
             }});"
         ))
         .await?;
         page.show().await?;
-        page.wait_for("it to go on", "window.__wentOnAfter !== undefined", PATIENCE).await?;
-        let after_ms: f64 = page.evaluate("window.__wentOnAfter").await?;
-        println!("it went on after {after_ms:.0} ms");
-        ensure!(after_ms <= 1_000.0, "it went on after {after_ms} ms");
-        page.wait_for("the note", "crawl().querySelector('.plane .passed') !== null", CRAWL_PATIENCE).await?;
-        page.wait_for_stat("received", 503, PATIENCE).await
+        page.wait_for("it to resume", "window.__resumedAfter !== undefined", WAIT_TIMEOUT).await?;
+        let after_ms: f64 = page.evaluate("window.__resumedAfter").await?;
+        println!("it resumed after {after_ms:.0} ms");
+        ensure!(after_ms <= 1_000.0, "it resumed after {after_ms} ms");
+        page.wait_for("the note", "crawl().querySelector('.plane .passed') !== null", CRAWL_TIMEOUT).await?;
+        page.wait_for_stat("received", 503, WAIT_TIMEOUT).await
     })
     .await
 }
@@ -370,22 +373,18 @@ async fn burst_is_shown_within_half_a_minute() -> Result<()> {
     in_browser("crawl-burst", async |page| {
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
-        let (watched, waited) = motion::burst(page, broker, Burst { around: 10, lines: 2_000 }).await?;
-        println!(
-            "newest line after {:.1} s; {:.0} frames/s; {watched:?}",
-            waited.as_secs_f64(),
-            watched.frames_per_s()
-        );
-        ensure!(watched.most_nodes <= 60, "{} nodes on the plane", watched.most_nodes);
-        ensure!(watched.backward_px <= 1.0, "a line went back by {} px", watched.backward_px);
+        let (motion, waited) = motion::burst(page, broker, Burst { around: 10, lines: 2_000 }).await?;
+        println!("newest line after {:.1} s; {:.0} frames/s; {motion:?}", waited.as_secs_f64(), motion.frames_per_s());
+        ensure!(motion.most_nodes <= 60, "{} nodes on the plane", motion.most_nodes);
+        ensure!(motion.backward_px <= 1.0, "a line went back by {} px", motion.backward_px);
         ensure!(waited <= Duration::from_secs(30), "the newest line took {waited:?}");
         Ok(())
     })
     .await
 }
 
-/// Records each lock that keeps the screen awake.
-const NOTE_LOCKS: &str = "
+/// Records each lock that keeps the screen on.
+const RECORD_LOCKS: &str = "
     window.__locks = [];
     // An empty tab can have none.
     const ask = window.WakeLock?.prototype.request;
@@ -402,7 +401,7 @@ const RELEASED: &str = "window.__locks.map((lock) => lock.released)";
 
 async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
     let expression = format!("JSON.stringify({RELEASED}) === '{}'", json!(released));
-    let waited = page.wait_for(&format!("locks, released: {released:?}"), &expression, PATIENCE).await;
+    let waited = page.wait_for(&format!("locks, released: {released:?}"), &expression, WAIT_TIMEOUT).await;
     if waited.is_err() {
         return waited.context(format!("they are {:?}", page.evaluate::<Vec<bool>>(RELEASED).await?));
     }
@@ -413,14 +412,14 @@ async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
 async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::FullScreenWindow, Feature::WakeLock], "crawl-kiosk", async |page| {
-        page.browser().add_init_script(NOTE_LOCKS).await?;
+        page.browser().add_init_script(RECORD_LOCKS).await?;
         open(page, &station).await?;
         check_locks(page, &[]).await?;
         page.press("Full screen").await?;
         check_locks(page, &[false]).await?;
         key(page, "f").await?;
         check_locks(page, &[true]).await?;
-        page.wait_for("the window", "!matchMedia('(display-mode: fullscreen)').matches", PATIENCE).await?;
+        page.wait_for("the window", "!matchMedia('(display-mode: fullscreen)').matches", WAIT_TIMEOUT).await?;
 
         // A browser that was started as a kiosk, or is in full screen by its own key.
         let browser = page.browser().client();
@@ -428,14 +427,14 @@ async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
         let resize = async |height: &str| page.run(&format!("crawl().parentElement.style.height = '{height}';")).await;
         open(page, &station).await?;
         browser.fullscreen_window().await?;
-        page.wait_for("the whole screen", "matchMedia('(display-mode: fullscreen)').matches", PATIENCE).await?;
+        page.wait_for("full screen", "matchMedia('(display-mode: fullscreen)').matches", WAIT_TIMEOUT).await?;
         resize("30rem").await?;
         check_locks(page, &[false]).await?;
         let gone = "getComputedStyle(crawl()).cursor === 'none'
             && getComputedStyle(crawl().querySelector('.crawl-controls')).opacity === '0'";
-        page.wait_for("controls and pointer to go", gone, PATIENCE).await?;
+        page.wait_for("controls and pointer to disappear", gone, WAIT_TIMEOUT).await?;
         let bars = "['.top', '.bottom'].every((bar) => getComputedStyle(document.querySelector(bar)).opacity === '0')";
-        page.wait_for("the page's bars to go", bars, PATIENCE).await?;
+        page.wait_for("the page's bars to disappear", bars, WAIT_TIMEOUT).await?;
         page.screenshot("crawl-kiosk").await?;
         // The browser releases the lock when the page is hidden; the page requests it again.
         page.hide().await?;
@@ -446,7 +445,7 @@ async fn kiosk_stays_awake_and_shows_only_the_crawl() -> Result<()> {
         resize("20rem").await?;
         check_locks(page, &[true, true]).await?;
         move_pointer(page, (300, 300)).await?;
-        page.wait_for("controls and pointer", &format!("!({gone})"), PATIENCE).await
+        page.wait_for("controls and pointer", &format!("!({gone})"), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -482,15 +481,15 @@ async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
             super::screens::resize(page, &super::screens::screen(name, size, 1.0)).await?;
             // Without a connection an action is required.
             page.open(&link(&url, &[("view", "crawl"), ("card", ""), ("logo", "")])).await?;
-            page.wait_for("nobody to move", is_idle, PATIENCE).await?;
-            ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars went, {name}");
-            page.wait_for("the crawl to fill the window", fills, PATIENCE).await?;
+            page.wait_for("the idle state", is_idle, WAIT_TIMEOUT).await?;
+            ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars disappeared, {name}");
+            page.wait_for("the crawl to fill the window", fills, WAIT_TIMEOUT).await?;
             page.screenshot(&format!("bars-{name}-away")).await?;
 
             page.press("Connect").await?;
             page.wait_for_state("connected").await?;
             page.run("document.activeElement.blur();").await?;
-            page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
+            page.wait_for("the bars to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
             page.screenshot(&format!("bars-{name}-idle")).await?;
             ensure!(page.evaluate::<bool>(fills).await?, "the crawl doesn't fill the window, {name}");
             let cursors = "['.crawl', '.top', '.bottom', '.crawl-controls .pause', '.top button']
@@ -498,7 +497,7 @@ async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
             check_equal("pointers", page.evaluate::<Vec<String>>(cursors).await?, vec!["none".to_owned(); 5])?;
 
             move_pointer(page, (200, 400)).await?;
-            page.wait_for("the bars to come back", &are_seen(&BARS, 1), PATIENCE).await?;
+            page.wait_for("the bars to come back", &are_seen(&BARS, 1), WAIT_TIMEOUT).await?;
             ensure!(page.evaluate::<bool>(fills).await?, "the bars make the crawl smaller, {name}");
             page.screenshot(&format!("bars-{name}-moved")).await?;
             let covered = "[...document.querySelectorAll('.crawl-controls button, .numbers dd, .top button')]
@@ -508,34 +507,34 @@ async fn crawl_fills_the_window_and_bars_hide_when_idle() -> Result<()> {
                     return width > 0 && !each.contains(found);
                 }).map(nameOf)";
             check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(covered).await?, vec![])?;
-            page.wait_for("them to go again", &are_seen(&BARS, 0), PATIENCE).await?;
+            page.wait_for("them to disappear again", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
         }
 
         // An element focused by key stays, and the rest disappears.
         page.press_keys(TAB).await?;
-        page.wait_for("the bars by a key", &are_seen(&BARS, 1), PATIENCE).await?;
+        page.wait_for("the bars after a key", &are_seen(&BARS, 1), WAIT_TIMEOUT).await?;
         // It continues from where Connect was pressed.
         let focused = "document.querySelector('.desk').contains(document.activeElement)";
         ensure!(page.evaluate::<bool>(focused).await?, "the Tab key leads elsewhere");
         let alone = format!("{is_idle} && {} && {}", are_seen(&[".desk"], 1), are_seen(&[".bottom", ".top"], 0));
-        page.wait_for("the one with the focus alone", &alone, PATIENCE).await?;
+        page.wait_for("only the focused one", &alone, WAIT_TIMEOUT).await?;
         page.run("document.activeElement.blur();").await?;
-        page.wait_for("it to go", &are_seen(&BARS, 0), PATIENCE).await?;
+        page.wait_for("it to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
 
         // Static text has all of it next to it.
         key(page, "t").await?;
-        let beside = "document.querySelector('.top').getBoundingClientRect().bottom
+        let is_above = "document.querySelector('.top').getBoundingClientRect().bottom
             <= crawl().getBoundingClientRect().top";
-        page.wait_for("the bar above the words", beside, PATIENCE).await?;
+        page.wait_for("the bar above the text", is_above, WAIT_TIMEOUT).await?;
         let all_seen = format!("{is_idle} && {}", are_seen(&BARS, 1));
-        page.wait_for("nobody to move, and the bars beside plain text", &all_seen, PATIENCE).await?;
+        page.wait_for("no input, and the bars next to plain text", &all_seen, WAIT_TIMEOUT).await?;
         key(page, "t").await?;
-        page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
+        page.wait_for("the bars to disappear", &are_seen(&BARS, 0), WAIT_TIMEOUT).await?;
 
         // A lost connection is shown even if nobody moves the pointer.
         drop(station.take());
         page.wait_for_state("reconnecting").await?;
-        page.wait_for("the bars", &are_seen(&BARS[..3], 1), PATIENCE).await?;
+        page.wait_for("the bars", &are_seen(&BARS[..3], 1), WAIT_TIMEOUT).await?;
         ensure!(page.evaluate::<bool>(is_idle).await?, "something moved");
         page.screenshot("bars-lost").await.map(drop)
     })
@@ -549,7 +548,7 @@ async fn hidden_pointer_hovers_no_line() -> Result<()> {
         open(page, &station).await?;
         publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..5]).await?;
         page.press("Pause").await?;
-        page.wait_for("the pause", "document.getAnimations().every((each) => !each.pending)", PATIENCE).await?;
+        page.wait_for("the pause", "document.getAnimations().every((each) => !each.pending)", WAIT_TIMEOUT).await?;
         let at: (f64, f64) = page
             .evaluate(
                 "lines().length > 0 && (() => {
@@ -565,13 +564,13 @@ async fn hidden_pointer_hovers_no_line() -> Result<()> {
             .await?;
         move_pointer(page, (at.0 as u32, at.1 as u32)).await?;
         let differs = "getComputedStyle(document.querySelector('.pointed')).color !== getComputedStyle(crawl()).color";
-        page.wait_for("the line that is pointed at", differs, PATIENCE).await?;
-        page.wait_for("nobody to move", "crawl().dataset.idle === 'true'", PATIENCE).await?;
-        page.wait_for("it to be as others", &format!("!({differs})"), PATIENCE).await?;
+        page.wait_for("the line under the pointer", differs, WAIT_TIMEOUT).await?;
+        page.wait_for("the idle state", "crawl().dataset.idle === 'true'", WAIT_TIMEOUT).await?;
+        page.wait_for("it to look like the others", &format!("!({differs})"), WAIT_TIMEOUT).await?;
         let cursor = "getComputedStyle(document.querySelector('.pointed .row')).cursor";
         check_equal("the pointer", page.evaluate::<String>(cursor).await?, "none".to_owned())?;
         move_pointer(page, (at.0 as u32 + 3, at.1 as u32)).await?;
-        page.wait_for("the line that is pointed at", differs, PATIENCE).await
+        page.wait_for("the line under the pointer", differs, WAIT_TIMEOUT).await
     })
     .await
 }
@@ -603,7 +602,7 @@ async fn crawl_keeps_moving_while_the_page_is_blocked() -> Result<()> {
             let drawn_s = frame.params["metadata"]["timestamp"].as_f64().context("no time")?;
             frames.push((drawn_s * 1_000.0, frame.params["data"].to_string()));
         }
-        page.wait_for("the end of the block", "window.__blocked", PATIENCE).await?;
+        page.wait_for("the end of the block", "window.__blocked", WAIT_TIMEOUT).await?;
         let (from_ms, to_ms): (f64, f64) = page.evaluate("window.__blocked").await?;
         let during = frames.iter().filter(|(drawn_ms, _)| (from_ms + 50.0..to_ms - 20.0).contains(drawn_ms));
         let different: HashSet<&String> = during.map(|(_, data)| data).collect();

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::{Station, user_line};
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 const USER: &str = "admin";
 const PASSWORD: &str = "correct horse";
@@ -17,7 +17,7 @@ async fn check_password(page: &Page, page_url: &str, broker: &str, publisher: Lo
     page.fill("Password", "wrong").await?;
     page.press("Connect").await?;
     page.wait_for_state("stopped").await?;
-    page.wait_for_words("password").await?;
+    page.wait_for_notice("password").await?;
     check_equal("reconnects", page.stat("reconnects").await?, 0)?;
 
     page.fill("Password", PASSWORD).await?;
@@ -30,7 +30,7 @@ async fn check_password(page: &Page, page_url: &str, broker: &str, publisher: Lo
     let everything: String = page
         .evaluate("location.href + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })")
         .await?;
-    ensure!(!everything.contains("correct"), "the password was kept: {everything}");
+    ensure!(!everything.contains("correct"), "the password was stored: {everything}");
     Ok(())
 }
 
@@ -87,23 +87,23 @@ async fn credentials_in_the_url_are_used_and_not_stored() -> Result<()> {
         page.press("Settings").await?;
         page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
         page.click("document.querySelector('[data-action=view][value=console]')").await?;
-        page.wait_for("the view in the link", "location.href.includes('view=console')", PATIENCE).await?;
+        page.wait_for("the view in the link", "location.href.includes('view=console')", WAIT_TIMEOUT).await?;
         let kept = check_kept(page, "with a password typed").await?;
         ensure!(kept.contains("room%3D7%26access_token%3D"), "{kept}");
 
         // The next page shows what is missing, and waits.
         page.run("location.reload()").await?;
-        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE)
+        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", WAIT_TIMEOUT)
             .await?;
         check_equal("the state", page.state().await?, "idle".to_owned())?;
         page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
         page.press("Connect").await?;
-        page.wait_for_words("user name or password").await?;
+        page.wait_for_notice("user name or password").await?;
         check_kept(page, "after a wish to connect").await?;
 
         for broker in ["wss://ann:hunter2@host/mqtt", "ann:hunter2@host", "wss://ann:hunt/hunter2@host/mqtt"] {
             page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1")])).await?;
-            page.wait_for_words("was removed").await?;
+            page.wait_for_notice("was removed").await?;
             check_kept(page, broker).await?;
             check_equal("the state", page.state().await?, "idle".to_owned())?;
         }

@@ -1,7 +1,7 @@
 //! A server that follows Diffusion's manual, and the page's behaviour with it.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::PATIENCE;
+use mqtt_crawl_e2e::WAIT_TIMEOUT;
 use mqtt_crawl_e2e::diffusion::{Diffusion, FORBIDDEN, PRINCIPAL};
 use mqtt_crawl_e2e::link;
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -29,25 +29,26 @@ async fn page_stays_within_the_diffusion_manual() -> Result<()> {
             connect(page, &station.page_url(), &keys).await?;
             page.wait_for_state("connected").await?;
             page.wait_for_text("with MQTT 5.0").await?;
-            page.wait_for("QoS 0", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+            page.wait_for("QoS 0", "/QoS 0/.test(named('section', 'Connection').innerText)", WAIT_TIMEOUT).await?;
             page.wait_for_row("The topic is a tree.").await?;
         }
 
         // A failed update is shown with its reason, and the connection stays.
         page.press("Send a message").await?;
         page.choose("Message QoS", "1").await?;
-        for (topic, words) in [(TOPIC, "1 sent, 1 delivered."), (FORBIDDEN, "Not authorized"), ("a//b", "Topic Name")] {
+        for (topic, outcome) in [(TOPIC, "1 sent, 1 delivered."), (FORBIDDEN, "Not authorized"), ("a//b", "Topic Name")]
+        {
             page.fill("Message topic", topic).await?;
             page.fill("Message payload", "aye").await?;
             page.press("Send").await?;
-            let said = "named('section', 'Messages sent').innerText.toLowerCase()";
-            let expression = format!("{said}.includes('{}')", words.to_lowercase());
-            page.wait_for(words, &expression, PATIENCE).await?;
+            let list = "named('section', 'Messages sent').innerText.toLowerCase()";
+            let expression = format!("{list}.includes('{}')", outcome.to_lowercase());
+            page.wait_for(outcome, &expression, WAIT_TIMEOUT).await?;
         }
         check_equal("the state", page.state().await?, "connected".to_owned())
     })
     .await?;
-    check_equal("what the manual doesn't allow", server.notes(), Vec::new())
+    check_equal("what the manual doesn't allow", server.violations(), Vec::new())
 }
 
 #[tokio::test]
@@ -62,10 +63,10 @@ async fn the_producer_publishes_at_qos_1() -> Result<()> {
         command.env("MQTT_PASSWORD", PRINCIPAL.1).arg(&script);
         Ok(command.output().await?.status.code())
     };
-    check_equal("how it ends", produce(PRINCIPAL.0, TOPIC).await?, Some(0))?;
-    check_equal("how it ends without permission", produce(PRINCIPAL.0, FORBIDDEN).await?, Some(1))?;
-    check_equal("how it ends as somebody else", produce("nobody", TOPIC).await?, Some(3))?;
-    check_equal("what the manual doesn't allow", server.notes(), Vec::new())
+    check_equal("exit status", produce(PRINCIPAL.0, TOPIC).await?, Some(0))?;
+    check_equal("exit status without permission", produce(PRINCIPAL.0, FORBIDDEN).await?, Some(1))?;
+    check_equal("exit status with wrong credentials", produce("nobody", TOPIC).await?, Some(3))?;
+    check_equal("what the manual doesn't allow", server.violations(), Vec::new())
 }
 
 #[tokio::test]
@@ -77,9 +78,9 @@ async fn older_version_is_refused_and_reported() -> Result<()> {
         let keys = [("broker", broker.as_str()), ("user", PRINCIPAL.0), ("protocol", "3.1.1")];
         connect(page, &station.page_url(), &keys).await?;
         page.wait_for_state("stopped").await?;
-        page.wait_for_words("version").await
+        page.wait_for_notice("version").await
     })
     .await?;
-    ensure!(server.notes().iter().any(|note| note.contains("another version")), "{:?}", server.notes());
+    ensure!(server.violations().iter().any(|text| text.contains("another version")), "{:?}", server.violations());
     Ok(())
 }

@@ -15,7 +15,7 @@ async fn check(body: &str, expected: Option<&str>) -> Result<()> {
     .await;
     match (result, expected) {
         (Ok(()), None) => {}
-        (Err(error), Some(words)) if format!("{error:#}").contains(words) => {}
+        (Err(error), Some(text)) if format!("{error:#}").contains(text) => {}
         (result, _) => panic!("{body}: {result:?}, expected {expected:?}"),
     }
     Ok(())
@@ -30,5 +30,5 @@ async fn errors_of_the_page_fail_a_test() -> Result<()> {
     check(end, None).await?;
     check(&format!("<script>console.error('seven')</script>{end}"), Some("seven")).await?;
     check(&format!("<script>Promise.reject(new Error('eight'))</script>{end}"), Some("eight")).await?;
-    check("", Some("in vain for the end")).await
+    check("", Some("waiting for the end")).await
 }

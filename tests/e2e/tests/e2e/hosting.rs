@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, dist, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, dist, link};
 use serde_json::json;
 
 /// The browser stores a version of the site and uses it from the next visit on.
@@ -36,7 +36,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 async fn wait_until_kept(page: &Page) -> Result<()> {
-    page.wait_for("the site to be kept", &format!("({KEPT})"), PATIENCE).await
+    page.wait_for("the site to be stored", &format!("({KEPT})"), WAIT_TIMEOUT).await
 }
 
 /// A browser gives the page no reason for a refused WebSocket, so the station sends the reason in a closing frame.
@@ -78,8 +78,8 @@ async fn app_works_offline_after_the_first_visit() -> Result<()> {
         Login::anonymous(mosquitto.mqtt_port()).publish(Version::V5, "StarWars", "ADA: Still here").await?;
         page.wait_for_row("Still here").await?;
         page.press("Send a message").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Send a message'))", PATIENCE).await?;
-        page.wait_for("fonts", "document.fonts.status === 'loaded'", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Send a message'))", WAIT_TIMEOUT).await?;
+        page.wait_for("fonts", "document.fonts.status === 'loaded'", WAIT_TIMEOUT).await?;
         page.screenshot("offline-app").await?;
         Ok(())
     })
@@ -94,7 +94,7 @@ async fn newer_version_is_loaded_on_request() -> Result<()> {
     in_browser("newer-version", async |page| {
         page.open(&site.page_url()).await?;
         wait_until_kept(page).await?;
-        ensure!(!page.words().await?.contains(NEWER), "the first version is shown as a newer one");
+        ensure!(!page.notices().await?.contains(NEWER), "the first version is shown as a newer one");
 
         let index = folder.path().join("index.html");
         let newer = std::fs::read_to_string(&index)?.replace("<title>mqtt-crawl", "<title>mqtt-crawl two");
@@ -105,12 +105,12 @@ async fn newer_version_is_loaded_on_request() -> Result<()> {
         std::fs::write(&script, format!("const VERSION = \"two\";\n{rest}"))?;
 
         page.open(&site.page_url()).await?;
-        page.wait_for_words(NEWER).await?;
+        page.wait_for_notice(NEWER).await?;
         page.screenshot("newer-version").await?;
         // It hasn't been requested yet.
         check_equal("the title", page.evaluate::<String>("document.title").await?, "mqtt-crawl".to_owned())?;
         page.press("Update now").await?;
-        page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", PATIENCE).await?;
+        page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", WAIT_TIMEOUT).await?;
         let kept = "caches.keys().then((names) => names.filter((name) => !name.endsWith(' two')).length)";
         check_equal("older versions kept", page.evaluate::<u64>(kept).await?, 0)
     })
@@ -123,9 +123,9 @@ async fn app_can_be_installed() -> Result<()> {
     in_browser_with(&[Feature::Installability, Feature::DevTools], "installable", async |page| {
         page.open(&site.page_url()).await?;
         let answer = page.browser().devtools("Page.getInstallabilityErrors", &json!({})).await?;
-        check_equal("what keeps it from being installed", answer["installabilityErrors"].clone(), json!([]))?;
+        check_equal("obstacles to the installation", answer["installabilityErrors"].clone(), json!([]))?;
         let answer = page.browser().devtools("Page.getAppManifest", &json!({})).await?;
-        check_equal("faults of the manifest", answer["errors"].clone(), json!([]))
+        check_equal("errors of the manifest", answer["errors"].clone(), json!([]))
     })
     .await
 }

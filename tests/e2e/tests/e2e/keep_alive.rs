@@ -41,7 +41,7 @@ async fn hidden_tab_pings_in_time() -> Result<()> {
         let (mut last, mut longest, mut pings) = (None, Duration::ZERO, 0);
         while pings < 5 {
             let event = peer.next_event().await?;
-            ensure!(event.packet.is_some(), "the page hung up");
+            ensure!(event.packet.is_some(), "the page disconnected");
             if let Some(last) = last.replace(event.at) {
                 longest = longest.max(event.at - last);
             }
@@ -49,7 +49,7 @@ async fn hidden_tab_pings_in_time() -> Result<()> {
         }
         println!("the longest silence was {} ms", longest.as_millis());
         // [MQTT-3.1.2-20] for the client, and the server's tolerance [MQTT-3.1.2-22].
-        ensure!(longest < Duration::from_secs(9), "silent for {} ms", longest.as_millis());
+        ensure!(longest < Duration::from_secs(9), "no packet for {} ms", longest.as_millis());
         check_was_throttled(page, hidden_at).await?;
         page.show().await?;
         check_equal("reconnects", page.stat("reconnects").await?, 0)?;
@@ -88,7 +88,7 @@ async fn half_open_connection_is_detected_reported_and_reconnected() -> Result<(
     in_browser("half-open", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        // The last sign of life is the answer to the first ping.
+        // The last packet is the answer to the first ping.
         let mut pings = 0;
         let (mut answered, mut ended) = (None, None);
         while ended.is_none() {
@@ -103,12 +103,12 @@ async fn half_open_connection_is_detected_reported_and_reconnected() -> Result<(
                 None => ended = Some(event.at),
             }
         }
-        let (Some(answered), Some(ended)) = (answered, ended) else { anyhow::bail!("no ping at all") };
-        println!("found after {:.2} keep alives", (ended - answered).as_secs_f64() / KEEP_ALIVE.as_secs_f64());
-        ensure!(ended - answered <= KEEP_ALIVE * 3 / 2, "found after {} ms", (ended - answered).as_millis());
-        page.wait_for_words("stopped responding").await?;
+        let (Some(answered), Some(ended)) = (answered, ended) else { anyhow::bail!("no ping") };
+        println!("detected after {:.2} keep alives", (ended - answered).as_secs_f64() / KEEP_ALIVE.as_secs_f64());
+        ensure!(ended - answered <= KEEP_ALIVE * 3 / 2, "detected after {} ms", (ended - answered).as_millis());
+        page.wait_for_notice("stopped responding").await?;
         let event = peer.next_event().await?;
-        check_equal("what comes next", (event.connection, event.packet), (1, Some(CONNECT)))?;
+        check_equal("the next event", (event.connection, event.packet), (1, Some(CONNECT)))?;
         page.wait_for_state("connected").await?;
         check_equal("reconnects", page.stat("reconnects").await?, 1)
     })

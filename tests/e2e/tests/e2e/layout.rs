@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 use super::crawl::{DIALOGUE, open, publish};
 use super::screens::{resize, screen};
@@ -31,16 +31,16 @@ async fn form_error_does_not_move_the_console() -> Result<()> {
         let top = top_of_console(page, "at first").await?;
         page.fill("Broker URL", "nonsense").await?;
         page.press("Connect").await?;
-        page.wait_for_words("Did you mean").await?;
-        check_equal("with a fault", top_of_console(page, "with a fault").await?, top)?;
+        page.wait_for_notice("Did you mean").await?;
+        check_equal("with an error", top_of_console(page, "with an error").await?, top)?;
         let last = "document.querySelector('.summary').getBoundingClientRect().bottom";
         ensure!(page.evaluate::<f64>(last).await? < top, "what is wrong isn't in sight");
-        page.screenshot("form-fault").await?;
+        page.screenshot("form-error").await?;
 
         page.expect_errors("WebSocket connection to");
         page.open(&link(&station.page_url(), &[("broker", "ws://127.0.0.1:9/mqtt")])).await?;
         page.press("Connect").await?;
-        page.wait_for("advice", "isVisible(document.querySelector('.advice'))", PATIENCE).await?;
+        page.wait_for("advice", "isVisible(document.querySelector('.advice'))", WAIT_TIMEOUT).await?;
         check_equal("with advice", top_of_console(page, "with advice").await?, top)?;
         page.screenshot("form-advice").await?;
         Ok(())
@@ -56,7 +56,7 @@ async fn a_failed_connection_is_readable_at_every_size() -> Result<()> {
         for view in ["split", "console"] {
             let away = [("broker", "ws://127.0.0.1:9/mqtt"), ("connect", "1"), ("view", view)];
             page.open(&link(&station.page_url(), &away)).await?;
-            page.wait_for("advice", "isVisible(document.querySelector('.advice'))", PATIENCE).await?;
+            page.wait_for("advice", "isVisible(document.querySelector('.advice'))", WAIT_TIMEOUT).await?;
             for (name, size) in SIZES {
                 resize(page, &screen(name, size, 1.0)).await?;
                 let (is_in_sight, overflow): (bool, f64) = page
@@ -95,7 +95,7 @@ async fn failure_card_does_not_cover_controls_and_counters() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         let away = [("broker", "ws://127.0.0.1:9/mqtt"), ("connect", "1"), ("view", "crawl")];
         page.open(&link(&station.page_url(), &away)).await?;
-        page.wait_for("advice", "isVisible(document.querySelector('.advice'))", PATIENCE).await?;
+        page.wait_for("advice", "isVisible(document.querySelector('.advice'))", WAIT_TIMEOUT).await?;
         for (name, size) in SIZES {
             resize(page, &screen(name, size, 1.0)).await?;
             let covered = "[...document.querySelectorAll('.crawl-controls button, .numbers dd')].filter((each) => {
@@ -120,20 +120,20 @@ async fn crawl_controls_are_in_one_row_and_do_not_move() -> Result<()> {
             // Elements that appear and disappear next to them, each at once, so that the app doesn't interfere.
             let moved = "(() => {
                 const others = [...document.querySelectorAll('.crawl-controls > :not(.live, .skip)')];
-                const places = () => others.map((each) => {
+                const positions = () => others.map((each) => {
                     const { x, y, height } = each.getBoundingClientRect();
                     return [nameOf(each), Math.round(x), Math.round(y + height / 2)];
                 });
-                const before = places(), [, , row] = before[0];
-                const { scene } = crawl().dataset, live = crawl().querySelector('.live'), words = live.textContent;
+                const before = positions(), [, , row] = before[0];
+                const { scene } = crawl().dataset, live = crawl().querySelector('.live'), text = live.textContent;
                 crawl().dataset.scene = 'card';
-                const withSkip = places();
+                const withSkip = positions();
                 crawl().dataset.scene = scene;
                 live.hidden = false;
                 live.textContent = 'Jump to live (7 behind)';
-                const withLive = places();
+                const withLive = positions();
                 live.hidden = true;
-                live.textContent = words;
+                live.textContent = text;
                 return before.flatMap(([name, x, y], at) => [
                     Math.abs(y - row) > 1 && `${name} is in another row`,
                     `${withSkip[at]}` !== `${[name, x, y]}` && `${name} makes room for Skip`,
@@ -182,7 +182,7 @@ async fn nothing_covers_the_transcript() -> Result<()> {
         page.press("Pause").await?;
         page.press("Transcript").await?;
         let paragraphs = "[...crawl().querySelectorAll('.transcript p')]";
-        page.wait_for("words", &format!("{paragraphs}.filter(isVisible).length >= 4"), PATIENCE).await?;
+        page.wait_for("paragraphs", &format!("{paragraphs}.filter(isVisible).length >= 4"), WAIT_TIMEOUT).await?;
         for (name, size) in SIZES {
             resize(page, &screen(name, size, 1.0)).await?;
             // The position of each one's first letter.
@@ -196,7 +196,7 @@ async fn nothing_covers_the_transcript() -> Result<()> {
             check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(&covered).await?, vec![])?;
             let card =
                 "(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight)(document.querySelector('.desk'))";
-            ensure!(page.evaluate::<bool>(card).await?, "the card beside it is cut off, {name}");
+            ensure!(page.evaluate::<bool>(card).await?, "the card next to it is cut off, {name}");
             page.screenshot(&format!("plain-{name}")).await?;
         }
         Ok(())
@@ -214,7 +214,7 @@ async fn packet_summary_stays_within_its_row() -> Result<()> {
         page.open(&link(&station.page_url(), &[("topic", "deck/#"), ("connect", "1")])).await?;
         page.wait_for_row("on").await?;
         page.press("Packets").await?;
-        page.wait_for("the packet", "document.querySelector('.trace-row .fold-link') !== null", PATIENCE).await?;
+        page.wait_for("the packet", "document.querySelector('.trace-row .fold-link') !== null", WAIT_TIMEOUT).await?;
         let cut = "[...document.querySelectorAll('.trace-row .fold-link')].filter((each) => {
             const cell = each.closest('.what');
             return each.getBoundingClientRect().right > cell.getBoundingClientRect().right + 1;

@@ -12,7 +12,7 @@ const SCRIPT: &str = r#""character" "dialogue"
 "2" "KEEPER" "She said \"wait\" and left"
 "#;
 
-/// Publishes by three independent programs, and looks for each message in both views.
+/// Publishes with three independent programs, and checks that both views show each message.
 async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
     page.wait_for_state("connected").await?;
     let folder = tempfile::tempdir()?;
@@ -30,7 +30,7 @@ async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
     broker.publish(Version::V5, "StarWars", "STOKER: Give me steam").await?;
     page.wait_for_row("Give me steam").await?;
 
-    page.wait_for_stat("received", 4, mqtt_crawl_e2e::PATIENCE).await?;
+    page.wait_for_stat("received", 4, mqtt_crawl_e2e::WAIT_TIMEOUT).await?;
     for text in ["The harbour lamps are out", "She said “wait” and left", "Northern buoy in sight", "Give me steam"]
     {
         page.wait_for_line(text).await?;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 #[tokio::test]
 async fn empty_link_uses_defaults_and_does_not_connect() -> Result<()> {
@@ -28,22 +28,22 @@ async fn link_keys_reach_the_broker() -> Result<()> {
         let common = [("broker", broker.as_str()), ("connect", "1")];
 
         let mut keys = common.to_vec();
-        keys.extend([("client", "watcher-7"), ("protocol", "3.1.1"), ("user", "ann")]);
+        keys.extend([("client", "client-7"), ("protocol", "3.1.1"), ("user", "ann")]);
         keys.extend([("topic", "deck/+"), ("topic", "hold/#"), ("qos", "1")]);
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
         // mosquitto calls 3.1.1 protocol 2.
-        mosquitto.wait_for_log("as watcher-7 (p2,").await?;
+        mosquitto.wait_for_log("as client-7 (p2,").await?;
         mosquitto.wait_for_log("u'ann'").await?;
-        mosquitto.wait_for_log("watcher-7 1 deck/+").await?;
-        mosquitto.wait_for_log("watcher-7 1 hold/#").await?;
+        mosquitto.wait_for_log("client-7 1 deck/+").await?;
+        mosquitto.wait_for_log("client-7 1 hold/#").await?;
 
         let mut keys = common.to_vec();
-        keys.extend([("client", "watcher-8"), ("protocol", "5"), ("qos", "2")]);
+        keys.extend([("client", "client-8"), ("protocol", "5"), ("qos", "2")]);
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
-        mosquitto.wait_for_log("as watcher-8 (p5,").await?;
-        mosquitto.wait_for_log("watcher-8 2 StarWars").await
+        mosquitto.wait_for_log("as client-8 (p5,").await?;
+        mosquitto.wait_for_log("client-8 2 StarWars").await
     })
     .await
 }
@@ -65,9 +65,9 @@ async fn link_keys_change_the_page() -> Result<()> {
         }
         let keys = [("episode", "Chapter Nine"), ("title", "The Salt Road"), ("intro", "Once, upriver")];
         page.open(&link(&station.page_url(), &keys)).await?;
-        for (_, words) in keys {
-            let expression = format!("crawl().textContent.toLowerCase().includes('{}')", words.to_lowercase());
-            page.wait_for(words, &expression, PATIENCE).await?;
+        for (_, text) in keys {
+            let expression = format!("crawl().textContent.toLowerCase().includes('{}')", text.to_lowercase());
+            page.wait_for(text, &expression, WAIT_TIMEOUT).await?;
         }
         Ok(())
     })
@@ -78,15 +78,15 @@ async fn link_keys_change_the_page() -> Result<()> {
 async fn link_errors_are_reported() -> Result<()> {
     let station = Station::start().await?;
     in_browser("link-faults", async |page| {
-        let said = |pattern: &str| format!("new RegExp({pattern:?}, 'i').test(document.body.innerText)");
+        let shows = |pattern: &str| format!("new RegExp({pattern:?}, 'i').test(document.body.innerText)");
 
         // An unknown key is reported, and the rest of the link applies.
         page.open(&link(&station.page_url(), &[("colour", "blue"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("a notice", &said("colour"), PATIENCE).await?;
+        page.wait_for("a notice", &shows("colour"), WAIT_TIMEOUT).await?;
 
         // Each error names the wrong value, or the rule that the value breaks.
-        for (key, value, words) in [
+        for (key, value, pattern) in [
             ("qos", "3", r"qos.*3"),
             ("protocol", "4", r"protocol.*4"),
             ("view", "sideways", "view.*sideways"),
@@ -102,16 +102,16 @@ async fn link_errors_are_reported() -> Result<()> {
                 keys.push(("connect", "1"));
             }
             page.open(&link(&station.page_url(), &keys)).await?;
-            page.wait_for(&format!("words about {key}={value}"), &said(words), PATIENCE).await?;
+            page.wait_for(&format!("the error about {key}={value}"), &shows(pattern), WAIT_TIMEOUT).await?;
             let state = page.state().await?;
-            ensure!(state == "idle" || state == "stopped", "{key}={value}, and yet {state}");
+            ensure!(state == "idle" || state == "stopped", "{key}={value}, but {state}");
         }
 
         // Also if the form is folded.
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.run("location.hash = '#qos=3&connect=1';").await?;
-        page.wait_for("words about another link", &said(r"qos.*3"), PATIENCE).await?;
+        page.wait_for("the error about another link", &shows(r"qos.*3"), WAIT_TIMEOUT).await?;
         check_equal("the state", page.state().await?, "connected".to_owned())
     })
     .await

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 const ESCAPE: &str = "\u{E00C}";
@@ -47,15 +47,15 @@ async fn imported_log_is_exported_byte_for_byte() -> Result<()> {
     in_browser("import", async |page| {
         page.open(&station.page_url()).await?;
         page.press("Logs").await?;
-        page.wait_for("the panel", "field('Import…')", PATIENCE).await?;
+        page.wait_for("the panel", "field('Import…')", WAIT_TIMEOUT).await?;
         choose_file(page, "Import…", &path).await?;
-        page.wait_for_words("Imported 100,000 messages from log.ndjson").await?;
-        page.wait_for_words("1 invalid line skipped. Line 100001").await?;
-        page.wait_for_stat("kept", MESSAGES, PATIENCE).await?;
+        page.wait_for_notice("Imported 100,000 messages from log.ndjson").await?;
+        page.wait_for_notice("1 invalid line skipped. Line 100001").await?;
+        page.wait_for_stat("kept", MESSAGES, WAIT_TIMEOUT).await?;
         page.check_accounts().await?;
         page.press_keys(ESCAPE).await?;
         let again = page.export().await?;
-        ensure!(again == exported, "what was exported differs from what was imported");
+        ensure!(again == exported, "the export differs from the import");
         Ok(())
     })
     .await
@@ -72,8 +72,9 @@ async fn sample_is_replayed_without_a_broker() -> Result<()> {
         ensure!(first.contains("NARRATOR"), "it begins with {first:?}");
         check_equal("the state", page.state().await?, "idle".to_owned())?;
         // The page shows that it plays, and its progress, without any panel.
-        page.wait_for("how far it is", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), PATIENCE).await?;
-        page.wait_for("a line of the crawl", "document.querySelector('.line[data-seq]') !== null", PATIENCE).await?;
+        page.wait_for("the progress", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), WAIT_TIMEOUT).await?;
+        page.wait_for("a line of the crawl", "document.querySelector('.line[data-seq]') !== null", WAIT_TIMEOUT)
+            .await?;
         page.screenshot("sample").await?;
 
         // Paused, one line per click.
@@ -81,23 +82,23 @@ async fn sample_is_replayed_without_a_broker() -> Result<()> {
         page.press("Pause replay").await?;
         let before = page.stat("received").await?;
         page.press("Step").await?;
-        page.wait_for_stat("received", before + 1, PATIENCE).await?;
+        page.wait_for_stat("received", before + 1, WAIT_TIMEOUT).await?;
         page.press("Step").await?;
-        page.wait_for_stat("received", before + 2, PATIENCE).await?;
+        page.wait_for_stat("received", before + 2, WAIT_TIMEOUT).await?;
         page.check_accounts().await?;
 
         // At eight times its speed it reaches its end.
         page.choose("Speed", "8").await?;
         page.press("Play").await?;
-        page.wait_for_stat("received", 66, PATIENCE).await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
+        page.wait_for_stat("received", 66, WAIT_TIMEOUT).await?;
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
 
         // Once more, until it is stopped.
         page.press("Play").await?;
         page.press("Close").await?;
-        page.wait_for("how far it is", &format!("{SIGN}.startsWith('Playing sample')"), PATIENCE).await?;
+        page.wait_for("the progress", &format!("{SIGN}.startsWith('Playing sample')"), WAIT_TIMEOUT).await?;
         page.press("Stop").await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await
     })
     .await
 }
@@ -113,12 +114,12 @@ async fn sample_replay_ends_on_connect() -> Result<()> {
         page.open(&link(&station.page_url(), &[("card", ""), ("logo", "")])).await?;
         page.press("Play a sample").await?;
         page.wait_for_row("listened").await?;
-        // So that it would continue within moments.
+        // It would continue soon.
         page.press("Logs").await?;
         page.choose("Speed", "8").await?;
         page.press("Close").await?;
         page.press("Connect").await?;
-        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
+        page.wait_for("the sign to disappear", &format!("{SIGN} === ''"), WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         let played = page.stat("received").await?;
         ensure!((2..66).contains(&played), "{played} were played");
@@ -126,7 +127,7 @@ async fn sample_replay_ends_on_connect() -> Result<()> {
         broker.publish(Version::V5, "StarWars", "ADA: Live at last").await?;
         page.wait_for_line("Live at last").await?;
         check_equal("messages", page.stat("received").await?, played + 1)?;
-        // What was played stays, and belongs to no subscription.
+        // Replayed messages stay, and belong to no subscription.
         let coloured = "[...console_().querySelectorAll('.row[data-seq]')]
             .filter((row) => row.dataset.subscription).map((row) => Number(row.dataset.seq))";
         check_equal("rows of the subscription", page.evaluate::<Vec<u64>>(coloured).await?, vec![played + 1])?;
@@ -139,7 +140,7 @@ async fn sample_replay_ends_on_connect() -> Result<()> {
         broker.publish(Version::V5, "StarWars", "ADA: First of all").await?;
         page.wait_for_row("First of all").await?;
         page.press("Logs").await?;
-        page.wait_for("the panel", "field('Import…')", PATIENCE).await?;
+        page.wait_for("the panel", "field('Import…')", WAIT_TIMEOUT).await?;
         page.press("Close").await?;
         check_equal("messages", page.stat("received").await?, 1)
     })
@@ -163,7 +164,7 @@ async fn drop_files(page: &Page, files: &[(&str, &str)]) -> Result<()> {
     page.wait_for_text("Drop exported logs here").await?;
     page.screenshot("drop").await?;
     page.run("window.__drop();").await?;
-    page.wait_for("no hint", "!document.body.innerText.includes('Drop exported logs here')", PATIENCE).await
+    page.wait_for("no hint", "!document.body.innerText.includes('Drop exported logs here')", WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn files_can_be_dropped_anywhere_and_a_wrong_one_changes_nothing() -> Resu
         let lines: Vec<&str> = export.split_inclusive('\n').take(6).collect();
         let (one, other) = (lines[..4].concat(), lines[4..].concat());
         drop_files(page, &[("one.ndjson", &one)]).await?;
-        page.wait_for_words("Imported 4 messages from one.ndjson").await?;
+        page.wait_for_notice("Imported 4 messages from one.ndjson").await?;
         let files = [
             ("picture.png", "\u{89}PNG\r\n\u{1a}\n"),
             ("table.csv", "time,seq\r\n2026,1\r\n"),
@@ -183,11 +184,11 @@ async fn files_can_be_dropped_anywhere_and_a_wrong_one_changes_nothing() -> Resu
             ("other.ndjson", &other),
         ];
         drop_files(page, &files).await?;
-        page.wait_for_words("picture.png contains no messages. Not an exported NDJSON log").await?;
-        page.wait_for_words("table.csv contains no messages. Not an exported NDJSON log. Line 1").await?;
-        page.wait_for_words("empty.ndjson contains no messages").await?;
-        page.wait_for_words("Imported 2 messages from other.ndjson").await?;
-        page.wait_for_stat("kept", 6, PATIENCE).await?;
+        page.wait_for_notice("picture.png contains no messages. Not an exported NDJSON log").await?;
+        page.wait_for_notice("table.csv contains no messages. Not an exported NDJSON log. Line 1").await?;
+        page.wait_for_notice("empty.ndjson contains no messages").await?;
+        page.wait_for_notice("Imported 2 messages from other.ndjson").await?;
+        page.wait_for_stat("kept", 6, WAIT_TIMEOUT).await?;
         page.screenshot("dropped").await?;
         page.check_accounts().await?;
 
@@ -219,12 +220,12 @@ async fn filtered_messages_are_exported_as_csv() -> Result<()> {
             + &line(2, "b", r#""payload":"127.0""#)
             + &line(3, "a", r#""payload_base64":"/wA=""#);
         drop_files(page, &[("log.ndjson", &log)]).await?;
-        page.wait_for_stat("kept", 3, PATIENCE).await?;
+        page.wait_for_stat("kept", 3, WAIT_TIMEOUT).await?;
         page.run("window.showSaveFilePicker = undefined;").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Export").await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("Saved 3 messages to mqtt-crawl-.*csv").await?;
+        page.wait_for_notice("Saved 3 messages to mqtt-crawl-.*csv").await?;
         let head = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";
         let rows = [
             "2026-11-21 10:00:00.121,1,\"a\",1,false,false,\"'=1+1\",text,4,\r\n",
@@ -235,7 +236,7 @@ async fn filtered_messages_are_exported_as_csv() -> Result<()> {
 
         // Directly into a chosen file, if the browser supports it.
         page.fill("Filter", "topic:a").await?;
-        page.wait_for_stat("matching", 2, PATIENCE).await?;
+        page.wait_for_stat("matching", 2, WAIT_TIMEOUT).await?;
         page.run(
             "window.written = [];
             window.showSaveFilePicker = async (options) => {
@@ -250,12 +251,12 @@ async fn filtered_messages_are_exported_as_csv() -> Result<()> {
         let written = "new TextDecoder('utf-8', { ignoreBOM: true }).decode(new Uint8Array(window.written))";
         page.choose("Messages", "matching").await?;
         page.press("Save as CSV").await?;
-        page.wait_for("the file", "window.isWritten === true", PATIENCE).await?;
-        page.wait_for_words("Saved 2 messages to mqtt-crawl-.*csv").await?;
+        page.wait_for("the file", "window.isWritten === true", WAIT_TIMEOUT).await?;
+        page.wait_for_notice("Saved 2 messages to mqtt-crawl-.*csv").await?;
         check_equal("the file", page.evaluate::<String>(written).await?, format!("{head}{}{}", rows[0], rows[2]))?;
         page.run("window.written = []; window.isWritten = false;").await?;
         page.press("Save as NDJSON").await?;
-        page.wait_for("the file", "window.isWritten === true", PATIENCE).await?;
+        page.wait_for("the file", "window.isWritten === true", WAIT_TIMEOUT).await?;
         let lines: Vec<&str> = log.split_inclusive('\n').collect();
         check_equal("the file", page.evaluate::<String>(written).await?, format!("{}{}", lines[0], lines[2]))?;
         ensure!(page.evaluate::<String>("window.suggested").await?.ends_with(".ndjson"), "the name");
@@ -264,14 +265,14 @@ async fn filtered_messages_are_exported_as_csv() -> Result<()> {
         // The browser's dialog is dismissed; the disk is full.
         page.run("window.showSaveFilePicker = async () => { throw new DOMException('', 'AbortError'); };").await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("Save cancelled").await?;
+        page.wait_for_notice("Save cancelled").await?;
         page.run(
             "window.showSaveFilePicker = async () => ({ createWritable: async () => ({
                 write: async () => { throw new Error('full'); }, close: async () => {} }) });",
         )
         .await?;
         page.press("Save as CSV").await?;
-        page.wait_for_words("Couldn't write mqtt-crawl-.*csv. Check free disk space").await
+        page.wait_for_notice("Couldn't write mqtt-crawl-.*csv. Check free disk space").await
     })
     .await
 }

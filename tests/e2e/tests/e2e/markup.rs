@@ -18,7 +18,7 @@ async fn markup_stays_text_in_both_views() -> Result<()> {
         let as_line = format!(r#"{{"character":"<b>BOLD</b>","text":"{image}"}}"#);
         broker.publish(Version::V311, "a/<i>topic</i>", &as_line).await?;
 
-        page.wait_for_stat("received", 2, mqtt_crawl_e2e::PATIENCE).await?;
+        page.wait_for_stat("received", 2, mqtt_crawl_e2e::WAIT_TIMEOUT).await?;
         page.wait_for_row(image).await?;
         page.wait_for_row("a/<i>topic</i>").await?;
         page.wait_for_line(image).await?;

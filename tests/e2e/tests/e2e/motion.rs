@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, link};
 
 /// Returns how far the crawl's first line moves while 30 frames are drawn, in pixels.
 async fn movement_px(page: &Page) -> Result<f64> {
@@ -22,7 +22,7 @@ async fn movement_px(page: &Page) -> Result<f64> {
         requestAnimationFrame(frame);",
     )
     .await?;
-    page.wait_for("30 frames", "window.__moved !== undefined", CRAWL_PATIENCE).await?;
+    page.wait_for("30 frames", "window.__moved !== undefined", CRAWL_TIMEOUT).await?;
     page.evaluate("window.__moved").await
 }
 
@@ -39,9 +39,9 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         page.press("Pause").await?;
         let label = page.element("button('Resume')").await?;
         let pressed = label.attr("aria-pressed").await?;
-        ensure!(pressed.is_none(), "Resume is said to be pressed: {pressed:?}");
+        ensure!(pressed.is_none(), "Resume has a pressed state: {pressed:?}");
         // The compositor stops the plane with its next frame.
-        page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_PATIENCE)
+        page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_TIMEOUT)
             .await?;
         let moved = movement_px(page).await?;
         ensure!(moved == 0.0, "paused, the crawl moved by {moved} px");
@@ -50,7 +50,7 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         page.wait_for_row("Still here").await?;
         page.press("Resume").await?;
         page.element("button('Pause')").await?;
-        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't go on");
+        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't resume");
         page.wait_for_line("Still here").await
     })
     .await
@@ -64,7 +64,7 @@ async fn reduced_motion_still_shows_the_lines() -> Result<()> {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "SITTER: No rush").await?;
-        page.wait_for("the words", "crawl().innerText.toLowerCase().includes('no rush')", CRAWL_PATIENCE).await?;
+        page.wait_for("the text", "crawl().innerText.toLowerCase().includes('no rush')", CRAWL_TIMEOUT).await?;
         let running: u64 = page
             .evaluate("document.getAnimations().filter((animation) => animation.playState === 'running').length")
             .await?;

@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::process::free_port;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 const QUIET: PeerMode = PeerMode::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
@@ -20,12 +20,12 @@ const LONG_S: u64 = 12;
 const COUNTDOWN: &str = r"Number(/Retrying in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
 
 /// Makes attempts fail until the page waits long for the next one.
-async fn wait_long(page: &Page) -> Result<()> {
+async fn wait_for_long_countdown(page: &Page) -> Result<()> {
     // Each failure doubles the maximum of the wait, up to a minute, and the wait is random. A countdown that has grown
     // is another one; with one attempt too many, the browser itself delays the next one.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
         page.run(&format!("window.__was = {COUNTDOWN}; button('Retry now')?.click();")).await?;
-        page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), PATIENCE * 6).await?;
+        page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), WAIT_TIMEOUT * 6).await?;
     }
     Ok(())
 }
@@ -45,8 +45,8 @@ async fn retry_now_dials_immediately() -> Result<()> {
         let port = free_port()?;
         let broker = format!("ws://127.0.0.1:{port}/mqtt");
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
-        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
-        wait_long(page).await?;
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
+        wait_for_long_countdown(page).await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         page.press("Retry now").await?;
@@ -65,14 +65,14 @@ async fn offline_is_reported_and_online_dials_immediately() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.browser().set_offline(true).await?;
-        page.wait_for("the browser to be offline", "!navigator.onLine", PATIENCE).await?;
+        page.wait_for("the browser to be offline", "!navigator.onLine", WAIT_TIMEOUT).await?;
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
         drop(mosquitto);
         page.wait_for_text("You're offline").await?;
 
-        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
-        wait_long(page).await?;
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), WAIT_TIMEOUT).await?;
+        wait_for_long_countdown(page).await?;
         page.wait_for_text("You're offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 /// Topic, payload, and the text of the console's row.
@@ -33,21 +33,22 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
     in_browser("odd-payloads", async |page| {
         page.open(&link(&station.page_url(), &[("topic", "odd/#"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", WAIT_TIMEOUT)
+            .await?;
         let login = Login::anonymous(station.mqtt_port()?);
         // So large that a row which held all of it would be noticed.
         let large = b"10 MiB ".repeat((10 << 20) / 7);
         login.publish_bytes("odd/large", &large, &[]).await?;
-        page.wait_for_stat("received", 1, PATIENCE).await?;
+        page.wait_for_stat("received", 1, WAIT_TIMEOUT).await?;
         // One at a time: messages of several connections have no order.
         for (received, (topic, payload, _)) in (2..).zip(PAYLOADS) {
             login.publish_bytes(topic, payload, &[]).await?;
-            page.wait_for_stat("received", received, PATIENCE).await?;
+            page.wait_for_stat("received", received, WAIT_TIMEOUT).await?;
         }
-        page.wait_for("the rows", &format!("rows().length === {}", PAYLOADS.len() + 1), PATIENCE).await?;
+        page.wait_for("the rows", &format!("rows().length === {}", PAYLOADS.len() + 1), WAIT_TIMEOUT).await?;
 
-        for (place, (topic, _, shown)) in PAYLOADS.into_iter().enumerate() {
-            let row = format!("console_().querySelector('[data-seq=\"{}\"]')", place + 2);
+        for (index, (topic, _, shown)) in PAYLOADS.into_iter().enumerate() {
+            let row = format!("console_().querySelector('[data-seq=\"{}\"]')", index + 2);
             let cells: Vec<String> = page
                 .evaluate(&format!("['.topic', '.payload'].map((cell) => {row}.querySelector(cell).textContent)"))
                 .await?;
@@ -59,15 +60,15 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
                 const { left, right, height } = cell.getBoundingClientRect();
                 return [left, right, height].map(Math.round).join(' ');
             }).join(', '))";
-        let places: Vec<String> = page.evaluate(cells).await?;
-        ensure!(places.iter().all(|place| place == &places[0]), "rows differ: {places:#?}");
+        let boxes: Vec<String> = page.evaluate(cells).await?;
+        ensure!(boxes.iter().all(|each| each == &boxes[0]), "rows differ: {boxes:#?}");
         let overflow =
             "document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight";
         ensure!(!page.evaluate::<bool>(overflow).await?, "the page is larger than its window");
         // A text direction that a payload reverses stays within its cell, and in the crawl within its line.
         let isolated = "[...document.querySelectorAll('.console .rows .row > span, .line')].every((part) =>
             ['isolate', 'isolate-override', 'plaintext'].includes(getComputedStyle(part).unicodeBidi))";
-        page.wait_for("lines of the crawl", "lines().length > 0", PATIENCE).await?;
+        page.wait_for("lines of the crawl", "lines().length > 0", WAIT_TIMEOUT).await?;
         ensure!(page.evaluate::<bool>(isolated).await?, "a part of the page could be turned around by a payload");
 
         let made: u64 = page.evaluate("document.querySelectorAll('main img, main script').length").await?;
@@ -76,7 +77,7 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
         page.screenshot("odd-payloads").await?;
 
         // In the inspector invisible characters have names.
-        for (seq, words) in [
+        for (seq, text) in [
             (5, "U+202EdesreverU+2066 end"),
             (7, "61 00 62 1b 5b 33 31 6d"),
             (8, "</script><script>window.caught=1</script>"),
@@ -86,8 +87,8 @@ async fn odd_payloads_are_shown_correctly_and_do_no_harm() -> Result<()> {
             let row = format!("console_().querySelector('[data-seq=\"{seq}\"] .payload')");
             page.run(&format!("{row}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
             let shown =
-                format!("document.querySelector('[data-message=\"{seq}\"]')?.innerText.includes({})", json!(words));
-            page.wait_for(words, &format!("Boolean({shown})"), PATIENCE).await?;
+                format!("document.querySelector('[data-message=\"{seq}\"]')?.innerText.includes({})", json!(text));
+            page.wait_for(text, &format!("Boolean({shown})"), WAIT_TIMEOUT).await?;
             if seq == 7 {
                 page.screenshot("odd-control").await?;
             }

@@ -7,10 +7,10 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_TIMEOUT, WAIT_TIMEOUT, link};
 
 /// Records the scenes from now on, each with its time in milliseconds.
-const NOTE_SCENES: &str = "
+const RECORD_SCENES: &str = "
     window.__scenes = [];
     const note = () => {
         const name = crawl().dataset.scene;
@@ -24,15 +24,15 @@ async fn scenes(page: &Page) -> Result<Vec<(String, f64)>> {
 }
 
 async fn wait_for_scene(page: &Page, scene: &str) -> Result<()> {
-    page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await
+    page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_TIMEOUT).await
 }
 
 /// Opens the app before its first connection, recording scenes.
 async fn open(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<()> {
     let keys: Vec<_> = [("view", "crawl")].iter().chain(keys).copied().collect();
     page.open(&link(&station.page_url(), &keys)).await?;
-    page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
-    page.run(NOTE_SCENES).await
+    page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", WAIT_TIMEOUT).await?;
+    page.run(RECORD_SCENES).await
 }
 
 /// An expression for the logotype's width relative to the crawl's, at its beginning and after eight seconds.
@@ -48,7 +48,7 @@ const LOGO_WIDTHS: &str = "(() => {
     return widths;
 })()";
 
-/// No animation holds the sky, which is still, and the plane isn't masked but veiled.
+/// Checks that the sky has no animation and that the plane has no mask but a haze.
 async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
     let running = "crawl().getAnimations({ subtree: true }).filter((each) => each.effect.target.className !== 'plane')";
     check_equal("animations", page.evaluate::<u64>(&format!("{running}.length")).await?, 0)?;
@@ -68,19 +68,23 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
         ensure!(!page.evaluate::<bool>(fetched).await?, "the logotype belongs to no first visit");
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
-        page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", PATIENCE).await?;
+        page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", WAIT_TIMEOUT)
+            .await?;
         page.screenshot("opening-card").await?;
-        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
-        check_equal("the card", words, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
+        let card_text: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", card_text, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
         let sky = "getComputedStyle(crawl().querySelector('.sky i')).opacity";
         check_equal("the sky behind the card", page.evaluate::<String>(sky).await?, "0".to_owned())?;
 
         wait_for_scene(page, "logo").await?;
         let [begins, goes]: [f64; 2] = page.evaluate(LOGO_WIDTHS).await?;
-        ensure!(begins > 1.5 && (0.1..0.4).contains(&goes), "the logotype goes from {begins} to {goes} of the width");
+        ensure!(
+            begins > 1.5 && (0.1..0.4).contains(&goes),
+            "the logotype's width goes from {begins} to {goes} of the crawl's"
+        );
         page.screenshot("opening-logo").await?;
         wait_for_scene(page, "rise").await?;
-        page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+        page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", WAIT_TIMEOUT).await?;
 
         wait_for_scene(page, "intro").await?;
         page.screenshot("opening-intro").await?;
@@ -94,21 +98,21 @@ async fn opening_has_the_order_and_timing_of_the_film() -> Result<()> {
             ensure!((due_s - 0.3..due_s + 6.0).contains(&at_s), "{name} at {at_s:.1} s, not {due_s}");
         }
 
-        // Once the text is gone the sky comes up, near stars further, and the page draws no frame for it.
+        // After the text has disappeared the sky moves up, near stars farther, and the page draws no frame for it.
         page.wait_for(
-            "the words to have gone",
+            "the text to disappear",
             "(() => { document.getAnimations().find((each) => each.effect.target.className === 'plane')
                 ?.updatePlaybackRate(12);
             return crawl().dataset.scene === 'crawl'; })()",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
         page.wait_for(
-            "the sky to have come up",
+            "the sky to be at its upper position",
             "(() => { const tops = [...crawl().querySelectorAll('.sky i')]
                 .map((each) => each.getBoundingClientRect().top - crawl().getBoundingClientRect().top);
             return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
-            CRAWL_PATIENCE,
+            CRAWL_TIMEOUT,
         )
         .await?;
         // It stays there without an animation, which would keep a layer for each.
@@ -136,7 +140,7 @@ async fn key_or_button_skips_the_opening() -> Result<()> {
             }
             wait_for_scene(page, "intro").await?;
             ensure!(!page.evaluate::<bool>("Boolean(button('Skip'))").await?, "there is nothing more to skip");
-            page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+            page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", WAIT_TIMEOUT).await?;
             let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
             check_equal("the scenes", names, ["idle", "dark", "card", "intro"].map(str::to_owned).to_vec())?;
         }
@@ -157,12 +161,12 @@ async fn waiting_messages_shorten_the_opening() -> Result<()> {
         open(page, &station, &[("topic", "waiting/#")]).await?;
         page.press("Connect").await?;
         let begun = Instant::now();
-        page.wait_for("a line", "lines().length > 0", CRAWL_PATIENCE).await?;
+        page.wait_for("a line", "lines().length > 0", CRAWL_TIMEOUT).await?;
         println!("the first line after {} ms", begun.elapsed().as_millis());
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
 
-        // One that arrives while the card is shown: the scenes are short, and it comes before our text.
+        // A message that arrives while the card is shown: the scenes are short, and it is shown before the opening's text.
         open(page, &station, &[("topic", "coming")]).await?;
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
@@ -172,7 +176,10 @@ async fn waiting_messages_shorten_the_opening() -> Result<()> {
         println!("the line after {} ms", begun.elapsed().as_millis());
         page.screenshot("opening-short").await?;
         check_equal("the scene", page.evaluate::<String>("crawl().dataset.scene").await?, "rise".to_owned())?;
-        ensure!(!page.evaluate::<bool>("crawl().querySelector('.plane .episode') !== null").await?, "our words first");
+        ensure!(
+            !page.evaluate::<bool>("crawl().querySelector('.plane .episode') !== null").await?,
+            "the opening's own text is first"
+        );
         Ok(())
     })
     .await
@@ -198,18 +205,18 @@ async fn custom_opening_is_shown_before_messages() -> Result<()> {
             const blocks = [...crawl().querySelectorAll('.plane .block')]
                 .toSorted((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
                 .map((block) => block.textContent.replace(/\\s+/g, '').toLowerCase());
-            const places = ['thesaltroad', 'thelampsareout.', 'nobodyknowswhy.', 'herealready,']
+            const positions = ['thesaltroad', 'thelampsareout.', 'nobodyknowswhy.', 'herealready,']
                 .map((part) => blocks.findIndex((text) => text.includes(part)));
-            return places.every((place, at) => place > (at === 0 ? -1 : places[at - 1]));
+            return positions.every((position, at) => position > (at === 0 ? -1 : positions[at - 1]));
         })()";
-        page.wait_for("all of its words, and messages after them", whole, CRAWL_PATIENCE).await?;
+        page.wait_for("all of its text, and messages after it", whole, CRAWL_TIMEOUT).await?;
         page.wait_for_line("Here already, 2").await?;
 
         // None at all, by the link.
         let keys = [("view", "crawl"), ("topic", "waiting/#"), ("title", "The Salt Road"), ("opening", "off")];
         page.open(&link(&station.page_url(), &keys)).await?;
-        page.wait_for("the app", "Boolean(button('Connect'))", PATIENCE).await?;
-        page.run(NOTE_SCENES).await?;
+        page.wait_for("the app", "Boolean(button('Connect'))", WAIT_TIMEOUT).await?;
+        page.run(RECORD_SCENES).await?;
         page.press("Connect").await?;
         page.wait_for_line("Here already, 0").await?;
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
@@ -228,7 +235,7 @@ async fn reduced_motion_shows_the_opening_as_text() -> Result<()> {
         open(page, &station, &[("title", "The Salt Road")]).await?;
         page.press("Connect").await?;
         let shown = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";
-        page.wait_for("the title in the transcript", shown, PATIENCE).await?;
+        page.wait_for("the title in the transcript", shown, WAIT_TIMEOUT).await?;
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
         let running: u64 = page
@@ -253,8 +260,8 @@ async fn link_customizes_the_opening() -> Result<()> {
         check_equal("the speed", page.evaluate::<String>(speed).await?, "170 %".to_owned())?;
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
-        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
-        check_equal("the card", words, card.to_owned())?;
+        let card_text: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", card_text, card.to_owned())?;
         wait_for_scene(page, "logo").await?;
         page.screenshot("opening-own-logo").await?;
         let logo: String = page.evaluate("crawl().querySelector('.logo').textContent").await?;
@@ -265,7 +272,7 @@ async fn link_customizes_the_opening() -> Result<()> {
                 "['card', 'logo', 'intro', 'stars', 'speed'].every((key) => new URLSearchParams(location.hash.slice(1)).has(key))",
             )
             .await?;
-        ensure!(kept, "the link lost a key");
+        ensure!(kept, "a key is missing in the link");
 
         // Without card and logotype the text comes at once.
         open(page, &station, &[("card", ""), ("logo", "")]).await?;
@@ -274,7 +281,7 @@ async fn link_customizes_the_opening() -> Result<()> {
         let seen = scenes(page).await?;
         ensure!(!seen.iter().any(|(name, _)| ["card", "logo", "rise"].contains(&name.as_str())), "{seen:?}");
 
-        // Without any text there is nothing to come down from: the sky stays unchanged.
+        // Without any text the sky doesn't move.
         let silent = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
         page.open(&link(&station.page_url(), &[&silent[..], &[("connect", "1")]].concat())).await?;
         wait_for_scene(page, "still").await?;
@@ -289,19 +296,19 @@ async fn opening_panel_changes_apply_immediately() -> Result<()> {
     in_browser("director", async |page| {
         open(page, &station, &[]).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", WAIT_TIMEOUT).await?;
         check_equal("the title", page.value("Title").await?, "The Retained Message".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
         let poster = "crawl().querySelector('.plane .title')?.textContent.toLowerCase() === 'the salt road'";
-        page.wait_for("the title on the poster", poster, PATIENCE).await?;
+        page.wait_for("the title on the poster", poster, WAIT_TIMEOUT).await?;
         ensure!(page.evaluate::<bool>("document.activeElement === field('Title')").await?, "the field lost the focus");
         page.fill("Episode", "").await?;
-        page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", PATIENCE).await?;
+        page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", WAIT_TIMEOUT).await?;
         page.fill("Opening card", "Once, upriver").await?;
         page.tick("Stars").await?;
         page.choose("Speed (%)", "130").await?;
-        page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", PATIENCE).await?;
-        page.wait_for("no stars", "crawl().dataset.stars === 'false'", PATIENCE).await?;
+        page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", WAIT_TIMEOUT).await?;
+        page.wait_for("no stars", "crawl().dataset.stars === 'false'", WAIT_TIMEOUT).await?;
         check_equal(
             "the link",
             page.evaluate::<String>("location.hash").await?,
@@ -312,32 +319,33 @@ async fn opening_panel_changes_apply_immediately() -> Result<()> {
 
         page.press("Replay opening").await?;
         wait_for_scene(page, "card").await?;
-        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
-        check_equal("the card", words, "Once, upriver".to_owned())?;
+        let card_text: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", card_text, "Once, upriver".to_owned())?;
         // Typed text is shown even while it plays.
         page.fill("Opening card", "Twice, upriver").await?;
-        page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", PATIENCE).await?;
+        page.wait_for("the text", "crawl().querySelector('.card').innerText === 'Twice, upriver'", WAIT_TIMEOUT)
+            .await?;
 
         page.press("Reset").await?;
-        page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
+        page.wait_for("the fields", "field('Title').value === 'The Retained Message'", WAIT_TIMEOUT).await?;
         check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
 
-        // Whether it is cut short follows the text, unless it is chosen. Nothing has played yet.
+        // The mode follows the text, unless it is selected. Nothing has played yet.
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "field('Opening') !== undefined", PATIENCE).await?;
-        check_equal("the app's own", page.value("Opening").await?, "yield".to_owned())?;
+        page.wait_for("the panel", "field('Opening') !== undefined", WAIT_TIMEOUT).await?;
+        check_equal("the default text", page.value("Opening").await?, "yield".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
-        page.wait_for("the mode of edited words", "field('Opening').value === 'always'", PATIENCE).await?;
+        page.wait_for("the mode of an edited text", "field('Opening').value === 'always'", WAIT_TIMEOUT).await?;
         let link = "location.hash === '#title=The+Salt+Road&view=crawl'";
-        page.wait_for("a link without it", link, PATIENCE).await?;
+        page.wait_for("a link without it", link, WAIT_TIMEOUT).await?;
         page.choose("Opening", "yield").await?;
         let link = "location.hash === '#title=The+Salt+Road&opening=yield&view=crawl'";
-        page.wait_for("a link with it", link, PATIENCE).await?;
+        page.wait_for("a link with it", link, WAIT_TIMEOUT).await?;
         page.choose("Opening", "off").await?;
-        page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", PATIENCE).await?;
+        page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", WAIT_TIMEOUT).await?;
         page.press("Reset").await?;
-        page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
+        page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", WAIT_TIMEOUT).await?;
         check_equal("the mode", page.value("Opening").await?, "yield".to_owned())
     })
     .await

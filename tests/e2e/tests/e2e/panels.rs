@@ -8,12 +8,12 @@ use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser,
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 /// Opens a panel by the button with its name.
 async fn open(page: &Page, name: &str) -> Result<()> {
     page.press(name).await?;
-    page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), PATIENCE).await
+    page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), WAIT_TIMEOUT).await
 }
 
 /// Sends a message by the form, which is open.
@@ -25,9 +25,9 @@ async fn send(page: &Page, topic: &str, qos: &str, payload: &str) -> Result<()> 
 }
 
 /// Waits until the counts of outcomes have this text.
-async fn wait_for_tally(page: &Page, words: &str) -> Result<()> {
-    let tally = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
-    page.wait_for(words, &format!("{tally}.includes('{words}')"), PATIENCE).await
+async fn wait_for_counts(page: &Page, text: &str) -> Result<()> {
+    let counts = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
+    page.wait_for(text, &format!("{counts}.includes('{text}')"), WAIT_TIMEOUT).await
 }
 
 /// Returns the outcomes in the list, newest first.
@@ -50,7 +50,7 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
             let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
             eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
         }
-        wait_for_tally(page, "3 sent, 3 delivered.").await?;
+        wait_for_counts(page, "3 sent, 3 delivered.").await?;
 
         // In hex, retained, by keyboard.
         page.choose("Message payload: format", "Hex").await?;
@@ -68,17 +68,17 @@ async fn messages_are_published_at_every_qos() -> Result<()> {
         page.fill("Message payload", "c3 a").await?;
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
-        page.wait_for_words(r"Odd number of hex digits").await?;
-        page.wait_for_words(r"can't contain \+ or #").await?;
-        page.wait_for_words("fix the 2 highlighted fields").await?;
-        wait_for_tally(page, "4 sent, 4 delivered.").await?;
+        page.wait_for_notice(r"Odd number of hex digits").await?;
+        page.wait_for_notice(r"can't contain \+ or #").await?;
+        page.wait_for_notice("fix the 2 highlighted fields").await?;
+        wait_for_counts(page, "4 sent, 4 delivered.").await?;
 
         let listed = outcomes(page).await?;
-        check_equal("how many are listed", listed.len(), 4)?;
+        check_equal("the number of listed messages", listed.len(), 4)?;
         ensure!(listed[0].contains("deck/hex"), "the newest isn't first: {listed:?}");
         ensure!(listed[1].contains(image), "markup isn't shown as text: {listed:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog li i').length").await?;
-        check_equal("elements made from what was typed", made, 0)?;
+        check_equal("elements made from typed text", made, 0)?;
         check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)
     })
     .await
@@ -101,12 +101,12 @@ async fn message_properties_are_published() -> Result<()> {
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
         send(page, "deck/a", "1", "aye").await?;
-        wait_for_tally(page, "1 sent, 1 delivered.").await?;
+        wait_for_counts(page, "1 sent, 1 delivered.").await?;
         page.press_keys(ESCAPE).await?;
         page.wait_for_row("aye").await?;
         let export = page.export().await?;
-        for words in ["text/plain", "deck/answers", "ship", "Evening Star"] {
-            ensure!(export.contains(words), "no {words} in {export}");
+        for text in ["text/plain", "deck/answers", "ship", "Evening Star"] {
+            ensure!(export.contains(text), "no {text} in {export}");
         }
         Ok(())
     })
@@ -122,7 +122,7 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
         open(page, "Send a message").await?;
-        page.wait_for_words("Connect to send messages").await?;
+        page.wait_for_notice("Connect to send messages").await?;
         ensure!(page.evaluate::<bool>("button('Send').disabled").await?, "one can send without a connection");
         page.press_keys(ESCAPE).await?;
 
@@ -135,11 +135,11 @@ async fn messages_are_queued_while_the_broker_is_down() -> Result<()> {
         for qos in ["0", "1", "2"] {
             send(page, "deck/late", qos, &format!("late {qos}")).await?;
         }
-        wait_for_tally(page, "3 sent, 3 waiting.").await?;
-        page.wait_for_words("Messages queued: 3 .maximum 10,000.").await?;
+        wait_for_counts(page, "3 sent, 3 waiting.").await?;
+        page.wait_for_notice("Messages queued: 3 .maximum 10,000.").await?;
 
         let _mosquitto = mosquitto.restart().await?;
-        wait_for_tally(page, "3 sent, 3 delivered.").await?;
+        wait_for_counts(page, "3 sent, 3 delivered.").await?;
         for qos in ["0", "1", "2"] {
             page.wait_for_row(&format!("late {qos}")).await?;
         }
@@ -172,10 +172,15 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
         };
 
         open(page, "Send a message").await?;
-        page.wait_for("words about QoS", &format!("/maximum QoS is 0/.test({})", why("Message QoS")), PATIENCE).await?;
+        page.wait_for(
+            "the reason about QoS",
+            &format!("/maximum QoS is 0/.test({})", why("Message QoS")),
+            WAIT_TIMEOUT,
+        )
+        .await?;
         let disabled: Vec<bool> =
             page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
-        check_equal("which levels are off", disabled, vec![false, true, true])?;
+        check_equal("the disabled levels", disabled, vec![false, true, true])?;
         ensure!(page.evaluate::<bool>("field('Retain message').disabled").await?, "retain can be chosen");
         ensure!(
             page.evaluate::<String>(&why("Retain message")).await?.contains("doesn't support retained"),
@@ -191,8 +196,8 @@ async fn unsupported_options_are_disabled_with_a_reason() -> Result<()> {
             ("Retain will", "doesn't support retained"),
         ] {
             ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
-            let said: String = page.evaluate(&why(name)).await?;
-            ensure!(said.contains(reason), "{name}: {said}");
+            let shown: String = page.evaluate(&why(name)).await?;
+            ensure!(shown.contains(reason), "{name}: {shown}");
         }
         let terms: String = page.evaluate("named('section', 'Broker capabilities').innerText").await?;
         let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -224,15 +229,15 @@ async fn advanced_options_reach_connect() -> Result<()> {
 
         page.fill("Keep alive (s)", "70000").await?;
         page.press("Apply").await?;
-        page.wait_for_words("from 0 to 65535").await?;
-        page.wait_for_words("fix the highlighted field").await?;
+        page.wait_for_notice("from 0 to 65535").await?;
+        page.wait_for_notice("fix the highlighted field").await?;
 
         page.fill("Keep alive (s)", "77").await?;
         page.fill("Receive Maximum", "5").await?;
         page.choose("Session", "later").await?;
         page.fill("Keep for", "2").await?;
         page.choose("Unit", "hours").await?;
-        page.wait_for_words("client ID is kept in this page").await?;
+        page.wait_for_notice("client ID is kept in this page").await?;
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
@@ -243,14 +248,14 @@ async fn advanced_options_reach_connect() -> Result<()> {
         page.tick("Retain will").await?;
         page.fill("Will delay (s)", "9").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect on the next connection").await?;
+        page.wait_for_notice("Takes effect on the next connection").await?;
         page.press("Reconnect now").await?;
 
-        let look = || {
+        let check = || {
             let connect = peer.connects().pop();
             async { Ok(connect) }
         };
-        let connect = eventually("another CONNECT", look).await?;
+        let connect = eventually("another CONNECT", check).await?;
         // Level 5; flags: will retained, will QoS 1, will, no clean start; keep alive 77.
         let holds = |what: &str, bytes: &[u8]| -> Result<()> {
             ensure!(connect.windows(bytes.len()).any(|window| window == bytes), "no {what} in {connect:02x?}");
@@ -282,9 +287,9 @@ async fn panel_returns_the_focus() -> Result<()> {
             ensure!(page.evaluate::<bool>(is_inside).await?, "the focus isn't in {name}");
             page.fill(first, "").await?;
             page.press_keys(ESCAPE).await?;
-            page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+            page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await?;
             let focused: String = page.evaluate("nameOf(document.activeElement)").await?;
-            check_equal("where the focus is", focused.as_str(), name)?;
+            check_equal("the focused element", focused.as_str(), name)?;
         }
         Ok(())
     })
@@ -309,7 +314,7 @@ fn is_stored(text: &str) -> String {
 async fn persistent_session_resumes_after_a_reload() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
-    in_browser("lasting", async |page| {
+    in_browser("persistent-option", async |page| {
         // The browser's message for a socket that can't be opened; the page's own is better.
         page.expect_errors("WebSocket connection to");
         let keys = [("broker", mosquitto.ws_url()), ("topic", "deck/#".to_owned())];
@@ -323,7 +328,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.press("Add user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect").await?;
+        page.wait_for_notice("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
@@ -337,7 +342,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         open(page, "Send a message").await?;
         send(page, "deck/late", "2", "after all").await?;
-        wait_for_tally(page, "1 sent, 1 waiting.").await?;
+        wait_for_counts(page, "1 sent, 1 waiting.").await?;
         // The form doesn't wait for the browser's store.
         let is_stored = is_stored("after all");
         eventually("the message in the store", async || Ok(page.evaluate::<bool>(&is_stored).await?.then_some(())))
@@ -353,7 +358,7 @@ async fn persistent_session_resumes_after_a_reload() -> Result<()> {
         // The form shows what an earlier page selected.
         page.press("Settings").await?;
         open(page, "Advanced settings").await?;
-        page.wait_for("what was chosen", "field('Keep for').value === '90'", PATIENCE).await?;
+        page.wait_for("the selected options", "field('Keep for').value === '90'", WAIT_TIMEOUT).await?;
         for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive (s)", "25")] {
             check_equal(name, page.value(name).await?, value.to_owned())?;
         }
@@ -373,7 +378,7 @@ async fn panel_load_failures_are_reported() -> Result<()> {
             page.wait_for_state("connected").await?;
             page.browser().block_file(file).await?;
             page.press("Send a message").await?;
-            page.wait_for_words("Couldn't load this panel").await?;
+            page.wait_for_notice("Couldn't load this panel").await?;
             // Everything else continues.
             page.press("Disconnect").await?;
             page.wait_for_state("idle").await
@@ -393,25 +398,25 @@ async fn restarted_worker_has_the_options_and_a_port_to_the_panels() -> Result<(
         open(page, "Advanced settings").await?;
         page.fill("Keep alive (s)", "25").await?;
         page.press("Apply").await?;
-        page.wait_for_words("Takes effect").await?;
+        page.wait_for_notice("Takes effect").await?;
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
         open(page, "Send a message").await?;
         // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
-        wait_for_tally(page, "1 sent, 1 waiting.").await?;
+        wait_for_counts(page, "1 sent, 1 waiting.").await?;
 
         page.fail_worker("out of fuel").await?;
-        page.wait_for_words("was restarted").await?;
-        wait_for_tally(page, "1 sent, 1 unconfirmed.").await?;
+        page.wait_for_notice("was restarted").await?;
+        wait_for_counts(page, "1 sent, 1 unconfirmed.").await?;
         page.wait_for_state("connected").await?;
-        page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
+        page.wait_for("the line", "!button('Send').disabled", WAIT_TIMEOUT).await?;
         send(page, "deck/a", "0", "two").await?;
-        wait_for_tally(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
+        wait_for_counts(page, "2 sent, 1 delivered, 1 unconfirmed.").await?;
 
         let connects = peer.connects();
-        check_equal("how often it connected", connects.len(), 2)?;
+        check_equal("the number of connections", connects.len(), 2)?;
         for connect in connects {
             let keep_alive = connect.get(10..12).map(<[u8]>::to_vec);
             check_equal("the keep alive", keep_alive, Some(vec![0, 25]))?;
@@ -427,7 +432,7 @@ async fn reset_restores_the_defaults() -> Result<()> {
     in_browser("panels-defaults", async |page| {
         page.open(&station.page_url()).await?;
         page.press("Advanced settings").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Advanced settings'))", WAIT_TIMEOUT).await?;
         for seconds in ["77", "no number"] {
             page.fill("Keep alive (s)", seconds).await?;
             page.press("Apply").await?;

@@ -12,7 +12,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 const CLIENT_ID: &str = "keeper";
 
@@ -54,7 +54,7 @@ async fn leave_in_store(page: &Page, save: &StoreWrite) -> Result<()> {
         }};"
     );
     page.run(&statements).await?;
-    page.wait_for("the store", "window.__left === true", PATIENCE).await
+    page.wait_for("the store", "window.__left === true", WAIT_TIMEOUT).await
 }
 
 /// An expression for the keys in the browser's store.
@@ -68,7 +68,7 @@ async fn messages_published_while_away_arrive_exactly_once() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
-    in_browser("lasting", async |page| {
+    in_browser("persistent", async |page| {
         page.open(&station.page_url()).await?;
         leave_in_store(page, &left_by_an_earlier_page(&mosquitto.ws_url())?).await?;
 
@@ -96,7 +96,7 @@ async fn messages_published_while_away_arrive_exactly_once() -> Result<()> {
             check_equal("messages", page.stat("received").await?, 2)?;
         }
         let kept: Vec<String> = page.evaluate(KEPT).await?;
-        check_equal("what the browser keeps", kept, vec![format!("{CLIENT_ID} {}", mosquitto.ws_url())])
+        check_equal("the stored session", kept, vec![format!("{CLIENT_ID} {}", mosquitto.ws_url())])
     })
     .await?;
     let log = mosquitto.log();
@@ -106,16 +106,16 @@ async fn messages_published_while_away_arrive_exactly_once() -> Result<()> {
 
 /// How a page ends.
 #[derive(Clone, Copy, PartialEq)]
-enum Leaving {
-    /// It disconnects first, so what it has received is known to the last message.
-    Politely,
-    /// In the middle of its work: the messages that its worker received after the last look are lost with it.
-    Abruptly,
+enum PageEnd {
+    /// It disconnects first, so every received message is counted.
+    AfterDisconnect,
+    /// In the middle of its work: the messages that its worker receives after the last reading are lost.
+    Immediate,
 }
 
 /// Messages arrive while the page is reloaded repeatedly. Returns how many arrived before each page ended, in total,
 /// and how many the last page got.
-async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u64)> {
+async fn reload_in_a_stream(page: &mut Page, page_end: PageEnd) -> Result<(u64, u64)> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
@@ -136,8 +136,8 @@ async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u
             anyhow::Ok(())
         };
         let reload = async {
-            page.wait_for("some messages", "Number(stat('received')) >= 20", PATIENCE).await?;
-            if leaving == Leaving::Politely {
+            page.wait_for("some messages", "Number(stat('received')) >= 20", WAIT_TIMEOUT).await?;
+            if page_end == PageEnd::AfterDisconnect {
                 page.press("Disconnect").await?;
                 page.wait_for_state("idle").await?;
             }
@@ -161,8 +161,8 @@ const ROUNDS: u64 = 3;
 
 #[tokio::test]
 async fn successive_pages_get_each_message_once() -> Result<()> {
-    in_browser("lasting-turns", async |page| {
-        let (before, last) = reload_in_a_stream(page, Leaving::Politely).await?;
+    in_browser("persistent-turns", async |page| {
+        let (before, last) = reload_in_a_stream(page, PageEnd::AfterDisconnect).await?;
         check_equal("messages of all pages", before + last, MESSAGES)
     })
     .await
@@ -170,10 +170,10 @@ async fn successive_pages_get_each_message_once() -> Result<()> {
 
 #[tokio::test]
 async fn interrupted_pages_duplicate_nothing() -> Result<()> {
-    in_browser("lasting-stream", async |page| {
-        let (before, last) = reload_in_a_stream(page, Leaving::Abruptly).await?;
-        println!("{before} messages seen by three pages before they went, {last} by the last");
-        ensure!(before + last <= MESSAGES, "{} messages of {MESSAGES}: some came twice", before + last);
+    in_browser("persistent-stream", async |page| {
+        let (before, last) = reload_in_a_stream(page, PageEnd::Immediate).await?;
+        println!("{before} messages received by three pages before they ended, {last} by the last");
+        ensure!(before + last <= MESSAGES, "{} messages of {MESSAGES}: some arrived twice", before + last);
         Ok(())
     })
     .await

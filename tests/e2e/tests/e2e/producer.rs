@@ -47,14 +47,14 @@ async fn thousand_lines_survive_twenty_lost_connections() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let proxy = FaultProxy::start(mosquitto.mqtt_port(), SEED).await?;
     let direct = Login::anonymous(mosquitto.mqtt_port());
-    let witness = direct.subscribe("StarWars").await?;
+    let subscriber = direct.subscribe("StarWars").await?;
     let folder = tempfile::tempdir()?;
     let mut command = producer(&format!("mqtt://127.0.0.1:{}", proxy.port()))?;
     command.args(["--interval", "10ms"]).arg(script(&folder, LINES)?);
 
     let telling = async { command.output().await.context("the producer") };
     let cutting = async {
-        eventually("the first line", async || Ok(witness.output().contains(r#""text":"1""#).then_some(()))).await?;
+        eventually("the first line", async || Ok(subscriber.output().contains(r#""text":"1""#).then_some(()))).await?;
         proxy.change(FAULTY);
         while proxy.cuts() < CUTS {
             let cuts = proxy.cuts();
@@ -71,11 +71,11 @@ async fn thousand_lines_survive_twenty_lost_connections() -> Result<()> {
     ensure!(proxy.cuts() >= CUTS, "{} cuts", proxy.cuts());
 
     direct.publish(Version::V5, "StarWars", "END").await?;
-    let arrived = eventually("the last message", async || Ok(arrivals(&witness.output()))).await?;
+    let arrived = eventually("the last message", async || Ok(arrivals(&subscriber.output()))).await?;
     let mut expected = 1;
     let mut repeats = 0;
     for (at, &n) in arrived.iter().enumerate() {
-        ensure!(n <= expected, "{n} came before {expected}");
+        ensure!(n <= expected, "{n} arrived before {expected}");
         if n == expected {
             expected += 1;
         } else if at > 0 && n <= arrived[at - 1] {
@@ -83,9 +83,9 @@ async fn thousand_lines_survive_twenty_lost_connections() -> Result<()> {
             repeats += 1;
         }
     }
-    ensure!(expected == LINES + 1, "{expected} never came");
+    ensure!(expected == LINES + 1, "{expected} never arrived");
     ensure!(repeats <= proxy.cuts(), "{repeats} repetitions for {} cuts", proxy.cuts());
-    println!("{} cuts, {} of {LINES} lines came twice", proxy.cuts(), arrived.len() - LINES);
+    println!("{} cuts, {} of {LINES} lines arrived twice", proxy.cuts(), arrived.len() - LINES);
     Ok(())
 }
 
@@ -94,13 +94,13 @@ async fn station_paths_accept_what_they_support() -> Result<()> {
     let station = Station::start().await?;
     let folder = tempfile::tempdir()?;
     let script = script(&folder, 3)?;
-    let check = async |path: &str, options: &[&str], words: &str| {
+    let check = async |path: &str, options: &[&str], text: &str| {
         let url = station.ws_url(path);
         let mut command = producer(&url)?;
         let output = command.args(["--interval", "1ms"]).args(options).arg(&script).output().await?;
         let (printed, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success() && printed == "3 of 3 lines acknowledged\n", "{url}: {printed}{problems}");
-        ensure!(problems.contains(words), "{url} should print {words:?}: {problems}");
+        ensure!(problems.contains(text), "{url} should print {text:?}: {problems}");
         anyhow::Ok(())
     };
     check("/mqtt", &["--qos", "2"], "MQTT 5.0").await?;

@@ -1,13 +1,13 @@
 //! The page recovers after its broker restarts, and after its own program has panicked.
 
 use anyhow::Result;
+use mqtt_crawl_e2e::animation::NO_OPENING;
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::watch::NO_OPENING;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 
 async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     // The browser's message for a socket that can't be opened; the page's own is better.
@@ -19,13 +19,13 @@ async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<(
 }
 
 async fn check_after(page: &Page, broker: Login<'_>) -> Result<()> {
-    page.wait_for_stat("reconnects", 1, PATIENCE).await?;
+    page.wait_for_stat("reconnects", 1, WAIT_TIMEOUT).await?;
     page.wait_for_state("connected").await?;
     broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
     page.wait_for_row("Two").await?;
     page.wait_for_row("One").await?;
-    page.wait_for_stat("received", 2, PATIENCE).await?;
-    page.wait_for_stat("kept", 2, PATIENCE).await?;
+    page.wait_for_stat("received", 2, WAIT_TIMEOUT).await?;
+    page.wait_for_stat("kept", 2, WAIT_TIMEOUT).await?;
     page.check_accounts().await
 }
 
@@ -71,7 +71,7 @@ async fn page_that_was_left_and_is_shown_again_reconnects() -> Result<()> {
             dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));",
         )
         .await?;
-        page.wait_for("the page loaded again", "window.isOld === undefined", PATIENCE).await?;
+        page.wait_for("the page loaded again", "window.isOld === undefined", WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
         page.wait_for_row("Two").await
@@ -91,8 +91,8 @@ async fn panicked_page_restarts() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser("restart-page", async |page| {
-        for words in ["broken by a test", "panicked at", "unreachable"] {
-            page.expect_errors(words);
+        for text in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(text);
         }
         let keys: Vec<_> = NO_OPENING.into_iter().chain([("connect", "1")]).collect();
         page.open(&link(&station.page_url(), &keys)).await?;
@@ -123,8 +123,8 @@ async fn page_does_not_restart_without_storage() -> Result<()> {
     let station = Station::start().await?;
     let broker = Login::anonymous(station.mqtt_port()?);
     in_browser_with(&[Feature::InitScript], "restart-no-storage", async |page| {
-        for words in ["broken by a test", "panicked at", "unreachable"] {
-            page.expect_errors(words);
+        for text in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(text);
         }
         let refuse = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };";
         page.browser().add_init_script(refuse).await?;
@@ -137,7 +137,7 @@ async fn page_does_not_restart_without_storage() -> Result<()> {
         page.press("Clear").await?;
         page.wait_for_text("Reload it to try again").await?;
         let is_same = page.evaluate::<bool>("window.__isBroken === true").await?;
-        anyhow::ensure!(is_same, "it was loaded again");
+        anyhow::ensure!(is_same, "the page was reloaded");
         Ok(())
     })
     .await

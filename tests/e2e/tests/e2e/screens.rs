@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link, picture, root};
 
 use super::crawl::{DIALOGUE, FILM, open, open_with, publish};
 
@@ -44,14 +44,14 @@ pub(super) const POSE: &str = "
     Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
 const FREEZE: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
-    // The sky has come up.
+    // The sky is at its upper position.
     section.querySelectorAll('.sky i').forEach(({ style }) => {
         Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
     });
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
     copy.classList.add('copy');
     plane.after(copy);
-    // The opening's words go at a time of their own.
+    // The opening's text disappears independently.
     [...copy.children].forEach((block) => { block.hidden = !block.matches('.line'); });
     // The app hides the rows that are far below the stage; how many those are depends on the moment.
     copy.querySelectorAll('.row').forEach((row) => { row.hidden = false; });
@@ -89,9 +89,9 @@ const OVERFULL: &str = "(() => {
 async fn page_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser_with(&[Feature::PixelRatio], "crawl-screens", async |page| {
-        let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
+        let text_keys = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
         let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
-        page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
+        page.open(&link(&station.page_url(), &[&keys[..], &text_keys[..], &FILM[..]].concat())).await?;
         page.wait_for_state("connected").await?;
         page.run(POSE).await?;
         publish(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
@@ -100,7 +100,7 @@ async fn page_fits_any_screen() -> Result<()> {
             resize(page, &screen).await?;
             // Every line is laid out for its column, once the app has detected the size.
             let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
-            page.wait_for(&format!("rows that fit {}", screen.name), &set, PATIENCE).await?;
+            page.wait_for(&format!("rows that fit {}", screen.name), &set, WAIT_TIMEOUT).await?;
             page.run(FREEZE).await?;
             let png = picture::of_still(page).await?;
             page.run(THAW).await?;
@@ -216,7 +216,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
         BASE64_STANDARD.encode(font),
     ))
     .await?;
-    page.wait_for("the font", "window.__font === true", PATIENCE).await
+    page.wait_for("the font", "window.__font === true", WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn every_writing_system_is_typeset() -> Result<()> {
             page.run(POSE).await?;
             publish(page, broker, script.lines).await?;
             page.press("Pause").await?;
-            page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+            page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), WAIT_TIMEOUT).await?;
             for (at, (_, text)) in script.lines.iter().enumerate() {
                 let line = format!("crawl().querySelectorAll('.plane .line')[{at}]");
                 check_equal(text, page.evaluate::<String>(&format!("{line}.dir")).await?.as_str(), script.direction)?;
@@ -266,7 +266,7 @@ async fn very_long_message_points_to_the_console() -> Result<()> {
         let lines = [("ADA", long.as_str()), ("Bram", &word), ("Cleo", compound)];
         publish(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
         page.press("Pause").await?;
-        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), WAIT_TIMEOUT).await?;
         page.wait_for_line("(continued in the console)").await?;
         let lines = page.lines().await?;
         ensure!(lines[0].text.len() < 700, "{} characters", lines[0].text.len());

@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::misbehaving::Misbehaving;
 use mqtt_crawl_e2e::misbehaving::broker::Mode;
 use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 async fn connect(page: &mut Page, station: &Station, broker: &Misbehaving, protocol: &str) -> Result<()> {
     page.expect_errors("WebSocket connection to");
@@ -34,13 +34,13 @@ async fn message_that_ends_the_connection_is_dropped() -> Result<()> {
         connect(page, &station, &broker, "3.1.1").await?;
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
-        page.wait_for("the form", "field('Message topic')", PATIENCE).await?;
+        page.wait_for("the form", "field('Message topic')", WAIT_TIMEOUT).await?;
         send(page, &"x".repeat(3_000)).await?;
         let given_up = format!("/closed the connection all 3 times/.test({OUTCOMES})");
-        page.wait_for("the message's outcome", &given_up, PATIENCE).await?;
+        page.wait_for("the message's outcome", &given_up, WAIT_TIMEOUT).await?;
         page.wait_for_state("connected").await?;
         send(page, "small").await?;
-        page.wait_for("the next one's outcome", &format!("/Delivered/.test({OUTCOMES})"), PATIENCE).await?;
+        page.wait_for("the next one's outcome", &format!("/Delivered/.test({OUTCOMES})"), WAIT_TIMEOUT).await?;
         check_equal("connections", broker.connections(), 4)
     })
     .await
@@ -69,7 +69,7 @@ async fn wildcard_in_a_topic_name_is_tolerated_in_5_0_and_fatal_in_3_1_1() -> Re
         page.wait_for_row("Odd.").await?;
         page.wait_for_row("0 retained violation").await?;
         let rule = "document.querySelector('.console .rows .qos').title.includes('[MQTT-3.3.2-2]')";
-        page.wait_for("the rule in the row", rule, PATIENCE).await?;
+        page.wait_for("the rule in the row", rule, WAIT_TIMEOUT).await?;
         page.wait_for_text("[MQTT-3.3.2-2]").await?;
         page.wait_for_state("connected").await?;
         connect(page, &station, &broker, "3.1.1").await?;
@@ -100,7 +100,7 @@ async fn auto_falls_back_to_3_1_1_on_an_old_connack() -> Result<()> {
         in_browser("slip-connack", async |page| {
             connect(page, &station, &broker, "auto").await?;
             page.wait_for_state("connected").await?;
-            page.wait_for_words(r"3\.1\.1").await
+            page.wait_for_notice(r"3\.1\.1").await
         })
         .await?;
     }
@@ -120,7 +120,7 @@ async fn dead_connection_is_detected_when_the_tab_returns() -> Result<()> {
         let shown = Instant::now();
         page.wait_for_state("reconnecting").await?;
         broker.resume_passing();
-        ensure!(shown.elapsed() < Duration::from_secs(6), "found after {} ms", shown.elapsed().as_millis());
+        ensure!(shown.elapsed() < Duration::from_secs(6), "detected after {} ms", shown.elapsed().as_millis());
         page.wait_for_state("connected").await
     })
     .await
@@ -137,7 +137,7 @@ async fn user_is_asked_in_a_persistent_session() -> Result<()> {
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
-        page.wait_for("the form", "field('Message topic')", PATIENCE).await?;
+        page.wait_for("the form", "field('Message topic')", WAIT_TIMEOUT).await?;
         send(page, &"x".repeat(3_000)).await?;
         page.wait_for_text("unless you drop it").await?;
         page.press_keys(ESCAPE).await?;
@@ -150,8 +150,12 @@ async fn user_is_asked_in_a_persistent_session() -> Result<()> {
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
         send(page, "small").await?;
-        page.wait_for("the outcomes", &format!("/Delivered/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE)
-            .await
+        page.wait_for(
+            "the outcomes",
+            &format!("/Delivered/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"),
+            WAIT_TIMEOUT,
+        )
+        .await
     })
     .await
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser_with};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde::Deserialize;
 
 /// Records the page's sound from its first sample on: how loud it is, and the largest step from one sample to the next,
@@ -16,12 +16,12 @@ const LISTEN: &str = "
         constructor(...how) {
             super(...how);
             window.__contexts.push(this);
-            this.ear = new AnalyserNode(this, { fftSize: 32768 });
+            this.analyser = new AnalyserNode(this, { fftSize: 32768 });
             this.peak = this.step = 0;
-            const samples = new Float32Array(this.ear.fftSize);
-            // More often than the ear holds.
+            const samples = new Float32Array(this.analyser.fftSize);
+            // More often than the analyser's buffer is refilled.
             setInterval(() => {
-                this.ear.getFloatTimeDomainData(samples);
+                this.analyser.getFloatTimeDomainData(samples);
                 samples.forEach((sample, at) => {
                     this.peak = Math.max(this.peak, Math.abs(sample));
                     if (at > 0) this.step = Math.max(this.step, Math.abs(sample - samples[at - 1]));
@@ -31,7 +31,7 @@ const LISTEN: &str = "
     };
     const connect = AudioNode.prototype.connect;
     AudioNode.prototype.connect = function (to, ...rest) {
-        if (to instanceof AudioDestinationNode) connect.call(this, this.context.ear);
+        if (to instanceof AudioDestinationNode) connect.call(this, this.context.analyser);
         return connect.call(this, to, ...rest);
     };";
 
@@ -42,7 +42,7 @@ struct PeerEvent {
 }
 
 async fn wait_for_state(page: &Page, state: &str) -> Result<()> {
-    page.wait_for(state, &format!("window.__contexts.length === 1 && __contexts[0].state === '{state}'"), PATIENCE)
+    page.wait_for(state, &format!("window.__contexts.length === 1 && __contexts[0].state === '{state}'"), WAIT_TIMEOUT)
         .await
 }
 
@@ -58,13 +58,13 @@ async fn sound_is_off_until_requested() -> Result<()> {
         page.open(&link(&station.page_url(), &[("view", "crawl"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.press("Director").await?;
-        page.wait_for("the panel", "Boolean(field('Ambient sound'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(field('Ambient sound'))", WAIT_TIMEOUT).await?;
         ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "it is on by default");
         check_silence(page).await?;
 
         page.tick("Ambient sound").await?;
         wait_for_state(page, "running").await?;
-        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
+        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", WAIT_TIMEOUT).await?;
         page.screenshot("sound-director").await?;
 
         // Muted by key, it fades and suspends.
@@ -72,7 +72,7 @@ async fn sound_is_off_until_requested() -> Result<()> {
         page.run("document.activeElement.blur();").await?;
         page.press_keys("m").await?;
         wait_for_state(page, "suspended").await?;
-        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "the panel says that it sounds");
+        ensure!(!page.evaluate::<bool>("field('Ambient sound').checked").await?, "the panel shows the sound as on");
 
         // A hidden page is silent.
         page.press_keys("m").await?;
@@ -105,7 +105,7 @@ async fn key_turns_the_sound_on() -> Result<()> {
         // Before the panels, which contain the sound, are loaded.
         page.press_keys("m").await?;
         wait_for_state(page, "running").await?;
-        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
+        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", WAIT_TIMEOUT).await?;
         // In a field it is a letter.
         page.press("Director").await?;
         page.fill("Title", "mmm").await?;
@@ -121,7 +121,7 @@ async fn missing_sound_is_reported_in_the_panel() -> Result<()> {
         page.browser().add_init_script("window.AudioContext = undefined;").await?;
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press_keys("m").await?;
-        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", WAIT_TIMEOUT).await?;
         page.wait_for_text("Sound is not available in this browser.").await?;
         ensure!(
             page.evaluate::<bool>("field('Ambient sound').disabled && !field('Ambient sound').checked").await?,

@@ -6,12 +6,12 @@ use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::peer::{Peer, PeerMode};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 use serde_json::json;
 
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Edit subscriptions").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Edit subscriptions'))", PATIENCE).await
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Edit subscriptions'))", WAIT_TIMEOUT).await
 }
 
 /// Returns the topics of the address bar.
@@ -33,7 +33,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.wait_for(
             "the broker's answer",
             "document.querySelector('.granted-words')?.innerText === 'QoS 0'",
-            PATIENCE,
+            WAIT_TIMEOUT,
         )
         .await?;
         // None of its messages arrives before it is subscribed to.
@@ -42,11 +42,11 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.wait_for_row("one").await?;
 
         page.press("Subscribe").await?;
-        page.wait_for_words("empty").await?;
+        page.wait_for_notice("empty").await?;
         page.fill("Topic filter", "second/+").await?;
         page.choose("Maximum QoS", "2").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("Subscribed to “second/\\+” .QoS 2").await?;
+        page.wait_for_notice("Subscribed to “second/\\+” .QoS 2").await?;
         check_equal("the box after", page.value("Topic filter").await?, String::new())?;
         publisher.publish(Version::V5, "second/a", "two").await?;
         page.wait_for_row("two").await?;
@@ -61,11 +61,11 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("its QoS", page.value("Maximum QoS").await?, "2".to_owned())?;
         page.choose("Maximum QoS", "1").await?;
         page.press("Update").await?;
-        page.wait_for_words("Subscribed to “second/\\+” .QoS 1").await?;
+        page.wait_for_notice("Subscribed to “second/\\+” .QoS 1").await?;
         page.screenshot(name).await?;
 
         page.press("Remove first").await?;
-        page.wait_for_words("Unsubscribed from “first”").await?;
+        page.wait_for_notice("Unsubscribed from “first”").await?;
         publisher.publish(Version::V5, "first", "three").await?;
         publisher.publish_at(2, Version::V5, "second/b", "four").await?;
         page.wait_for_row("four").await?;
@@ -82,7 +82,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         // A new one after none.
         page.fill("Topic filter", "third").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("Subscribed to “third”").await?;
+        page.wait_for_notice("Subscribed to “third”").await?;
         check_equal("the form", typed(page).await?, vec!["third".to_owned()])
     })
     .await
@@ -115,12 +115,12 @@ async fn changed_subscriptions_apply_to_the_next_connection() -> Result<()> {
         page.wait_for_state("reconnecting").await?;
         page.fill("Topic filter", "new").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("“new” will be subscribed to on the next connection").await?;
+        page.wait_for_notice("“new” will be subscribed to on the next connection").await?;
         page.press("Remove old").await?;
-        page.wait_for_words("Removed “old”").await?;
+        page.wait_for_notice("Removed “old”").await?;
         let mosquitto = killed.restart().await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_words("Subscribed to “new”").await?;
+        page.wait_for_notice("Subscribed to “new”").await?;
         let publisher = Login::anonymous(mosquitto.mqtt_port());
         publisher.publish(Version::V5, "old", "not wanted").await?;
         publisher.publish(Version::V5, "new", "wanted").await?;
@@ -143,7 +143,7 @@ async fn refused_subscription_is_reported() -> Result<()> {
         open_panel(page).await?;
         let entry = "[...document.querySelectorAll('dialog[open] li')].map((entry) => entry.innerText).join()";
         let is_refused = format!("/secret[^]*Refused: not authorized/i.test({entry})");
-        page.wait_for("the refusal", &is_refused, PATIENCE).await?;
+        page.wait_for("the refusal", &is_refused, WAIT_TIMEOUT).await?;
         let status: String = page.evaluate("document.querySelector('.subscriptions').innerText").await?;
         check_equal("in the status", status.contains("refused"), true)?;
         page.screenshot("subscriptions-refused").await?;
@@ -156,7 +156,7 @@ async fn refused_subscription_is_reported() -> Result<()> {
 /// Waits for the message counts of the subscriptions.
 async fn wait_for_counts(page: &Page, expected: &str) -> Result<()> {
     let counts = "[...document.querySelectorAll('.subscribed .count')].map((count) => count.innerText).join()";
-    page.wait_for("the counts", &format!("{counts} === '{expected}'"), PATIENCE).await
+    page.wait_for("the counts", &format!("{counts} === '{expected}'"), WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn subscriptions_count_their_messages() -> Result<()> {
         // The connection options have a field of the same name.
         page.element("document.getElementById('subscribe-identifier')").await?.send_keys("7").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("Subscribed to “second”").await?;
+        page.wait_for_notice("Subscribed to “second”").await?;
         publisher.publish(Version::V5, "second", "two").await?;
         wait_for_counts(page, "1 message,1 message").await?;
         publisher.publish(Version::V5, "first/b", "three").await?;
@@ -189,7 +189,7 @@ async fn subscriptions_count_their_messages() -> Result<()> {
         // Messages that the log drops were received all the same.
         page.press_keys(ESCAPE).await?;
         page.press("Clear").await?;
-        page.wait_for_stat("cleared", 3, PATIENCE).await?;
+        page.wait_for_stat("cleared", 3, WAIT_TIMEOUT).await?;
         open_panel(page).await?;
         wait_for_counts(page, "2 messages,1 message").await
     })

@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 /// Neither tab is disconnected by the other: the second shows why it isn't connected, the first continues; and a person
 /// can move the connection to the second.
@@ -19,7 +19,7 @@ async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     let second = page.open_tab().await?;
     page.open(url).await?;
     page.wait_for_state("stopped").await?;
-    page.wait_for_words("Another tab.*“twin”.*take over").await?;
+    page.wait_for_notice("Another tab.*“twin”.*take over").await?;
 
     page.go_to(&first).await?;
     broker.publish(Version::V5, "StarWars", "FIRST: Still here").await?;
@@ -33,7 +33,7 @@ async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     page.wait_for_state("connected").await?;
     page.go_to(&first).await?;
     page.wait_for_state("stopped").await?;
-    page.wait_for_words("took over the connection").await?;
+    page.wait_for_notice("took over the connection").await?;
 
     page.go_to(&second).await?;
     broker.publish(Version::V5, "StarWars", "SECOND: My turn").await?;
@@ -72,7 +72,7 @@ async fn two_tabs_share_one_session_at_mosquitto() -> Result<()> {
     })
     .await?;
     let log = mosquitto.log();
-    ensure!(!log.contains("already connected"), "a tab was thrown out:\n{log}");
+    ensure!(!log.contains("already connected"), "a tab was disconnected by the other:\n{log}");
     Ok(())
 }
 
@@ -85,7 +85,7 @@ async fn reload_is_not_a_second_tab() -> Result<()> {
         page.wait_for_state("connected").await?;
         for _ in 0..5 {
             page.browser().client().refresh().await?;
-            page.wait_for("an end", "['connected', 'stopped'].includes(stat('state'))", PATIENCE).await?;
+            page.wait_for("an end", "['connected', 'stopped'].includes(stat('state'))", WAIT_TIMEOUT).await?;
             check_equal("state", page.state().await?.as_str(), "connected")?;
         }
         Ok(())

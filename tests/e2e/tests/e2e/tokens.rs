@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 const USER: &str = "greenhouse";
 
@@ -19,7 +19,7 @@ fn token(expiry_s: u64) -> String {
 }
 
 async fn shows(page: &Page, text: &str) -> Result<()> {
-    page.wait_for(text, &format!("document.body.innerText.includes('{text}')"), PATIENCE).await
+    page.wait_for(text, &format!("document.body.innerText.includes('{text}')"), WAIT_TIMEOUT).await
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;
         let advice: String = page.evaluate("document.querySelector('.advice li').innerText").await?;
-        ensure!(advice.contains("Expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
+        ensure!(advice.contains("Expired on 2020-01-01"), "the first cause is: {advice}");
 
         page.fill("Password", &good).await?;
         shows(page, "Expires on 2100-01-01").await?;
@@ -49,10 +49,10 @@ async fn tokens_are_explained_and_replaced_while_connected() -> Result<()> {
         page.press("Use for the next connection").await?;
         shows(page, "The new token will be used for the next connection.").await?;
         page.screenshot("token").await?;
-        ensure!(page.state().await? == "connected", "thrown out by a new token");
+        ensure!(page.state().await? == "connected", "the new token ended the connection");
         let _mosquitto = mosquitto.kill_and_restart().await?;
         page.wait_for_state("stopped").await?;
-        page.wait_for_words("password|authori").await?;
+        page.wait_for_notice("password|authori").await?;
 
         let kept: String = page
             .evaluate("location.href + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })")

@@ -1,4 +1,4 @@
-//! Scripts that are sent from the page, repeated messages, and watching tabs.
+//! Scripts that are sent from the page, repeated messages, and receiving tabs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
 async fn open_panel(page: &Page) -> Result<()> {
     page.press("Send a message").await?;
     page.press("Play a script").await?;
-    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Play a script'))", PATIENCE).await
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Play a script'))", WAIT_TIMEOUT).await
 }
 
 async fn choose_script(page: &Page, path: &Path) -> Result<()> {
@@ -45,13 +45,13 @@ async fn open_with(page: &Page, station: &Station, broker: &str, script: &Path) 
     page.wait_for_state("connected").await?;
     open_panel(page).await?;
     choose_script(page, script).await?;
-    page.wait_for_words("story.csv: ").await
+    page.wait_for_notice("story.csv: ").await
 }
 
 /// Waits for this text about the transmission.
-async fn wait_for_progress(page: &Page, words: &str) -> Result<()> {
-    let said = "document.querySelector('.player .outcome').innerText";
-    page.wait_for(words, &format!("{said}.includes({})", json!(words)), PATIENCE).await
+async fn wait_for_progress(page: &Page, text: &str) -> Result<()> {
+    let progress = "document.querySelector('.player .outcome').innerText";
+    page.wait_for(text, &format!("{progress}.includes({})", json!(text)), WAIT_TIMEOUT).await
 }
 
 /// Returns the lines on screen that have this mark.
@@ -85,34 +85,34 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
         // As the producer sends them.
-        page.wait_for_words("story.csv: 40 of 42 rows read, 2 skipped. First: line 4, column 5: ").await?;
+        page.wait_for_notice("story.csv: 40 of 42 rows read, 2 skipped. First: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
-        page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
+        page.wait_for("the rows left out", &format!("{faults}.length > 0"), WAIT_TIMEOUT).await?;
         let faults: Vec<String> = page.evaluate(faults).await?;
         check_equal("rows left out", faults.len(), 2)?;
         ensure!(faults[1].starts_with("Skipped: line 5, column "), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
-        check_equal("elements made of a script", made, 0)?;
+        check_equal("elements made from the script", made, 0)?;
         page.fill("Interval", "1,5s").await?;
         page.press("Play").await?;
-        page.wait_for_words("Enter a number and ms, s, m or h").await?;
+        page.wait_for_notice("Enter a number and ms, s, m or h").await?;
 
-        let watches = page.open_tab().await?;
+        let receiver = page.open_tab().await?;
         page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
         page.wait_for_state("connected").await?;
         page.go_to(&transmits).await?;
         page.fill("Interval", "200ms").await?;
         page.screenshot(&format!("{name}-script")).await?;
         page.press("Play").await?;
-        page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)
+        page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", WAIT_TIMEOUT)
             .await?;
 
         // The transmitting tab is hidden, and its panel is closed.
         page.press_keys(ESCAPE).await?;
-        page.wait_for("a sign that it goes on", "Boolean(button('Stop'))", PATIENCE).await?;
+        page.wait_for("the sign of the running transmission", "Boolean(button('Stop'))", WAIT_TIMEOUT).await?;
         page.screenshot(&format!("{name}-sign")).await?;
-        page.go_to(&watches).await?;
-        page.wait_for_stat("received", LINES, PATIENCE).await?;
+        page.go_to(&receiver).await?;
+        page.wait_for_stat("received", LINES, WAIT_TIMEOUT).await?;
         let export = page.export().await?;
         let texts: Result<Vec<String>> = export
             .lines()
@@ -123,15 +123,15 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
             })
             .collect();
         let expected: Vec<_> = (1..=LINES).map(|n| format!("Line {n}, <i>aye</i>")).collect();
-        check_equal("what was watched", texts?, expected)?;
+        check_equal("the received texts", texts?, expected)?;
 
         page.go_to(&transmits).await?;
-        page.wait_for("no sign", "!button('Stop')", PATIENCE).await?;
+        page.wait_for("no sign", "!button('Stop')", WAIT_TIMEOUT).await?;
         open_panel(page).await?;
         wait_for_progress(page, "Finished · 40 sent, 40 acknowledged").await?;
         let all_done = "document.querySelectorAll('[data-mark=done]').length > 5
             && document.querySelectorAll('[data-mark=done]').length === document.querySelectorAll('[data-line]').length";
-        page.wait_for("every line on screen to be marked as done", all_done, PATIENCE).await
+        page.wait_for("every line on screen to be marked as done", all_done, WAIT_TIMEOUT).await
     })
     .await
 }
@@ -160,7 +160,7 @@ async fn hidden_tab_keeps_the_interval() -> Result<()> {
     in_browser("transmit-hidden", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
         page.fill("Interval", "100ms").await?;
-        // The page's own timers are throttled, otherwise this proves nothing.
+        // Without throttled timers of the page the test proves nothing.
         page.run(
             "window.__gaps = []; let last = performance.now(); setInterval(() => {
             const now = performance.now(); window.__gaps.push(now - last); last = now; }, 100);",
@@ -172,7 +172,7 @@ async fn hidden_tab_keeps_the_interval() -> Result<()> {
         eventually("every line", async || Ok((times().len() == LINES).then_some(()))).await?;
         let throttled: f64 = page.evaluate("Math.max(...window.__gaps)").await?;
         page.show().await?;
-        ensure!(throttled > 500.0, "the page's timers went on: at most {throttled} ms between them");
+        ensure!(throttled > 500.0, "the page's timers weren't throttled: at most {throttled} ms between them");
         let times: Result<Vec<f64>, _> = times().iter().map(|time| time.parse::<f64>()).collect();
         let times = times?;
         // A throttled timer fires once a second: it would send the lines in a dozen bursts.
@@ -201,14 +201,14 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.press("Play").await?;
         eventually("line 1", async || Ok((last() == "say/ADA/1 ADA: Line 1, <i>aye</i>").then_some(()))).await?;
         // The form folds when the script plays, which moves the lines.
-        page.wait_for("a script that plays", "button('Pause script')", PATIENCE).await?;
+        page.wait_for("a script that plays", "button('Pause script')", WAIT_TIMEOUT).await?;
         // A click on a line, and the handle.
         page.element("document.querySelector('.script-row[data-line=\"4\"]')").await?.click().await?;
         eventually("line 4", async || Ok(last().starts_with("say/BEN/4 ").then_some(()))).await?;
         page.press("Pause script").await?;
         seek(page, 29).await?;
         wait_for_progress(page, "Line 29 of 30, paused · 2 sent, 2 acknowledged").await?;
-        check_equal("what went out at rest", received(&subscriber.output()).len(), 2)?;
+        check_equal("the lines sent while paused", received(&subscriber.output()).len(), 2)?;
         page.press("Play").await?;
         eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
         page.tick("Loop").await?;
@@ -224,7 +224,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.press("Play").await?;
         eventually("a second round", async || Ok((received(&subscriber.output()).len() > 40).then_some(()))).await?;
         page.press("Stop").await?;
-        page.wait_for("an end", "!button('Pause script')", PATIENCE).await?;
+        page.wait_for("an end", "!button('Pause script')", WAIT_TIMEOUT).await?;
         let numbers: Vec<String> = received(&subscriber.output())[4..]
             .iter()
             .filter_map(|line| Some(line.split_once(' ')?.0.rsplit_once('/')?.1.to_owned()))
@@ -258,13 +258,14 @@ async fn refused_line_is_marked_on_its_row() -> Result<()> {
 
         // Another script, of which nothing was sent yet.
         choose_script(page, &script(&folder, 6)?).await?;
-        page.wait_for("its lines", "document.querySelector('.script-row[data-line=\"6\"]') !== null", PATIENCE).await?;
+        page.wait_for("its lines", "document.querySelector('.script-row[data-line=\"6\"]') !== null", WAIT_TIMEOUT)
+            .await?;
         // Other rows are on screen, so the worker sends them again, before the outcome of a message. The panel covers
         // the buttons.
         page.run("button('Send a message').click();").await?;
         page.fill("Message topic", "say/ADA").await?;
         page.run("button('Send').click();").await?;
-        page.wait_for_words("1 sent, 1 delivered").await?;
+        page.wait_for_notice("1 sent, 1 delivered").await?;
         check_equal("lines that arrived", marked(page, "done").await?, Vec::new())?;
         check_equal("lines that failed", marked(page, "failed").await?, Vec::new())
     })
@@ -288,7 +289,7 @@ async fn dropped_script_waits_for_the_connection() -> Result<()> {
                 target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));",
         )
         .await?;
-        page.wait_for_words("talk.txt: 3 of 3 rows read.").await?;
+        page.wait_for_notice("talk.txt: 3 of 3 rows read.").await?;
         ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
         page.fill("Interval", "1s").await?;
         page.press("Play").await?;
@@ -296,12 +297,12 @@ async fn dropped_script_waits_for_the_connection() -> Result<()> {
         let killed = mosquitto.kill().await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
-        let watcher = subscriber.subscribe_with_format("StarWars", "got %p").await?;
+        let receiver = subscriber.subscribe_with_format("StarWars", "got %p").await?;
         page.wait_for_state("connected").await?;
         wait_for_progress(page, "3 sent, 3 acknowledged").await?;
         let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
-        eventually("the rest", async || Ok((received(&watcher.output()) == expected).then_some(()))).await?;
-        page.wait_for_stat("received", 3, PATIENCE).await?;
+        eventually("the rest", async || Ok((received(&receiver.output()) == expected).then_some(()))).await?;
+        page.wait_for_stat("received", 3, WAIT_TIMEOUT).await?;
         drop(mosquitto);
         Ok(())
     })
@@ -319,7 +320,7 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "nothing"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
-        page.wait_for("the panel", "Boolean(field('Message topic'))", PATIENCE).await?;
+        page.wait_for("the panel", "Boolean(field('Message topic'))", WAIT_TIMEOUT).await?;
         page.run("named('dialog[open]', 'Send a message').querySelector('details').open = true;").await?;
         page.fill("Message content type", "text/x").await?;
         page.fill("Message topic", "deck/a").await?;
@@ -340,12 +341,12 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
         page.run("document.querySelector('.repeat').open = true;").await?;
         page.fill("Repeat every", "1ms").await?;
         page.press("Start repeating").await?;
-        page.wait_for_words("Minimum 10 ms").await?;
+        page.wait_for_notice("Minimum 10 ms").await?;
         page.fill("Repeat every", "20ms").await?;
         page.fill("Repeat count", "5").await?;
         page.press("Start repeating").await?;
-        page.wait_for_words("Repeat finished: 5 sent, 5 acknowledged.").await?;
-        check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
+        page.wait_for_notice("Repeat finished: 5 sent, 5 acknowledged.").await?;
+        check_equal("the number of arrivals", got("1 text/x deck/a first"), 7)?;
         // Without a number until it is stopped, by the sign as well.
         page.fill("Repeat count", "").await?;
         page.press("Start repeating").await?;
@@ -353,7 +354,7 @@ async fn sent_message_is_edited_and_repeated() -> Result<()> {
         page.press_keys(ESCAPE).await?;
         page.wait_for_text("Repeating a message").await?;
         page.press("Stop").await?;
-        page.wait_for("no sign", "!button('Stop')", PATIENCE).await
+        page.wait_for("no sign", "!button('Stop')", WAIT_TIMEOUT).await
     })
     .await
 }
@@ -377,9 +378,9 @@ async fn panel_has_no_axe_violations_in_either_theme() -> Result<()> {
             page.fill("Interval", "200ms").await?;
             page.press("Play").await?;
             wait_for_progress(page, "Line 1").await?;
-            check_rules(page, &format!("a script that goes out, {theme}")).await?;
+            check_rules(page, &format!("a running script, {theme}")).await?;
             page.press_keys(ESCAPE).await?;
-            page.wait_for("the sign", "Boolean(button('Stop'))", PATIENCE).await?;
+            page.wait_for("the sign", "Boolean(button('Stop'))", WAIT_TIMEOUT).await?;
             check_rules(page, &format!("the sign, {theme}")).await?;
             page.press("Stop").await?;
         }
@@ -407,15 +408,15 @@ async fn table_with_unknown_columns_asks_for_them() -> Result<()> {
         open_panel(page).await?;
         ensure!(!page.evaluate::<bool>("isVisible(field('Speaker column'))").await?, "asked without a table");
         choose_script(page, &path).await?;
-        page.wait_for_words("Couldn't read story.csv. ").await?;
-        page.wait_for_words("The columns are id, foo, bar.").await?;
+        page.wait_for_notice("Couldn't read story.csv. ").await?;
+        page.wait_for_notice("The columns are id, foo, bar.").await?;
         check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
         page.choose("Text column", "bar").await?;
-        page.wait_for_words("No speaker column found.").await?;
+        page.wait_for_notice("No speaker column found.").await?;
         page.screenshot("transmit-columns").await?;
         page.choose("Speaker column", "foo").await?;
-        page.wait_for_words("story.csv: 2 of 3 rows read, 1 skipped. Error in line 4, column ").await?;
-        check_equal("the column that is said", page.value("Text column").await?, "bar".to_owned())?;
+        page.wait_for_notice("story.csv: 2 of 3 rows read, 1 skipped. Error in line 4, column ").await?;
+        check_equal("the text column", page.value("Text column").await?, "bar".to_owned())?;
         page.fill("Interval", "10ms").await?;
         page.press("Play").await?;
         wait_for_progress(page, "Finished · 2 sent, 2 acknowledged").await?;

@@ -5,7 +5,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{WAIT_TIMEOUT, link};
 
 const USER: &str = "admin";
 const PASSWORD: &str = "correct horse";
@@ -22,7 +22,7 @@ async fn page_reads_from_a_tcp_only_mosquitto() -> Result<()> {
         page.fill("Password", "wrong").await?;
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;
-        page.wait_for_words("password").await?;
+        page.wait_for_notice("password").await?;
         page.fill("Password", PASSWORD).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
@@ -30,12 +30,12 @@ async fn page_reads_from_a_tcp_only_mosquitto() -> Result<()> {
         page.wait_for_row("From the other side").await?;
 
         let down = mosquitto.kill().await?;
-        page.wait_for_words("isn't accepting connections right now").await?;
+        page.wait_for_notice("isn't accepting connections right now").await?;
         let _mosquitto = down.restart().await?;
         page.wait_for_state("connected").await?;
         broker.publish(Version::V5, "StarWars", "UPSTREAM: Back again").await?;
         page.wait_for_row("Back again").await?;
-        page.wait_for_stat("received", 2, PATIENCE).await?;
+        page.wait_for_stat("received", 2, WAIT_TIMEOUT).await?;
         page.check_accounts().await?;
         ensure!(!station.output().contains("correct horse"), "the password was logged: {}", station.output());
         Ok(())

@@ -17,12 +17,12 @@ async fn auto_falls_back_for_an_old_broker() -> Result<()> {
     in_browser("old-broker", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &old.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_words(r"3\.1\.1").await?;
+        page.wait_for_notice(r"3\.1\.1").await?;
         Login::anonymous(mosquitto.mqtt_port()).publish(Version::V311, "StarWars", "ELDER: In my day").await?;
         page.wait_for_row("In my day").await
     })
     .await?;
-    check_equal("what was asked for", old.requested_levels(), vec![5, 4])
+    check_equal("the requested versions", old.requested_levels(), vec![5, 4])
 }
 
 // covers: [MQTT-4.2-1], [MQTT-6.0.0-3]
@@ -32,7 +32,7 @@ async fn auto_uses_5_0_with_a_current_broker() -> Result<()> {
     in_browser("new-broker", async |page| {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_words(r"\b5(\.0)?\b").await
+        page.wait_for_notice(r"\b5(\.0)?\b").await
     })
     .await
 }
@@ -46,7 +46,7 @@ async fn refused_version_is_reported() -> Result<()> {
         let keys = [("broker", broker.as_str()), ("protocol", "3.1.1"), ("connect", "1")];
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("stopped").await?;
-        page.wait_for_words("version").await?;
+        page.wait_for_notice("version").await?;
         check_equal("reconnects", page.stat("reconnects").await?, 0)
     })
     .await
