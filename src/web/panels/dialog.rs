@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlDialogElement, KeyboardEvent};
+use web_sys::{HtmlDialogElement, KeyboardEvent, Node};
 
 /// The media query for a screen on which a panel covers the page, in CSS.
 const NARROW: &str = "(max-width: 48rem)";
@@ -39,12 +39,20 @@ pub(super) fn close(dialog: NodeRef<leptos::html::Dialog>) {
     }
 }
 
-/// Closes the panel in which Escape was pressed. The browser does so only for modal dialogs.
+/// Closes the panel if Escape was pressed in it, or if the focus is nowhere: a focused button that is disabled or removed
+/// leaves it there. The browser closes modal dialogs itself.
 fn close_on_escape(event: &KeyboardEvent, dialog: NodeRef<leptos::html::Dialog>) {
-    if event.key() == "Escape"
-        && dialog.get_untracked().is_some_and(|dialog| !dialog.matches(":modal").unwrap_or(false))
-    {
-        close(dialog);
+    if event.key() != "Escape" || event.default_prevented() {
+        return;
+    }
+    let open = dialog.get_untracked().filter(|dialog| dialog.open() && !dialog.matches(":modal").unwrap_or(false));
+    let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+    let (Some(dialog), Some(target)) = (open, target) else { return };
+    let is_nowhere = document().body().is_some_and(|body| **body == target);
+    if is_nowhere || dialog.contains(Some(&target)) {
+        // One panel for each press.
+        event.prevent_default();
+        dialog.close();
     }
 }
 
@@ -56,7 +64,7 @@ pub(super) fn close_if_covering(dialog: NodeRef<leptos::html::Dialog>) {
 }
 
 /// A panel's frame: the dialog, its title and the button that closes it. Escape closes it too; the browser moves the
-/// focus in and back.
+/// focus into it and back.
 #[component]
 pub(super) fn PanelDialog(
     dialog: NodeRef<leptos::html::Dialog>,
@@ -71,8 +79,9 @@ pub(super) fn PanelDialog(
     head: ViewFn,
     children: Children,
 ) -> impl IntoView {
+    window_event_listener(leptos::ev::keydown, move |event| close_on_escape(&event, dialog));
     view! {
-        <dialog class=class node_ref=dialog aria-labelledby=id on:keydown=move |event| close_on_escape(&event, dialog)>
+        <dialog class=class node_ref=dialog aria-labelledby=id>
             // Without a role, because a dialog's head isn't a landmark of the page.
             <header role="none">
                 <h2 id=id>{title}</h2>

@@ -296,6 +296,22 @@ async fn panel_returns_the_focus() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn escape_closes_a_panel_whose_focused_button_is_disabled() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("panel-escape", async |page| {
+        page.open(&station.page_url()).await?;
+        open(page, "Director").await?;
+        page.tick("Stars").await?;
+        page.wait_for("a button that is enabled", "!button('Reset').disabled", WAIT_TIMEOUT).await?;
+        page.press("Reset").await?;
+        page.wait_for("a button that is disabled", "button('Reset').disabled", WAIT_TIMEOUT).await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", WAIT_TIMEOUT).await
+    })
+    .await
+}
+
 /// An expression: whether a stored session contains this text.
 fn is_stored(text: &str) -> String {
     format!(
