@@ -12,7 +12,7 @@ fn check(text: &str, scheme: Scheme, host: &str, port: u16, path: &str) {
 }
 
 #[test]
-fn parts() {
+fn url_parts_are_parsed() {
     check("ws://127.0.0.1:8080/mqtt", Scheme::Ws, "127.0.0.1", 8080, "/mqtt");
     check("ws://localhost", Scheme::Ws, "localhost", 80, "");
     check("wss://broker.example/", Scheme::Wss, "broker.example", 443, "/");
@@ -26,52 +26,52 @@ fn parts() {
     check("ws://host/a@b:c", Scheme::Ws, "host", 80, "/a@b:c");
 }
 
-fn refused(text: &str, words: &str) {
+fn check_refused(text: &str, expected: &str) {
     let error = BrokerUrl::parse(text).expect_err(text);
-    let said = error.to_string();
-    assert!(said.contains(words), "{text}: {said:?} should say {words:?}");
+    let message = error.to_string();
+    assert!(message.contains(expected), "{text}: {message:?} should say {expected:?}");
 }
 
 #[test]
 fn errors_give_advice() {
-    refused("", "empty");
-    refused("   ", "empty");
-    refused("ws://a b/mqtt", "space");
-    refused("ws://host/\u{7}", "invisible");
-    refused("localhost:8080/mqtt", "ws://localhost:8080/mqtt");
-    refused("//localhost:8080/mqtt", "ws://localhost:8080/mqtt");
-    refused("broker", "ws://broker");
-    refused("http://broker/mqtt", "ws://broker/mqtt");
-    refused("HTTPS://broker/mqtt", "wss://broker/mqtt");
-    refused("ftp://broker", "ftp:// isn't supported");
-    refused("://broker", "isn't supported");
-    refused("ws://me:secret@broker/mqtt", "user name and password");
-    refused("ws://me@broker", "user name and password");
-    refused("ws://broker/mqtt#top", "%23");
-    refused("ws://", "has no host");
-    refused("ws:///mqtt", "has no host");
-    refused("wss://:8080", "has no host");
-    refused("ws://bröker/", "xn--");
-    refused("ws://a..b/", "isn't a valid host name");
-    refused("ws://a,b/", "isn't a valid host name");
-    refused("ws://%/", "isn't a valid host name");
-    refused("ws://host\\mqtt", "isn't a valid host name");
-    refused("ws://256.1.1.1/", "isn't a valid host name");
-    refused("ws://1.2.3/", "isn't a valid host name");
-    refused("ws://::1:8080/", "has no host");
-    refused("ws://2001:db8::1/", "isn't a valid host name");
-    refused("ws://[::1/", "isn't a valid host name");
-    refused("ws://[::g]/", "isn't a valid host name");
-    refused("ws://[::1]8080/", "isn't a valid host name");
-    refused("ws://host:/", "1 to 65535");
-    refused("ws://host:0/", "1 to 65535");
-    refused("ws://host:65536/", "1 to 65535");
-    refused("ws://host:+80/", "1 to 65535");
-    refused("ws://host:mqtt/", "1 to 65535");
+    check_refused("", "empty");
+    check_refused("   ", "empty");
+    check_refused("ws://a b/mqtt", "space");
+    check_refused("ws://host/\u{7}", "invisible");
+    check_refused("localhost:8080/mqtt", "ws://localhost:8080/mqtt");
+    check_refused("//localhost:8080/mqtt", "ws://localhost:8080/mqtt");
+    check_refused("broker", "ws://broker");
+    check_refused("http://broker/mqtt", "ws://broker/mqtt");
+    check_refused("HTTPS://broker/mqtt", "wss://broker/mqtt");
+    check_refused("ftp://broker", "ftp:// isn't supported");
+    check_refused("://broker", "isn't supported");
+    check_refused("ws://me:secret@broker/mqtt", "user name and password");
+    check_refused("ws://me@broker", "user name and password");
+    check_refused("ws://broker/mqtt#top", "%23");
+    check_refused("ws://", "has no host");
+    check_refused("ws:///mqtt", "has no host");
+    check_refused("wss://:8080", "has no host");
+    check_refused("ws://bröker/", "xn--");
+    check_refused("ws://a..b/", "isn't a valid host name");
+    check_refused("ws://a,b/", "isn't a valid host name");
+    check_refused("ws://%/", "isn't a valid host name");
+    check_refused("ws://host\\mqtt", "isn't a valid host name");
+    check_refused("ws://256.1.1.1/", "isn't a valid host name");
+    check_refused("ws://1.2.3/", "isn't a valid host name");
+    check_refused("ws://::1:8080/", "has no host");
+    check_refused("ws://2001:db8::1/", "isn't a valid host name");
+    check_refused("ws://[::1/", "isn't a valid host name");
+    check_refused("ws://[::g]/", "isn't a valid host name");
+    check_refused("ws://[::1]8080/", "isn't a valid host name");
+    check_refused("ws://host:/", "1 to 65535");
+    check_refused("ws://host:0/", "1 to 65535");
+    check_refused("ws://host:65536/", "1 to 65535");
+    check_refused("ws://host:+80/", "1 to 65535");
+    check_refused("ws://host:mqtt/", "1 to 65535");
 }
 
 #[test]
-fn a_password_is_never_repeated() {
+fn password_is_in_no_error_message() {
     for text in [
         "ws://me:secret@broker/mqtt",
         "me:secret@broker/mqtt",
@@ -82,15 +82,15 @@ fn a_password_is_never_repeated() {
         "wss://me:b:secret",
         "broker/mqtt?token=secret",
     ] {
-        let said = BrokerUrl::parse(text).expect_err("refused").to_string();
-        assert!(!said.contains("secret"), "{said}");
+        let message = BrokerUrl::parse(text).expect_err("refused").to_string();
+        assert!(!message.contains("secret"), "{message}");
     }
     let tcp = BrokerUrl::parse("mqtt://broker/mqtt?token=secret").expect("an address");
-    let said = tcp.for_browser().expect_err("refused").to_string();
-    assert!(!said.contains("secret"), "{said}");
+    let message = tcp.for_browser().expect_err("refused").to_string();
+    assert!(!message.contains("secret"), "{message}");
     let plain = BrokerUrl::parse("ws://broker/mqtt?token=secret").expect("an address");
-    let said = plain.mixed_content(HTTPS).expect("a warning");
-    assert!(!said.contains("secret"), "{said}");
+    let message = plain.mixed_content(HTTPS).expect("a warning");
+    assert!(!message.contains("secret"), "{message}");
 }
 
 const HTTPS: PageOrigin = PageOrigin { is_https: true, is_public: true };

@@ -298,9 +298,9 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
     let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
     let events = Rc::new(RefCell::new(Vec::new()));
-    let ear = Rc::clone(&events);
+    let sink = Rc::clone(&events);
     let link = WorkerLink::start(Box::leak(url.into_boxed_str()), Array::new(), clock(), move |word| {
-        ear.borrow_mut().push(word);
+        sink.borrow_mut().push(word);
     });
     (link, events)
 }
@@ -347,9 +347,9 @@ async fn port_opens_once_the_worker_is_ready() {
     until("ready", || matches!(events.borrow().last(), Some(WorkerEvent::Ready))).await;
     let port = link.open_port().expect("a line");
     let echoed = Rc::new(RefCell::new(None));
-    let ear = Rc::clone(&echoed);
+    let sink = Rc::clone(&echoed);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        *ear.borrow_mut() = channel::decode::<PanelCommand>(&event.data()).ok();
+        *sink.borrow_mut() = channel::decode::<PanelCommand>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     port.post_message(&channel::encode(&PanelCommand::Pull(PanelsRequest::default())).expect("encodes"))
@@ -609,7 +609,7 @@ async fn bar_is_updated_after_a_press_released_outside() {
 #[wasm_bindgen_test]
 async fn empty_console_shows_the_reason() {
     let mut stage = Stage::new().await;
-    let said = |stage: &Stage, kept: u64, newer: u64| {
+    let reason = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
         let stats = Stats { kept, received: kept, ..Stats::default() };
         stage.console.set_status(ConsoleStatus {
@@ -619,12 +619,12 @@ async fn empty_console_shows_the_reason() {
         });
         stage.find(".console-empty span").text_content().expect("text")
     };
-    for (kept, newer, words) in [
+    for (kept, newer, expected) in [
         (0, 0, "Connected. Waiting for the first message."),
         (3, 0, "No messages match the filter."),
         (3, 3, "View paused. New messages are hidden."),
     ] {
-        assert_eq!(said(&stage, kept, newer), words, "{kept} kept, {newer} newer");
+        assert_eq!(reason(&stage, kept, newer), expected, "{kept} kept, {newer} newer");
     }
     stage.log(3, 0);
     assert!(stage.find(".console-empty").has_attribute("hidden"));
@@ -640,17 +640,17 @@ async fn highlights_are_added_and_removed_as_text() {
     let text = |stage: &Stage| stage.elements()[1].text_content();
     let before = text(&stage);
     stage.console.show(marked.clone());
-    let words = |stage: &Stage| {
+    let highlighted = |stage: &Stage| {
         let marks = stage.root.query_selector_all("mark").expect("selector");
         (0..marks.length()).filter_map(|at| marks.item(at)?.text_content()).collect::<Vec<_>>()
     };
-    assert_eq!(words(&stage), ["topic", "2", "<img"]);
+    assert_eq!(highlighted(&stage), ["topic", "2", "<img"]);
     assert_eq!(text(&stage), before, "marks change no words");
     marked.rows[1].marks = Some(Highlights { payload: vec![(26, 27)], ..Highlights::default() });
     stage.console.show(marked);
-    assert_eq!(words(&stage), [")"]);
+    assert_eq!(highlighted(&stage), [")"]);
     stage.show();
-    assert_eq!((words(&stage), text(&stage)), (vec![], before));
+    assert_eq!((highlighted(&stage), text(&stage)), (vec![], before));
     assert!(stage.root.query_selector("img").expect("selector").is_none(), "a payload became markup");
 }
 
@@ -740,16 +740,16 @@ async fn errors_are_shown_next_to_their_fields() {
     frames(2).await;
     let wrong = root.query_selector_all("[aria-invalid=true]").expect("selector");
     assert_eq!(wrong.length(), 2);
-    for (index, words) in [(0, "WebSocket listener"), (1, "last level")] {
+    for (index, expected) in [(0, "WebSocket listener"), (1, "last level")] {
         let field: Element = wrong.item(index).expect("field").unchecked_into();
         let described_by = field.get_attribute("aria-describedby").expect("description");
         // Another test's form may be on the same page.
         let fault =
             root.query_selector(&format!("#{described_by}")).ok().flatten().and_then(|fault| fault.text_content());
-        assert!(fault.as_deref().is_some_and(|fault| fault.contains(words)), "{described_by}: {fault:?}");
+        assert!(fault.as_deref().is_some_and(|fault| fault.contains(expected)), "{described_by}: {fault:?}");
     }
     let summary = root.query_selector("[role=alert]").ok().flatten().and_then(|alert| alert.text_content());
-    assert!(summary.is_some_and(|words| words.contains("2 highlighted fields")));
+    assert!(summary.is_some_and(|summary| summary.contains("2 highlighted fields")));
     root.remove();
 }
 

@@ -46,7 +46,7 @@ fn encoded(packet: &Outgoing<'_>, version: Version) -> Vec<u8> {
 
 /// Encodes after existing bytes and checks that only those precede the packet.
 #[track_caller]
-fn refused(packet: &Outgoing<'_>, version: Version, limit_bytes: u32) -> EncodeError {
+fn encode_error(packet: &Outgoing<'_>, version: Version, limit_bytes: u32) -> EncodeError {
     let mut out = b"sent before".to_vec();
     let error = encode(packet, version, limit_bytes, &mut out).expect_err("an illegal packet");
     assert_eq!(out, b"sent before", "a failed encode leaves nothing behind");
@@ -55,7 +55,7 @@ fn refused(packet: &Outgoing<'_>, version: Version, limit_bytes: u32) -> EncodeE
 
 #[track_caller]
 fn forbidden(packet: &Outgoing<'_>, version: Version, expected: &str) {
-    match refused(packet, version, u32::MAX) {
+    match encode_error(packet, version, u32::MAX) {
         EncodeError::Forbidden { rule, message } => {
             assert_eq!(rule, expected, "{message}");
             assert!(!message.is_empty());
@@ -109,7 +109,7 @@ fn fault_2_subscription_identifiers_and_payload() {
 
 /// Fault 3, the part that isn't in the fixtures: requesting more changes nothing.
 #[test]
-fn fault_3_waiting_keeps_the_input() {
+fn fault_3_incomplete_packet_keeps_the_input() {
     let whole = b"\x30\x0a\x00\x03t/aPAYLO\x40\x02\x00\x01";
     let limits = Limits::default();
     for end in 0..12 {
@@ -153,7 +153,7 @@ fn fault_5_limit_of_the_whole_packet() {
 }
 
 #[test]
-fn limit_of_16_mib() {
+fn packet_limit_is_16_mib() {
     let mut packet = b"\x30\xfb\xff\xff\x07".to_vec();
     packet.resize(16 * 1024 * 1024, 0);
     assert_eq!(frame(&packet, &Limits::default()), Ok(Some(packet.len())));
@@ -163,7 +163,7 @@ fn limit_of_16_mib() {
 }
 
 #[test]
-fn limits_of_properties() {
+fn property_count_is_limited() {
     /// Returns a PUBLISH and a PUBACK with `count` empty user properties.
     fn packets(count: usize) -> [Vec<u8>; 2] {
         let section = [0x26, 0, 0, 0, 0].repeat(count);
@@ -278,12 +278,12 @@ fn fault_8_lengths_that_wrap() {
     let too_long = |field| EncodeError::TooLong { field, bytes };
     for version in VERSIONS {
         let publish = Outgoing::Publish(publish_of(&long));
-        assert_eq!(refused(&publish, version, u32::MAX), too_long("the topic"));
+        assert_eq!(encode_error(&publish, version, u32::MAX), too_long("the topic"));
         let filters = [(&*long, options(QoS::AtMostOnce))];
         let subscribe = Outgoing::Subscribe { packet_id: ONE, filters: &filters, subscription_id: None };
-        assert_eq!(refused(&subscribe, version, u32::MAX), too_long("a topic filter"));
+        assert_eq!(encode_error(&subscribe, version, u32::MAX), too_long("a topic filter"));
         let unsubscribe = Outgoing::Unsubscribe { packet_id: ONE, filters: &[&long] };
-        assert_eq!(refused(&unsubscribe, version, u32::MAX), too_long("a topic filter"));
+        assert_eq!(encode_error(&unsubscribe, version, u32::MAX), too_long("a topic filter"));
 
         let connect = |field| {
             let mut connect = Connect { client_id: "id", clean_start: true, ..Connect::default() };
@@ -297,7 +297,7 @@ fn fault_8_lengths_that_wrap() {
                     connect.password = Some(long.as_bytes());
                 }
             }
-            refused(&Outgoing::Connect(&connect), version, u32::MAX)
+            encode_error(&Outgoing::Connect(&connect), version, u32::MAX)
         };
         for field in ["the client ID", "the user name", "the password", "the will's payload"] {
             assert_eq!(connect(field), too_long(field));
@@ -350,7 +350,7 @@ fn fault_9_disconnect_with_will() {
 }
 
 #[test]
-fn fault_10_mqttbytes_writes_anything() {
+fn fault_10_mqttbytes_encodes_invalid_packets() {
     let mut theirs = BytesMut::new();
     let at_most_once = mqttbytes::QoS::AtMostOnce;
     assert!(v4::Publish::new("a/#", at_most_once, "x").write(&mut theirs).is_ok());
@@ -452,7 +452,7 @@ fn fault_10_subscriptions() {
 
 // covers: [MQTT-1.5.7-1], [MQTT-3.15.2-1], [3.1.1 MQTT-3.1.3-7]
 #[test]
-fn other_values_no_packet_can_carry() {
+fn unencodable_values_are_refused() {
     let with = |properties| Connect { client_id: "id", properties, ..Connect::default() };
     for (properties, rule) in [
         (ConnectProperties { receive_maximum: Some(0), ..Default::default() }, "section 3.1.2.11.3"),
@@ -493,7 +493,7 @@ fn other_values_no_packet_can_carry() {
 }
 
 #[test]
-fn topic_alias_of_a_sent_message() {
+fn topic_alias_of_a_sent_message_is_encoded() {
     let seven = NonZeroU16::new(7);
     let in_properties = b"\x23\x00\x07";
     let expected = b"\x30\x07\x00\x00\x03\x23\x00\x07x";
@@ -509,7 +509,7 @@ fn topic_alias_of_a_sent_message() {
 
 // covers: [MQTT-3.2.2-15]
 #[test]
-fn packet_size_of_the_server() {
+fn servers_maximum_packet_size_is_respected() {
     let filters = [("a/#", options(QoS::AtLeastOnce))];
     let connect = Connect { client_id: "id", clean_start: true, ..Connect::default() };
     for packet in [
@@ -528,14 +528,14 @@ fn packet_size_of_the_server() {
             let mut out = Vec::new();
             assert_eq!(encode(&packet, version, limit, &mut out), Ok(()));
             let expected = EncodeError::PacketTooLarge { bytes, limit_bytes: limit - 1 };
-            assert_eq!(refused(&packet, version, limit - 1), expected);
+            assert_eq!(encode_error(&packet, version, limit - 1), expected);
         }
     }
 }
 
 /// A packet with all fields, compared field by field.
 #[test]
-fn every_property_of_connack() {
+fn every_connack_property_is_decoded() {
     let section = b"\x11\x00\x00\x00\x3c\x21\x00\x0a\x24\x01\x25\x01\
         \x27\x00\x01\x00\x00\x12\x00\x02id\x22\x00\x05\x1f\x00\x02ok\x26\x00\x01k\x00\x01v\
         \x26\x00\x01k\x00\x01w\x28\x00\x29\x01\x2a\x00\x13\x00\x1e\x1a\x00\x04info\
@@ -570,7 +570,7 @@ fn every_property_of_connack() {
 }
 
 #[test]
-fn every_property_of_publish() {
+fn every_publish_property_is_decoded() {
     let section = b"\x01\x01\x02\x00\x00\x00\x3c\x23\x00\x09\
         \x08\x00\x01r\x09\x00\x02\x00\xff\x26\x00\x01k\x00\x01v\x26\x00\x01k\x00\x01v\
         \x03\x00\x04text\x0b\x80\x01";
@@ -606,7 +606,7 @@ fn every_property_of_publish() {
 }
 
 #[test]
-fn every_part_of_an_acknowledgement() {
+fn every_field_of_an_acknowledgement_is_decoded() {
     #[track_caller]
     fn check(packet: &[u8], expected: impl FnOnce(Ack) -> Incoming<'static>) {
         let ack = Ack {
@@ -626,7 +626,7 @@ fn every_part_of_an_acknowledgement() {
 }
 
 #[test]
-fn a_message_is_borrowed_from_its_packet() {
+fn message_is_borrowed_from_its_packet() {
     let packet = b"\x30\x0a\x00\x03t/aPAYLO";
     let publish = publish::decode(packet, Version::V311).expect("a legal PUBLISH");
     assert_eq!(publish.topic.as_ptr(), packet[4..].as_ptr());

@@ -120,7 +120,7 @@ fn check_violation(violation: &Violation, packet: &[u8]) {
 // covers: [3.1.1 MQTT-2.2.2-2], [3.1.1 MQTT-2.3.1-4], [3.1.1 MQTT-3.2.2-4], [3.1.1 MQTT-3.3.1-4]
 // covers: [3.1.1 MQTT-3.3.2-2], [3.1.1 MQTT-3.9.3-2]
 #[test]
-fn whole() {
+fn whole_packets_are_decoded_or_refused() {
     let fixtures = fixtures();
     assert!(fixtures.len() > 150, "the file was read to its end");
     let names: HashSet<_> = fixtures.iter().map(|fixture| (fixture.name, fixture.version)).collect();
@@ -136,7 +136,7 @@ fn whole() {
 }
 
 #[test]
-fn split_at_each_byte() {
+fn packets_split_at_each_byte_are_decoded_or_refused() {
     for fixture in fixtures() {
         for at in 0..fixture.bytes.len() {
             let early = take(&fixture.bytes[..at], fixture.version).map(|(verdict, _)| verdict);
@@ -152,7 +152,7 @@ fn split_at_each_byte() {
 }
 
 #[test]
-fn glued_to_its_neighbours() {
+fn packets_are_separated_from_their_neighbours() {
     for fixture in fixtures() {
         let stream = [&NEIGHBOUR[..], &fixture.bytes, &NEIGHBOUR].concat();
         let (first, length) = take(&stream, fixture.version).expect("a whole neighbour");
@@ -169,7 +169,7 @@ fn glued_to_its_neighbours() {
 }
 
 #[test]
-fn plain_mqttbytes_does_otherwise() {
+fn plain_mqttbytes_differs_from_the_codec() {
     let fixtures = fixtures();
     let mut wrong = Vec::new();
     for fixture in fixtures.iter().filter(|fixture| fixture.mqttbytes != "-") {
@@ -178,21 +178,21 @@ fn plain_mqttbytes_does_otherwise() {
             Version::V311 => mqttbytes::v4::read(&mut stream, usize::MAX).map(drop),
             Version::V5 => mqttbytes::v5::read(&mut stream, usize::MAX).map(drop),
         };
-        let did = match result {
+        let outcome = match result {
             Ok(()) => "accepts",
             // The packet was complete and is now gone: a caller that waits, waits forever.
             Err(mqttbytes::Error::InsufficientBytes(_)) if stream.is_empty() => "waits",
             Err(_) => "rejects",
         };
-        if did != fixture.mqttbytes {
-            wrong.push((fixture, did));
+        if outcome != fixture.mqttbytes {
+            wrong.push((fixture, outcome));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn refusals_keep_the_terms_of_the_version_that_answered() {
+fn refusals_use_the_terms_of_the_answering_version() {
     #[track_caller]
     fn check(bytes: &str, version: Version, reason: u8) {
         let bytes = hex(bytes);

@@ -303,18 +303,18 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_bytes(bytes in vec(any::<u8>(), 0..80), version in version()) {
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..80), version in version()) {
         take_all(&bytes, version);
     }
 
     #[test]
-    fn anything_like_a_packet(packets in vec(packet_like(), 1..4), version in version()) {
+    fn packet_like_bytes_never_panic(packets in vec(packet_like(), 1..4), version in version()) {
         take_all(&packets.concat(), version);
     }
 
     /// `decode` is for complete packets, but a wrong cut must not panic either.
     #[test]
-    fn decode_of_any_bytes(bytes in vec(any::<u8>(), 0..80), version in version()) {
+    fn decoding_of_any_bytes_never_panics(bytes in vec(any::<u8>(), 0..80), version in version()) {
         if let Err(violation) = decode(&bytes, version, &Limits::default()) {
             check_violation(&violation, &bytes);
         }
@@ -323,7 +323,7 @@ proptest! {
 
     /// A packet with some changed bytes is accepted or refused, never misframed.
     #[test]
-    fn damaged_messages(
+    fn damaged_messages_are_accepted_or_refused(
         message in message(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         version in version(),
@@ -369,7 +369,7 @@ proptest! {
     /// Every legal message, with as many subscription identifiers as a server may add, is decoded unchanged. The packet
     /// is built here.
     #[test]
-    fn received_messages(
+    fn received_messages_are_decoded_unchanged(
         message in message(),
         subscriptions in vec(1_u32..=268_435_455, 0..5),
         subscriptions_first in any::<bool>(),

@@ -23,8 +23,8 @@ fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fiel
     let faults = found.expect_err("faults");
     let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
     assert_eq!(fields, expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(), "{faults:?}");
-    for (fault, (_, words)) in faults.iter().zip(expected) {
-        assert!(fault.message.contains(words), "{:?} doesn't say {words:?}", fault.message);
+    for (fault, (_, expected)) in faults.iter().zip(expected) {
+        assert!(fault.message.contains(expected), "{:?} doesn't say {expected:?}", fault.message);
     }
 }
 
@@ -160,7 +160,7 @@ fn every_connection_option_is_parsed() {
             ..MessageFields::default()
         },
     };
-    let more = ConnectionOptions {
+    let options = ConnectionOptions {
         keep_alive_s: 0,
         clean_start: false,
         session_expiry_s: Some(7_200),
@@ -179,13 +179,13 @@ fn every_connection_option_is_parsed() {
             properties: PublishProperties { message_expiry_s: Some(60), ..PublishProperties::default() },
         }),
     };
-    assert!(more.is_persistent());
-    assert_eq!(fields, Fields::from(&more), "what was chosen is shown as it was typed");
-    assert_eq!(fields.parse(), Ok(more));
+    assert!(options.is_persistent());
+    assert_eq!(fields, Fields::from(&options), "what was chosen is shown as it was typed");
+    assert_eq!(fields.parse(), Ok(options));
 }
 
 #[test]
-fn only_a_persistent_session_lasts() {
+fn only_a_persistent_session_has_an_expiry() {
     for (ending, unit, span, expected) in [
         (SessionExpiry::WithPage, TimeUnit::Seconds, "5", (true, None)),
         (SessionExpiry::WithConnection, TimeUnit::Seconds, "5", (true, Some(0))),
@@ -194,11 +194,11 @@ fn only_a_persistent_session_lasts() {
         (SessionExpiry::Later, TimeUnit::Hours, "1193046", (false, Some(4_294_965_600))),
     ] {
         let fields = Fields { ending, session_span: span.into(), session_unit: unit, ..Fields::default() };
-        let more = fields.parse().expect("settings");
-        assert_eq!((more.clean_start, more.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
-        assert_eq!(more.is_persistent(), ending == SessionExpiry::Later);
-        let shown = Fields::from(&more);
-        assert_eq!((shown.ending, shown.parse()), (ending, Ok(more)));
+        let options = fields.parse().expect("settings");
+        assert_eq!((options.clean_start, options.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
+        assert_eq!(options.is_persistent(), ending == SessionExpiry::Later);
+        let shown = Fields::from(&options);
+        assert_eq!((shown.ending, shown.parse()), (ending, Ok(options)));
     }
     for ending in SessionExpiry::ALL {
         assert_eq!(SessionExpiry::from_name(ending.name()), Some(ending));

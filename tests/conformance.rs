@@ -36,7 +36,7 @@ struct Statement {
     number: &'static str,
     version: &'static str,
     binds: Binds,
-    words: &'static str,
+    rule: &'static str,
     note: Note,
 }
 
@@ -68,7 +68,7 @@ fn statements() -> Vec<Statement> {
 
 fn statement(line: &'static str) -> Statement {
     let fields: Vec<&str> = line.split('|').map(str::trim).collect();
-    let [number, version, binds, words, note] = fields[..] else {
+    let [number, version, binds, rule, note] = fields[..] else {
         panic!("five fields, please: {line}");
     };
     let binds = match binds {
@@ -82,8 +82,8 @@ fn statement(line: &'static str) -> Statement {
         Some(("open", fault)) => Note::Open(fault),
         _ => panic!("{number}: a note is `n/a: …` or `open: …`, not {note}"),
     };
-    assert!(binds == Binds::Server || !words.is_empty(), "{number}: a rule for clients needs words");
-    Statement { number, version, binds, words, note }
+    assert!(binds == Binds::Server || !rule.is_empty(), "{number}: a rule for clients needs words");
+    Statement { number, version, binds, rule, note }
 }
 
 /// The tests that cover each statement, and the errors in the markers.
@@ -188,12 +188,12 @@ fn gaps(statements: &[Statement], coverage: &Coverage) -> Vec<String> {
         let is_covered = coverage.tests.contains_key(&statement.id());
         match (statement.binds, statement.note, is_covered) {
             (Binds::Client, Note::Nothing, false) => {
-                gaps.push(format!("[MQTT-{number}] of {version} has neither test nor reason: {}", statement.words));
+                gaps.push(format!("[MQTT-{number}] of {version} has neither test nor reason: {}", statement.rule));
             }
             (_, Note::NotApplicable(_) | Note::Open(_), true) => {
                 gaps.push(format!("[MQTT-{number}] of {version} has a test now: take its note away"));
             }
-            (Binds::Server, _, true) if statement.words.is_empty() => {
+            (Binds::Server, _, true) if statement.rule.is_empty() => {
                 gaps.push(format!("[MQTT-{number}] of {version} has a test and needs words"));
             }
             _ => {}
@@ -253,7 +253,7 @@ fn table(statements: &[Statement], coverage: &Coverage) -> String {
 }
 
 fn row(statement: &Statement, coverage: &Coverage) -> String {
-    let Statement { number, version, words, .. } = statement;
+    let Statement { number, version, rule, .. } = statement;
     let covered = match statement.note {
         Note::NotApplicable(reason) => format!("not applicable: {reason}"),
         Note::Open(fault) => format!("**open**: {fault}"),
@@ -263,11 +263,11 @@ fn row(statement: &Statement, coverage: &Coverage) -> String {
             names.join("<br>")
         }
     };
-    format!("| MQTT-{number} | {version} | {words} | {covered} |\n")
+    format!("| MQTT-{number} | {version} | {rule} | {covered} |\n")
 }
 
 #[test]
-fn the_list_is_whole() {
+fn statement_list_is_complete() {
     let statements = statements();
     for (version, expected) in COUNTS {
         let numbers: Vec<_> =
@@ -286,7 +286,7 @@ fn every_statement_for_clients_has_a_test_or_a_reason() {
 }
 
 #[test]
-fn the_table_is_of_today() {
+fn generated_table_is_current() {
     let made = table(&statements(), &Coverage::of_the_project());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
     if std::env::var_os("UPDATE").is_some() {
@@ -298,7 +298,7 @@ fn the_table_is_of_today() {
 }
 
 #[test]
-fn markers_are_read_and_wrong_ones_found() {
+fn markers_are_parsed_and_errors_reported() {
     #[track_caller]
     fn check(text: &str, covered: &[(&'static str, &str)], faults: usize) {
         let mut coverage = Coverage::default();
@@ -329,7 +329,7 @@ fn markers_are_read_and_wrong_ones_found() {
 }
 
 #[test]
-fn notes_and_tests_exclude_each_other() {
+fn statement_has_either_a_note_or_a_test() {
     #[track_caller]
     fn check(line: &'static str, covered: bool, gap: bool) {
         let mut coverage = Coverage::default();

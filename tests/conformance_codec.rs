@@ -96,7 +96,7 @@ fn with_text(text: &str) -> Vec<(&'static str, Result<Vec<u8>, EncodeError>)> {
 // covers: [3.1.1 MQTT-1.5.3-1], [3.1.1 MQTT-1.5.3-3], [3.1.1 MQTT-3.1.3-4], [3.1.1 MQTT-3.1.3-10]
 // covers: [3.1.1 MQTT-3.1.3-11], [3.1.1 MQTT-3.3.2-1], [3.1.1 MQTT-3.8.3-1], [3.1.1 MQTT-3.10.3-1]
 #[test]
-fn text_is_sent_as_utf_8_and_untouched() {
+fn text_is_sent_as_unchanged_utf_8() {
     let packets = with_text(TEXT);
     assert_eq!(packets.len(), 16);
     for (field, packet) in packets {
@@ -137,7 +137,7 @@ fn text_in_properties_is_checked_when_it_is_received() {
 
 // covers: [MQTT-1.5.5-1]
 #[test]
-fn lengths_take_as_few_bytes_as_they_need() {
+fn lengths_are_encoded_in_the_fewest_bytes() {
     for (remaining, expected) in [
         (127_usize, &[0x7F][..]),
         (128, &[0x80, 0x01]),
@@ -169,7 +169,7 @@ fn lengths_take_as_few_bytes_as_they_need() {
 fn reserved_flags_have_their_values() {
     let connect = connect();
     let filters = [("t", SubscriptionOptions::default())];
-    let goodbye = Disconnect::new(ReasonCode::SUCCESS);
+    let disconnect = Disconnect::new(ReasonCode::SUCCESS);
     let auth = Auth {
         reason: ReasonCode(0x18),
         method: Some("m".to_owned()),
@@ -187,7 +187,7 @@ fn reserved_flags_have_their_values() {
             (Outgoing::Subscribe { packet_id: ONE, filters: &filters, subscription_id: None }, 0x82),
             (Outgoing::Unsubscribe { packet_id: ONE, filters: &["t"] }, 0xA2),
             (Outgoing::PingReq, 0xC0),
-            (Outgoing::Disconnect(&goodbye), 0xE0),
+            (Outgoing::Disconnect(&disconnect), 0xE0),
         ] {
             for version in VERSIONS {
                 assert_eq!(encoded(&packet, version)[0], first, "{packet:?}");
@@ -199,7 +199,7 @@ fn reserved_flags_have_their_values() {
 
 // covers: [MQTT-3.8.3-5], [3.1.1 MQTT-3.8.3-4]
 #[test]
-fn subscription_options_are_written_bit_by_bit() {
+fn subscription_options_are_encoded_bit_by_bit() {
     let handlings = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DontSend];
     for (level, qos) in LEVELS.into_iter().enumerate() {
         for (handling, retain_handling) in handlings.into_iter().enumerate() {
@@ -219,7 +219,7 @@ fn subscription_options_are_written_bit_by_bit() {
 
 // covers: [MQTT-2.2.2-1]
 #[test]
-fn no_properties_are_a_length_of_zero() {
+fn missing_properties_are_encoded_as_length_zero() {
     let filters = [("t", SubscriptionOptions::default())];
     let connect = connect();
     for (packet, expected) in [
@@ -244,7 +244,7 @@ fn no_properties_are_a_length_of_zero() {
 // covers: [3.1.1 MQTT-3.1.2-19], [3.1.1 MQTT-3.1.2-20], [3.1.1 MQTT-3.1.2-21], [3.1.1 MQTT-3.1.3-1]
 // covers: [3.1.1 MQTT-3.1.3-3]
 #[test]
-fn connect_in_every_combination_of_its_flags() {
+fn connect_flags_are_correct_in_every_combination() {
     let wills = LEVELS.into_iter().flat_map(|qos| [false, true].map(|retain| Some((qos, retain)))).chain([None]);
     let mut packets = 0;
     for will in wills {
@@ -304,7 +304,7 @@ fn check_connect(connect: &Connect<'_>, version: Version) {
 
 // covers: [MQTT-3.3.2-14]
 #[test]
-fn a_response_topic_with_a_wildcard_is_not_sent() {
+fn response_topic_with_a_wildcard_is_not_sent() {
     for (topic, is_legal) in [("a/b", true), ("a/+", false), ("#", false), ("a/#", false)] {
         let properties = PublishProperties { response_topic: Some(topic.to_owned()), ..PublishProperties::default() };
         assert_eq!(publish::encode_properties(&properties, &mut Vec::new()).is_ok(), is_legal, "{topic}");
@@ -336,9 +336,9 @@ fn our_acknowledgements_carry_no_properties() {
 // covers: [MQTT-3.14.2-3], [MQTT-3.14.2-4], [MQTT-3.15.2-2], [MQTT-3.15.2-3]
 #[test]
 fn reason_strings_that_make_a_packet_too_large_are_not_sent() {
-    let words = || Some("why".to_owned());
+    let reason = || Some("why".to_owned());
     let pairs = || vec![("k".to_owned(), "v".to_owned())];
-    let goodbye = Disconnect::new(ReasonCode::PROTOCOL_ERROR);
+    let disconnect = Disconnect::new(ReasonCode::PROTOCOL_ERROR);
     let auth = Auth {
         reason: ReasonCode(0x19),
         method: Some("m".to_owned()),
@@ -347,9 +347,9 @@ fn reason_strings_that_make_a_packet_too_large_are_not_sent() {
         user_properties: Vec::new(),
     };
     for packet in [
-        Outgoing::Disconnect(&Disconnect { reason_string: words(), ..goodbye.clone() }),
-        Outgoing::Disconnect(&Disconnect { user_properties: pairs(), ..goodbye }),
-        Outgoing::Auth(&Auth { reason_string: words(), ..auth.clone() }),
+        Outgoing::Disconnect(&Disconnect { reason_string: reason(), ..disconnect.clone() }),
+        Outgoing::Disconnect(&Disconnect { user_properties: pairs(), ..disconnect }),
+        Outgoing::Auth(&Auth { reason_string: reason(), ..auth.clone() }),
         Outgoing::Auth(&Auth { user_properties: pairs(), ..auth }),
     ] {
         let bytes = encoded(&packet, Version::V5).len();

@@ -5,7 +5,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, YES_V5, unhex, v5};
+use bench::{Bench, CONNACK_V5, unhex, v5};
 use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
 use mqtt_crawl::mqtt::session::event::{DeliveryOutcome, Event, PublishError};
@@ -51,7 +51,7 @@ fn lower_maximum_qos_applies_to_retransmissions() {
 
     let mut bench = Bench::online(persistent());
     bench.publish(QoS::ExactlyOnce, "1");
-    bench.lose_and_return("2005 01 00 02 24 01");
+    bench.reconnect("2005 01 00 02 24 01");
     let sent = bench.actions().concat();
     assert!(!sent.starts_with("34") && !sent.starts_with("3c"), "QoS 2 to a server that takes QoS 1: {sent}");
 }
@@ -66,7 +66,7 @@ fn retain_not_available_applies_to_retransmissions() {
 
     let mut bench = Bench::online(persistent());
     bench.session.publish(retained, bench.now).expect("taken on");
-    bench.lose_and_return("2005 01 00 02 25 00");
+    bench.reconnect("2005 01 00 02 25 00");
     let sent = bench.actions().concat();
     assert!(!sent.starts_with("33") && !sent.starts_with("3b"), "retained to a server that keeps none: {sent}");
 }
@@ -77,7 +77,7 @@ fn topic_aliases_stay_within_the_servers_maximum() {
     // CONNACK, then the bytes of four messages on two topics.
     let in_full = "3004 0001 74 00 3004 0001 74 00 3004 0001 75 00 3004 0001 75 00";
     for (connack, expected) in [
-        (YES_V5, in_full),
+        (CONNACK_V5, in_full),
         ("2006 00 00 03 22 0000", in_full),
         ("2006 00 00 03 22 0001", "3007 0001 74 03 230001 3006 0000 03 230001 3004 0001 75 00 3004 0001 75 00"),
         (
@@ -97,14 +97,14 @@ fn topic_aliases_stay_within_the_servers_maximum() {
     let message = Message { topic: "t".to_owned(), properties: unhex("230001"), ..Message::default() };
     assert_eq!(bench.session.publish(message, bench.now), Err(PublishError::TopicAlias));
     bench.publish(QoS::AtMostOnce, "1");
-    bench.lose_and_return("2006 00 00 03 22 0001");
+    bench.reconnect("2006 00 00 03 22 0001");
     bench.publish(QoS::AtMostOnce, "2");
     assert_eq!(bench.actions().concat(), "30080001740323000132");
 }
 
 // covers: [MQTT-3.3.4-7]
 #[test]
-fn a_repeated_pubrel_returns_no_quota() {
+fn repeated_pubrel_returns_no_quota() {
     // Receive Maximum 2.
     let mut bench = online(persistent(), "2006 00 00 03 21 0002");
     bench.publish(QoS::AtLeastOnce, "1");
@@ -113,7 +113,7 @@ fn a_repeated_pubrel_returns_no_quota() {
     bench.publish(QoS::AtLeastOnce, "4");
     bench.serve("50020002");
     assert_eq!(bench.actions().concat(), "32070001740001003134070001740002003262020002");
-    bench.lose_and_return("2006 01 00 03 21 0002");
+    bench.reconnect("2006 01 00 03 21 0002");
     let sent = bench.actions().concat();
     assert!(sent.starts_with("620200023a0700017400010031"), "{sent}");
     bench.serve("70020002");
@@ -124,7 +124,7 @@ fn a_repeated_pubrel_returns_no_quota() {
 
 // covers: [MQTT-3.3.4-8]
 #[test]
-fn a_pubrel_does_not_wait_for_the_quota() {
+fn pubrel_does_not_wait_for_the_quota() {
     let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
@@ -132,7 +132,7 @@ fn a_pubrel_does_not_wait_for_the_quota() {
     bench.serve("50020003");
     bench.actions();
     // The server is back, now with Receive Maximum 1.
-    bench.lose_and_return("2006 01 00 03 21 0001");
+    bench.reconnect("2006 01 00 03 21 0001");
     let sent = bench.actions().concat();
     assert!(sent.contains("62020003"), "{sent}");
 }
@@ -145,7 +145,7 @@ fn publish_acknowledged_before_its_retransmission_is_not_resent() {
     bench.publish(QoS::ExactlyOnce, "2");
     bench.actions();
     // Receive Maximum 1: the second waits, and the server sends PUBREC again.
-    bench.lose_and_return("2006 01 00 03 21 0001");
+    bench.reconnect("2006 01 00 03 21 0001");
     assert_eq!(bench.actions().concat(), "3a0700017400010031");
     bench.serve("50020002");
     bench.serve("40020001");
@@ -159,7 +159,7 @@ fn publish_acknowledged_before_its_retransmission_is_not_resent() {
 fn earlier_connections_do_not_consume_receive_maximum() {
     let mut bench = Bench::online(Options { receive_maximum: 1, ..persistent() });
     bench.serve("3406 0001 74 0001 00");
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     bench.actions();
     // The quota restarts with the connection; the PUBREL needs none.
     bench.serve("3406 0001 74 0002 00");
@@ -206,7 +206,7 @@ fn no_local_on_a_shared_subscription_is_rejected() {
 }
 
 #[test]
-fn a_tiny_maximum_packet_size_ends_the_connection_with_a_message() {
+fn tiny_maximum_packet_size_ends_the_connection_with_a_message() {
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -217,7 +217,7 @@ fn a_tiny_maximum_packet_size_ends_the_connection_with_a_message() {
 }
 
 #[test]
-fn a_repetition_too_large_for_the_server_has_an_outcome() {
+fn retransmission_too_large_for_the_server_has_an_outcome() {
     let mut bench = Bench::online(persistent());
     bench.publish(QoS::AtLeastOnce, "more than eight bytes");
     bench.actions();

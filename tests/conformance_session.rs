@@ -6,7 +6,7 @@ mod bench;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
+use bench::{Bench, CONNACK_V5, CONNACK_V311, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::codec::limits::Limits;
 use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
@@ -36,7 +36,7 @@ fn kept(version: Version) -> &'static str {
 
 /// Returns a CONNACK without a session.
 fn fresh(version: Version) -> &'static str {
-    if version == Version::V5 { YES_V5 } else { YES_V311 }
+    if version == Version::V5 { CONNACK_V5 } else { CONNACK_V311 }
 }
 
 /// Returns both versions, each with its options.
@@ -45,7 +45,7 @@ fn versions() -> [(Version, Options); 2] {
 }
 
 /// Closes the transport; returns the next CONNECT.
-fn lose(bench: &mut Bench) -> String {
+fn close_and_redial(bench: &mut Bench) -> String {
     bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
     bench.actions();
@@ -87,11 +87,11 @@ fn connect_is_sent_first_and_once() {
 
 // covers: [MQTT-3.1.3-2], [3.1.1 MQTT-3.1.3-2]
 #[test]
-fn the_client_identifier_does_not_change() {
+fn client_identifier_does_not_change() {
     for (_, options) in versions() {
         let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..persistent(options) });
         for _ in 0..3 {
-            let connect = lose(&mut bench);
+            let connect = close_and_redial(&mut bench);
             assert!(connect.ends_with(&format!("0004{}", hex(b"same"))), "{connect}");
         }
     }
@@ -99,26 +99,26 @@ fn the_client_identifier_does_not_change() {
 
 // covers: [MQTT-3.1.3-6], [MQTT-3.1.3-7], [MQTT-3.2.2-16]
 #[test]
-fn an_assigned_client_identifier_is_used_from_then_on() {
+fn assigned_client_identifier_is_used_from_then_on() {
     let mut bench = Bench::new(Options { client_id: String::new(), ..persistent(v5()) });
     bench.session.connect(bench.now);
     bench.actions();
     bench.session.handle_open(bench.now);
     assert!(bench.actions().concat().ends_with("0000"), "no identifier of our own");
     bench.serve("2008 00 00 05 12 0002 6162");
-    assert!(lose(&mut bench).ends_with("00026162"));
+    assert!(close_and_redial(&mut bench).ends_with("00026162"));
 }
 
 // covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 // covers: [3.1.1 MQTT-3.1.2-6]
 #[test]
-fn a_clean_session_restores_nothing() {
+fn clean_session_restores_nothing() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.serve(&message(version, "34", "0007", "61"));
         bench.publish(QoS::AtLeastOnce, "x");
         bench.actions();
-        assert_eq!(connect_flags(&lose(&mut bench)), "02");
+        assert_eq!(connect_flags(&close_and_redial(&mut bench)), "02");
         bench.serve(fresh(version));
         // Ours is a new message, with a new identifier and without DUP.
         assert_eq!(bench.actions(), [message(version, "32", "0002", "78")]);
@@ -130,7 +130,7 @@ fn a_clean_session_restores_nothing() {
 
 // covers: [3.1.1 MQTT-3.2.2-1]
 #[test]
-fn a_clean_session_of_3_1_1_cannot_be_present() {
+fn session_present_for_a_clean_3_1_1_session_is_a_violation() {
     let mut bench = Bench::new(v311());
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -153,7 +153,7 @@ fn session_of_3_1_1_that_is_not_clean_is_resumed() {
     bench.serve("50020001");
     bench.serve("3406 0001 74 0009 61");
     bench.actions();
-    assert_eq!(connect_flags(&lose(&mut bench)), "00");
+    assert_eq!(connect_flags(&close_and_redial(&mut bench)), "00");
     bench.serve("20020100");
     assert_eq!(
         bench.actions(),
@@ -236,7 +236,7 @@ fn identifiers_are_free_and_never_zero() {
 // covers: [MQTT-2.2.1-6], [MQTT-3.8.4-2], [MQTT-3.10.4-5]
 // covers: [3.1.1 MQTT-2.3.1-7], [3.1.1 MQTT-3.8.4-2], [3.1.1 MQTT-3.10.4-4]
 #[test]
-fn an_unrequested_answer_is_ignored() {
+fn unrequested_answer_is_ignored() {
     for (version, options) in versions() {
         let property_length = if version == Version::V5 { "00" } else { "" };
         let answer = |header: &str, id: u16, codes: &str| {
@@ -264,13 +264,13 @@ fn an_unrequested_answer_is_ignored() {
 
 // covers: [3.1.1 MQTT-3.8.4-5]
 #[test]
-fn a_suback_of_3_1_1_with_too_few_answers_ends_the_connection() {
+fn suback_of_3_1_1_with_too_few_codes_ends_the_connection() {
     let mut bench = Bench::new(v311());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.subscribe("b", QoS::AtMostOnce);
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
-    bench.serve(YES_V311);
+    bench.serve(CONNACK_V311);
     bench.actions();
     bench.serve("9003 0001 00");
     assert_eq!(bench.actions(), ["hang up"]);
@@ -319,7 +319,7 @@ fn unsubscribed_message_is_acknowledged() {
 
 // covers: [MQTT-4.3.3-13]
 #[test]
-fn an_expired_message_is_acknowledged_to_the_end() {
+fn expired_message_is_acknowledged_completely() {
     let mut bench = Bench::online(Options { keep_alive_s: 0, ..v5() });
     // Message expiry interval: 1 s.
     bench.serve("340c 0001 74 0005 05 02 00000001 61");
@@ -347,7 +347,7 @@ fn every_allowed_topic_alias_is_accepted() {
 
 // covers: [MQTT-1.5.4-3], [3.1.1 MQTT-1.5.3-3]
 #[test]
-fn a_byte_order_mark_belongs_to_its_topic() {
+fn byte_order_mark_is_part_of_its_topic() {
     let mut bench = Bench::online(v5());
     bench.serve("3008 0004 efbbbf61 00 78");
     assert_eq!(bench.delivered.0, ["\u{feff}a x"]);
@@ -359,7 +359,7 @@ fn a_byte_order_mark_belongs_to_its_topic() {
 // covers: [MQTT-2.1.3-1], [MQTT-3.3.1-4], [MQTT-3.14.1-1], [MQTT-3.14.2-1], [MQTT-3.15.1-1]
 // covers: [MQTT-3.3.2-8], [MQTT-3.14.4-2]
 #[test]
-fn a_breach_of_5_0_gets_its_reason_code_and_a_closed_connection() {
+fn violation_of_5_0_is_answered_with_its_reason_code_and_closed() {
     for (packet, reason) in [
         ("3606 0001 74 0001 00", "81"),
         ("2103 00 00 00", "81"),
@@ -406,7 +406,7 @@ fn unambiguous_deviation_of_5_0_is_reported_and_tolerated() {
 // covers: [3.1.1 MQTT-1.5.3-1], [3.1.1 MQTT-1.5.3-2], [3.1.1 MQTT-2.2.2-2], [3.1.1 MQTT-3.3.1-2]
 // covers: [3.1.1 MQTT-3.3.1-4], [3.1.1 MQTT-3.3.2-2], [3.1.1 MQTT-3.9.3-2], [3.1.1 MQTT-4.8.0-1]
 #[test]
-fn a_breach_of_3_1_1_gets_a_closed_connection() {
+fn violation_of_3_1_1_closes_the_connection() {
     for packet in [
         "3005 0002 c328 78",
         "3006 0003 610062 78",
@@ -435,10 +435,10 @@ fn a_breach_of_3_1_1_gets_a_closed_connection() {
 
 // covers: [MQTT-3.1.2-24], [3.1.1 MQTT-4.8.0-2]
 #[test]
-fn a_packet_above_our_limit_ends_the_connection_where_the_limit_was_stated() {
+fn packet_above_our_stated_limit_ends_the_connection() {
     let limits = Limits { packet_bytes: 16, ..Limits::default() };
     for (version, options) in versions() {
-        let goodbye = if version == Version::V5 { "e0029500" } else { "" };
+        let disconnect = if version == Version::V5 { "e0029500" } else { "" };
         let property_length = if version == Version::V5 { 1 } else { 0 };
         for (payload_bytes, is_taken) in [(11 - property_length, true), (12 - property_length, false)] {
             let mut bench = Bench::online(Options { limits, ..options.clone() });
@@ -446,7 +446,7 @@ fn a_packet_above_our_limit_ends_the_connection_where_the_limit_was_stated() {
             assert_eq!(bench.delivered.0.len(), usize::from(is_taken));
             // 3.1.1 has no way to state it: the message is skipped.
             let is_fine = is_taken || version == Version::V311;
-            let expected = if is_fine { String::new() } else { format!("{goodbye}hang up") };
+            let expected = if is_fine { String::new() } else { format!("{disconnect}hang up") };
             assert_eq!(bench.actions().concat(), expected);
         }
     }
@@ -467,7 +467,7 @@ fn auth_is_never_answered_with_auth() {
 // covers: [MQTT-2.2.1-2], [MQTT-2.2.1-5], [MQTT-3.3.1-2], [MQTT-3.6.1-1], [MQTT-3.6.2-1]
 // covers: [MQTT-4.3.1-1], [MQTT-4.3.2-2], [MQTT-4.3.2-3], [MQTT-4.3.3-2], [MQTT-4.3.3-3], [MQTT-4.3.3-4], [MQTT-4.3.3-5]
 #[test]
-fn each_qos_of_5_0_is_sent_in_its_form() {
+fn each_qos_of_5_0_is_encoded_correctly() {
     let mut bench = Bench::online(v5());
     bench.publish(QoS::AtMostOnce, "a");
     assert_eq!(bench.actions(), ["3005 000174 00 61".replace(' ', "")]);
@@ -501,7 +501,7 @@ fn pubrels_are_sent_in_pubrec_order() {
 
 // covers: [MQTT-3.6.2-1], [MQTT-3.7.2-1]
 #[test]
-fn an_unknown_identifier_is_answered_as_such() {
+fn unknown_packet_identifier_is_answered_with_its_reason() {
     let mut bench = Bench::online(v5());
     bench.serve("5002 0033");
     bench.serve("6202 0033");
@@ -516,7 +516,7 @@ fn an_unknown_identifier_is_answered_as_such() {
 // covers: [MQTT-4.4.0-1], [MQTT-4.1.0-1], [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5]
 // covers: [3.1.1 MQTT-4.1.0-2]
 #[test]
-fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
+fn nothing_is_resent_or_dropped_while_connected() {
     for (version, options) in versions() {
         let mut bench = Bench::online(options);
         bench.publish(QoS::AtLeastOnce, "1");
@@ -544,20 +544,20 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
 
 // covers: [MQTT-4.4.0-2]
 #[test]
-fn a_refused_publish_is_not_sent_again() {
+fn refused_publish_is_not_sent_again() {
     let mut bench = Bench::online(persistent(v5()));
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.serve("4003000187 5003000297");
     bench.actions();
-    bench.lose_and_return(kept(Version::V5));
+    bench.reconnect(kept(Version::V5));
     assert!(bench.actions().is_empty());
     assert_eq!(bench.session.unfinished_publishes(), 0);
 }
 
 // covers: [MQTT-4.3.3-7]
 #[test]
-fn a_message_that_was_sent_does_not_expire() {
+fn sent_message_does_not_expire() {
     let mut bench = Bench::online(Options { keep_alive_s: 0, ..persistent(v5()) });
     // Message expiry interval: 1 s.
     let properties = unhex("02 00000001");
@@ -565,7 +565,7 @@ fn a_message_that_was_sent_does_not_expire() {
     bench.session.publish(message, bench.now).expect("taken on");
     assert_eq!(bench.actions().concat(), "340b 000174 0001 05 0200000001".replace(' ', ""));
     bench.now = bench.now + HOUR;
-    bench.lose_and_return(kept(Version::V5));
+    bench.reconnect(kept(Version::V5));
     assert_eq!(bench.actions().concat(), "3c0b 000174 0001 05 0200000001".replace(' ', ""));
 }
 

@@ -573,7 +573,7 @@ proptest! {
 /// Ten seconds of a screen with sixty frames per second and ten rows, with a rate of messages per second and a duration
 /// for a frame that draws rows. Returns the frames drawn per second, and the median age of the messages in the first
 /// frame that showed them, in milliseconds.
-fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
+fn measure_scrolling(per_s: u64, frame_us: u64) -> (u64, u64) {
     const FRAME_US: u64 = 16_667;
     const SECONDS: u64 = 10;
     /// The delay from page to worker, or back.
@@ -585,8 +585,8 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
     let (mut shown, mut asked_us) = (0, 0);
     loop {
         // The worker answers as soon as there is something new.
-        let news_us = (shown + 1) * 1_000_000 / per_s + 1;
-        let answer_us = news_us.max(asked_us + WAY_US);
+        let arrival_us = (shown + 1) * 1_000_000 / per_s + 1;
+        let answer_us = arrival_us.max(asked_us + WAY_US);
         let began_us = (answer_us + WAY_US).next_multiple_of(FRAME_US);
         if began_us > SECONDS * 1_000_000 {
             break;
@@ -610,7 +610,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
 fn rows_are_drawn_each_frame_except_in_a_flood_or_on_a_slow_machine() {
     let check =
         |(per_s, frame_us), per_second: std::ops::RangeInclusive<u64>, age_ms: std::ops::RangeInclusive<u64>| {
-            let found = watch(per_s, frame_us);
+            let found = measure_scrolling(per_s, frame_us);
             assert!(per_second.contains(&found.0) && age_ms.contains(&found.1), "{per_s} a second: {found:?}");
         };
     // One message after the other is there in the next frame.

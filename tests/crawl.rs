@@ -122,8 +122,8 @@ impl Screen {
     fn arrive_many(&mut self, count: u64) {
         for _ in 0..count {
             let seq = self.log.next_seq();
-            let words = "The relay answers. ".repeat(1 + seq as usize % 3);
-            self.arrive(&format!(r#"{{"character":"ADA","text":"{words}{seq}"}}"#));
+            let sentences = "The relay answers. ".repeat(1 + seq as usize % 3);
+            self.arrive(&format!(r#"{{"character":"ADA","text":"{sentences}{seq}"}}"#));
         }
     }
 
@@ -255,7 +255,7 @@ impl Screen {
         }
     }
 
-    fn live(&mut self, seconds: u64, mut arrivals: impl FnMut(u64) -> u64) {
+    fn run(&mut self, seconds: u64, mut arrivals: impl FnMut(u64) -> u64) {
         for tick in 0..seconds * 1_000 / TICK_MS {
             if tick % (1_000 / TICK_MS) == 0 {
                 self.arrive_many(arrivals(tick * TICK_MS / 1_000));
@@ -265,7 +265,7 @@ impl Screen {
     }
 
     /// Returns the number of messages shown, and the number skipped.
-    fn accounts(&self) -> (u64, u64) {
+    fn counts(&self) -> (u64, u64) {
         self.shown.iter().fold((0, 0), |(shown, skipped), entry| match entry {
             BlockContent::Item(CrawlItem::Line { .. }) => (shown + 1, skipped),
             BlockContent::Item(CrawlItem::Skipped { count, .. }) => (shown, skipped + count),
@@ -275,12 +275,12 @@ impl Screen {
 }
 
 #[test]
-fn eight_hours_without_a_jump() {
+fn nothing_jumps_for_eight_hours() {
     let mut screen = Screen::new();
     // A readable amount: a line every seven seconds, and a burst an hour.
-    screen.live(8 * 3_600, |second| u64::from(second % 7 == 0) + if second % 3_600 == 1_800 { 2_000 } else { 0 });
-    screen.live(300, |_| 0);
-    let (shown, skipped) = screen.accounts();
+    screen.run(8 * 3_600, |second| u64::from(second % 7 == 0) + if second % 3_600 == 1_800 { 2_000 } else { 0 });
+    screen.run(300, |_| 0);
+    let (shown, skipped) = screen.counts();
     assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
     assert!(skipped > 8 * 1_900 && shown > 8 * 500, "{shown} shown, {skipped} skipped");
     assert!(screen.rebases > 10, "{} rebases", screen.rebases);
@@ -290,20 +290,20 @@ fn eight_hours_without_a_jump() {
 }
 
 #[test]
-fn a_burst_is_over_within_half_a_minute() {
+fn burst_is_shown_within_half_a_minute() {
     // Wherever it falls between the skip notes of a stream that is already too fast.
     for begin_s in 60..90 {
         let mut screen = Screen::new();
-        screen.live(begin_s, |_| 1);
+        screen.run(begin_s, |_| 1);
         screen.arrive_many(2_000);
         let newest = screen.log.next_seq() - 1;
         let mut waited_s = 0;
         while screen.seen_seq < newest {
-            screen.live(1, |_| 1);
+            screen.run(1, |_| 1);
             waited_s += 1;
             assert!(waited_s <= 30, "burst at {begin_s} s: {} of {newest} after {waited_s} s", screen.seen_seq);
         }
-        screen.live(30, |_| 1);
+        screen.run(30, |_| 1);
         assert_eq!(screen.controller.lag(), None, "burst at {begin_s} s: a line a second is shown in time");
     }
 }
@@ -311,11 +311,11 @@ fn a_burst_is_over_within_half_a_minute() {
 #[test]
 fn burst_speeds_up_and_slows_down_smoothly() {
     let mut screen = Screen::new();
-    screen.live(60, |second| if second == 10 { 16 } else { 0 });
+    screen.run(60, |second| if second == 10 { 16 } else { 0 });
     assert!(screen.fastest > 1.8, "fastest {}", screen.fastest);
-    screen.live(120, |_| 0);
+    screen.run(120, |_| 0);
     assert!((screen.rate - 1.0).abs() < 0.05, "calm again: {}", screen.rate);
-    assert_eq!(screen.accounts(), (16, 0), "few enough to tell them all");
+    assert_eq!(screen.counts(), (16, 0), "few enough to tell them all");
 }
 
 /// What a stream of lines of 4 to 16 words looks like on screen.
@@ -422,7 +422,7 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
 }
 
 #[test]
-fn every_line_of_the_tutorials_pace_is_shown() {
+fn every_line_is_shown_at_one_per_second() {
     for with_speaker in [true, false] {
         let mut screen = Screen::new();
         let stream = stream(&mut screen, 600, 1.0, with_speaker);
@@ -441,7 +441,7 @@ fn every_line_of_the_tutorials_pace_is_shown() {
 }
 
 #[test]
-fn every_line_is_shown_up_to_one_and_a_half_a_second() {
+fn every_line_is_shown_at_up_to_one_and_a_half_per_second() {
     let mut screen = Screen::new();
     let stream = stream(&mut screen, 600, 1.5, true);
     println!(
@@ -455,7 +455,7 @@ fn every_line_is_shown_up_to_one_and_a_half_a_second() {
 }
 
 #[test]
-fn of_five_lines_a_second_whole_thoughts_are_shown() {
+fn at_five_lines_per_second_two_fifths_are_shown() {
     let mut screen = Screen::new();
     let stream = stream(&mut screen, 300, 5.0, true);
     println!(
@@ -482,7 +482,7 @@ fn newest_line_is_shown_although_others_are_skipped() {
         // At any length.
         screen.arrive(&"word ".repeat(2_000));
         let newest = screen.log.next_seq() - 1;
-        screen.live(30, |_| 0);
+        screen.run(30, |_| 0);
         assert_eq!(screen.seen_seq, newest);
     }
 }
@@ -493,7 +493,7 @@ fn long_lines_count_by_their_length() {
     for _ in 0..8 {
         screen.arrive(&"word ".repeat(1_000));
     }
-    screen.live(5, |_| 0);
+    screen.run(5, |_| 0);
     // Each takes three seconds at the smallest size and the highest speed.
     assert!(
         matches!(screen.shown[0], BlockContent::Item(CrawlItem::Skipped { count: 5..=7, .. })),
@@ -503,16 +503,16 @@ fn long_lines_count_by_their_length() {
 }
 
 #[test]
-fn clearing_leaves_nothing_behind() {
+fn clearing_removes_everything() {
     let mut screen = Screen::new();
-    screen.live(20, |_| 2);
+    screen.run(20, |_| 2);
     screen.feed.skip_to(screen.log.next_seq());
     screen.jumps = true;
     screen.request(|controller, _, actions| controller.clear(actions));
     screen.jumps = false;
-    screen.live(10, |_| 0);
+    screen.run(10, |_| 0);
     assert!(screen.tops.is_empty() && screen.motion == Motion::Paused);
-    screen.live(10, |second| u64::from(second == 5));
+    screen.run(10, |second| u64::from(second == 5));
     assert_eq!(screen.tops.len(), 1);
     assert_eq!(screen.motion, Motion::Moving);
 }
@@ -520,8 +520,8 @@ fn clearing_leaves_nothing_behind() {
 #[test]
 fn scrolling_back_and_forward_restores_the_offset() {
     let mut screen = Screen::new();
-    screen.live(300, |second| u64::from(second % 7 == 0));
-    let live: Vec<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
+    screen.run(300, |second| u64::from(second % 7 == 0));
+    let run: Vec<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
     let mut seen = BTreeSet::new();
     // By wheel, a row at a time, to the oldest.
     for _ in 0..300 {
@@ -558,19 +558,19 @@ fn scrolling_back_and_forward_restores_the_offset() {
     }
     screen.jumps = false;
     assert_eq!(screen.motion, Motion::Moving);
-    for seq in live {
+    for seq in run {
         assert!(screen.height_of(seq).is_some(), "line {seq} is where it was");
     }
-    screen.live(60, |second| u64::from(second % 7 == 0));
+    screen.run(60, |second| u64::from(second % 7 == 0));
     assert!(screen.shown.len() > shown);
-    let (shown, skipped) = screen.accounts();
+    let (shown, skipped) = screen.counts();
     assert_eq!((shown + screen.controller.waiting(), skipped), (screen.log.received(), 0), "none is shown twice");
 }
 
 #[test]
 fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
     let mut screen = Screen::new();
-    screen.live(300, |second| u64::from(second % 7 == 0));
+    screen.run(300, |second| u64::from(second % 7 == 0));
     screen.jumps = true;
     screen.request(|controller, input, actions| controller.scroll_by(input, -100.0, actions));
     assert_eq!(screen.motion, Motion::Paused);
@@ -579,7 +579,7 @@ fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
     screen.request(|controller, _, _| controller.toggle_pause());
     assert_eq!(screen.motion, Motion::Moving);
     let shown = screen.shown.len();
-    screen.live(20, |second| u64::from(second % 7 == 0));
+    screen.run(20, |second| u64::from(second % 7 == 0));
     assert!(screen.rate > 1.4, "it catches up: {}", screen.rate);
     assert_eq!(screen.shown.len(), shown, "new lines wait");
     // Home: the newest is directly above the edge.
@@ -589,7 +589,7 @@ fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
     let height_em = screen.height_of(newest).expect("on the plane");
     assert!((-4.0 * ROW_EM..0.0).contains(&height_em), "{height_em}");
     screen.jumps = false;
-    screen.live(60, |_| 0);
+    screen.run(60, |_| 0);
     assert_eq!(screen.controller.waiting(), 0);
     assert_eq!(screen.seen_seq, screen.log.next_seq() - 1);
 }
@@ -597,7 +597,7 @@ fn scrolled_back_crawl_resumes_at_the_end_or_on_request() {
 #[test]
 fn remembered_lines_are_bounded() {
     let mut screen = Screen::new();
-    screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
+    screen.run(3 * 3_600, |second| u64::from(second % 5 == 0));
     assert!(screen.shown.len() > PASSED_MAX + 500);
     screen.jumps = true;
     for _ in 0..3_000 {
@@ -616,9 +616,9 @@ fn remembered_lines_are_bounded() {
 }
 
 #[test]
-fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
+fn requested_line_is_shown_at_a_readable_position() {
     let mut screen = Screen::new();
-    screen.live(300, |second| u64::from(second % 7 == 0));
+    screen.run(300, |second| u64::from(second % 7 == 0));
     let readable = |screen: &Screen, seq| screen.height_of(seq).is_some_and(|em| (-9.1 * ROW_EM..0.0).contains(&em));
     // Text that is readable already stays, and continues to move.
     let visible = (1..).find(|seq| readable(&screen, *seq)).expect("a line");
@@ -651,7 +651,7 @@ fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
 #[test]
 fn forgotten_line_is_shown_again_on_request() {
     let mut screen = Screen::new();
-    screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
+    screen.run(3 * 3_600, |second| u64::from(second % 5 == 0));
     assert!(!screen.request(|controller, input, actions| controller.reveal(input, 3, actions)), "forgotten");
     // In any state of the crawl: seeking back or paused.
     for (seq, is_paused) in [(3, false), (4, true)] {
@@ -663,7 +663,7 @@ fn forgotten_line_is_shown_again_on_request() {
         screen.show(seq);
         let shown = screen.shown.len();
         screen.jumps = true;
-        screen.live(12, |_| 0);
+        screen.run(12, |_| 0);
         let again = screen.shown[shown..].iter().find(|entry| entry.seq() == Some(seq));
         assert!(
             matches!(again, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.character == "ADA"),
@@ -676,7 +676,7 @@ fn forgotten_line_is_shown_again_on_request() {
 #[test]
 fn queued_line_is_not_shown_twice() {
     let mut screen = Screen::new();
-    screen.live(20, |_| 2);
+    screen.run(20, |_| 2);
     let taken = (1..screen.log.next_seq()).find(|seq| {
         let shows = |entry: &BlockContent| matches!(entry, BlockContent::Item(shown) if shown.is_about(*seq));
         !screen.shown.iter().any(shows)
@@ -693,25 +693,25 @@ fn requested_line_is_shown_despite_the_rules() {
         LineRules { rules: vec![Rule { topics: TopicFilter::parse("StarWars").expect("a filter"), wording: None }] };
     screen.feed.set_rules(Rc::new(rules), &screen.log);
     screen.arrive_many(3);
-    screen.live(5, |_| 0);
+    screen.run(5, |_| 0);
     assert!(screen.shown.is_empty(), "{:?}", screen.shown);
-    for (seq, words) in [(2, "The relay answers."), (99, "(Message 99 is no longer stored)")] {
+    for (seq, text) in [(2, "The relay answers."), (99, "(Message 99 is no longer stored)")] {
         screen.show(seq);
         assert_eq!(screen.feed.pending(), 1, "so that the page's next pull is answered");
-        screen.live(8, |_| 0);
+        screen.run(8, |_| 0);
         let shown = screen.shown.last();
         let is_shown =
-            matches!(shown, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.text.starts_with(words));
+            matches!(shown, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.text.starts_with(text));
         assert!(is_shown, "{shown:?}");
         assert_eq!(screen.feed.pending(), 0);
     }
 }
 
 #[test]
-fn messages_passed_over_are_found_by_their_note() {
+fn skipped_messages_are_found_by_their_note() {
     let mut screen = Screen::new();
     screen.arrive_many(500);
-    screen.live(10, |_| 0);
+    screen.run(10, |_| 0);
     screen.jumps = true;
     assert!(screen.request(|controller, input, actions| controller.reveal(input, 7, actions)), "the note shows of it");
     let note = screen.shown[0].seq().expect("a note");
@@ -723,9 +723,9 @@ fn messages_passed_over_are_found_by_their_note() {
 }
 
 #[test]
-fn another_column_leaves_the_line_that_is_read_where_it_is() {
+fn resize_keeps_the_position_of_the_line_being_read() {
     let mut screen = Screen::new();
-    screen.live(200, |second| u64::from(second % 7 == 0));
+    screen.run(200, |second| u64::from(second % 7 == 0));
     let read = |screen: &Screen| {
         let whole = screen.heights_em().into_iter().filter(|(key, height_em)| {
             height_em + screen.controller.block(*key).map_or(0.0, |(_, block)| block.typeset.height_em()) <= 0.0
@@ -749,21 +749,21 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
         }
     }
     screen.jumps = false;
-    screen.live(60, |_| 0);
+    screen.run(60, |_| 0);
     assert_eq!(screen.controller.waiting(), 0);
 }
 
 #[test]
-fn a_pause_takes_nothing_and_condenses_afterwards() {
+fn paused_crawl_shows_nothing_new_and_then_skips() {
     let mut screen = Screen::new();
-    screen.live(30, |second| u64::from(second % 7 == 0));
+    screen.run(30, |second| u64::from(second % 7 == 0));
     screen.request(|controller, _, _| controller.toggle_pause());
     let shown = screen.shown.len();
-    screen.live(600, |_| 5);
+    screen.run(600, |_| 5);
     assert!(screen.shown.len() <= shown + 1, "what was at the edge already, and no more");
     assert!(screen.controller.lag() > Some(2_900));
     screen.request(|controller, _, _| controller.toggle_pause());
-    screen.live(5, |_| 0);
+    screen.run(5, |_| 0);
     let note =
         screen.shown[shown..].iter().find(|entry| matches!(entry, BlockContent::Item(CrawlItem::Skipped { .. })));
     assert!(matches!(note, Some(BlockContent::Item(CrawlItem::Skipped { count, .. })) if *count > 2_900), "{note:?}");
@@ -772,7 +772,7 @@ fn a_pause_takes_nothing_and_condenses_afterwards() {
 #[test]
 fn hidden_page_stops_and_resumes_with_new_lines() {
     let mut screen = Screen::new();
-    screen.live(30, |second| u64::from(second % 7 == 0));
+    screen.run(30, |second| u64::from(second % 7 == 0));
     screen.request(|controller, _, _| controller.set_hidden(true));
     assert_eq!((screen.motion, screen.controller.room(26.0).lines), (Motion::Paused, 0));
     screen.arrive_many(5_000);
@@ -780,17 +780,17 @@ fn hidden_page_stops_and_resumes_with_new_lines() {
     screen.now_ms += 8 * 3_600_000;
     screen.request(|controller, _, _| controller.set_hidden(false));
     assert_eq!(screen.motion, Motion::Moving);
-    screen.live(3, |_| 0);
-    let (_, skipped) = screen.accounts();
+    screen.run(3, |_| 0);
+    let (_, skipped) = screen.counts();
     assert!(skipped > 4_900, "{skipped} are skipped");
-    screen.live(30, |_| 0);
+    screen.run(30, |_| 0);
     assert_eq!(screen.seen_seq, screen.log.next_seq() - 1);
 }
 
 #[test]
 fn speed_follows_the_keys() {
     let mut screen = Screen::new();
-    screen.live(20, |second| u64::from(second == 1));
+    screen.run(20, |second| u64::from(second == 1));
     assert!((screen.rate - 1.0).abs() < 0.02);
     screen.jumps = true;
     for (request, expected) in [
@@ -814,7 +814,7 @@ fn idle_screen() -> Screen {
     let mut screen = Screen::new();
     screen.controller = CrawlController::new();
     screen.jumps = true;
-    screen.live(2, |_| 0);
+    screen.run(2, |_| 0);
     assert_eq!((screen.controller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Paused));
     assert!(screen.heights_em().values().all(|height_em| *height_em < 0.0), "above the edge");
     screen
@@ -839,7 +839,7 @@ fn first_line(screen: &mut Screen, a_second: impl Fn(u64) -> u64) -> (u64, Vec<S
 }
 
 #[test]
-fn the_opening_plays_when_nothing_waits() {
+fn opening_plays_when_no_message_waits() {
     let mut screen = idle_screen();
     let (seconds, scenes) = first_line(&mut screen, |second| u64::from(second > 100));
     assert!(seconds > 100, "{seconds}");
@@ -904,8 +904,8 @@ fn play(opening: Opening, a_second: impl Fn(u64) -> u64) -> (String, u64, Vec<Sc
     let mut screen = idle_screen();
     screen.request(|controller, _, _| controller.set_opening(opening));
     let (seconds, scenes) = first_line(&mut screen, a_second);
-    screen.live(60, |_| 0);
-    let (shown, skipped) = screen.accounts();
+    screen.run(60, |_| 0);
+    let (shown, skipped) = screen.counts();
     assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
     let mut kinds: Vec<char> = screen.shown.iter().map(kind).collect();
     kinds.dedup();
@@ -948,7 +948,7 @@ fn opening_in_yield_mode_is_shortened() {
 }
 
 #[test]
-fn without_an_opening_the_first_message_is_shown_at_once() {
+fn without_an_opening_the_first_message_is_shown_immediately() {
     for opening in [Opening::default(), edited()] {
         let off = Opening { mode: Some(OpeningMode::Off), ..opening };
         let (shown, seconds, scenes) = play(off.clone(), |second| u64::from(second == 3));
@@ -964,7 +964,7 @@ fn without_an_opening_the_first_message_is_shown_at_once() {
         screen.request(|controller, _, _| controller.show_plain(true));
         screen.arrive_many(2);
         screen.controller.begin(Instant::from_millis(screen.now_ms));
-        screen.live(3, |_| 0);
+        screen.run(3, |_| 0);
         assert_eq!(screen.shown.iter().map(kind).collect::<String>(), "ll");
     }
 }
@@ -981,7 +981,7 @@ fn transcript_takes_lines_at_any_scroll_position() {
             screen.request(|controller, input, actions| controller.scroll_by(input, back_em, actions));
             screen.request(|controller, _, _| controller.show_plain(true));
             screen.arrive_many(2);
-            screen.live(3, |_| 0);
+            screen.run(3, |_| 0);
             let newest = screen.shown.iter().filter_map(BlockContent::seq).max();
             assert_eq!(newest, Some(6), "after {ticks} ticks, {back_em} em back");
             assert_eq!(screen.controller.waiting(), 0, "after {ticks} ticks, {back_em} em back");
@@ -1010,48 +1010,48 @@ fn introduction_paragraphs_are_separate() {
 }
 
 #[test]
-fn the_opening_can_be_paused() {
+fn opening_can_be_paused() {
     let mut screen = idle_screen();
     screen.controller.begin(Instant::from_millis(screen.now_ms));
-    screen.live(10, |_| 0);
+    screen.run(10, |_| 0);
     assert_eq!(screen.controller.scene(), Scene::Logo);
     screen.request(|controller, _, _| controller.toggle_pause());
-    screen.live(60, |_| 0);
+    screen.run(60, |_| 0);
     assert_eq!((screen.controller.scene(), screen.motion), (Scene::Logo, Motion::Paused));
     screen.request(|controller, _, _| controller.toggle_pause());
-    screen.live(5, |_| 0);
+    screen.run(5, |_| 0);
     assert_eq!((screen.controller.scene(), screen.motion), (Scene::Rise, Motion::Moving));
 }
 
 #[test]
 fn replaying_the_opening_loses_no_line() {
     let mut screen = Screen::new();
-    screen.live(30, |_| 1);
+    screen.run(30, |_| 1);
     let now = Instant::from_millis(screen.now_ms);
     screen.jumps = true;
     screen.request(|controller, _, _| {
         controller.set_opening(Opening::default());
         controller.play_opening(now);
     });
-    screen.live(12, |_| 1);
+    screen.run(12, |_| 1);
     assert_eq!(screen.controller.scene(), Scene::Logo, "all of it, though messages wait");
-    screen.live(10, |_| 1);
+    screen.run(10, |_| 1);
     assert!(screen.shown.iter().any(|entry| matches!(entry, BlockContent::Episode(_))), "{:?}", screen.shown);
-    screen.live(120, |_| 0);
-    let (shown, skipped) = screen.accounts();
+    screen.run(120, |_| 0);
+    let (shown, skipped) = screen.counts();
     assert_eq!(shown + skipped, screen.log.received(), "every message is shown or counted");
     assert_eq!(screen.controller.scene(), Scene::Crawl);
 }
 
 #[test]
-fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed() {
+fn changed_text_is_shown_immediately_and_keeps_the_speed() {
     let mut screen = idle_screen();
     screen.request(|controller, _, _| {
         controller.set_opening(Opening { title: "The Salt Road".to_owned(), speed_percent: 170, ..Opening::default() });
     });
-    screen.live(1, |_| 0);
+    screen.run(1, |_| 0);
     let has_title = |screen: &Screen, title: &str| {
-        screen.entries.values().any(|entry| matches!(entry, BlockContent::Title(words) if words == title))
+        screen.entries.values().any(|entry| matches!(entry, BlockContent::Title(title_text) if title_text == title))
     };
     assert!(has_title(&screen, "The Salt Road") && !has_title(&screen, &Opening::default().title));
     assert_eq!(screen.controller.speed_percent(), 170);

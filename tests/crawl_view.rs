@@ -131,7 +131,7 @@ async fn title_is_static_before_the_first_connection() {
 }
 
 #[wasm_bindgen_test]
-async fn a_payload_is_never_markup() {
+async fn payload_is_never_markup() {
     let pane = open(Opening::silent());
     let hostile = "<img src=x onerror=\"document.title='harmed'\"> &amp; <b>bold</b>";
     pane.push(vec![line(7, "<i>Eve</i>", hostile)]).await;
@@ -141,8 +141,8 @@ async fn a_payload_is_never_markup() {
     assert_eq!(shown.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {}", quotes::curly(hostile)));
     assert!(pane.all(".plane :is(img, b, i), .transcript :is(img, i)").is_empty());
     until("the transcript", || !pane.all(".transcript p").is_empty()).await;
-    let words = pane.all(".transcript p")[0].text_content().unwrap_or_default();
-    assert_eq!(words, format!("<i>Eve</i>: {hostile}"));
+    let text = pane.all(".transcript p")[0].text_content().unwrap_or_default();
+    assert_eq!(text, format!("<i>Eve</i>: {hostile}"));
     assert_ne!(document().title(), "harmed");
 }
 
@@ -176,7 +176,7 @@ async fn one_animation_moves_up_and_pauses() {
 }
 
 #[wasm_bindgen_test]
-async fn plain_text_takes_the_words_and_runs_no_animation() {
+async fn plain_text_has_the_lines_and_no_animation() {
     let pane = open(Opening::silent());
     pane.push((1..5).map(|seq| line(seq, "Ada", &format!("Line {seq}."))).collect()).await;
     press("t");
@@ -192,7 +192,7 @@ async fn plain_text_takes_the_words_and_runs_no_animation() {
 }
 
 #[wasm_bindgen_test]
-async fn a_resize_moves_nothing() {
+async fn resize_moves_nothing() {
     let pane = open(Opening::silent());
     pane.push(vec![line(1, "Ada", "Hello, is there anybody at the other end of this?")]).await;
     let shown = pane.all(".line").remove(0);
@@ -215,7 +215,7 @@ async fn a_resize_moves_nothing() {
 }
 
 #[wasm_bindgen_test]
-async fn a_flood_leaves_few_nodes() {
+async fn flood_leaves_few_nodes() {
     let pane = open(Opening::silent());
     pane.push((1..=4).map(|seq| line(seq, "", "x")).collect()).await;
     for seq in 5..120 {

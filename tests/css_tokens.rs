@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 const THEMES: [&str; 2] = ["light", "dark"];
 
 /// The backgrounds of text.
-const GROUNDS: [&str; 5] = ["night", "surface", "surface-high", "surface-hover", "field"];
+const BACKGROUNDS: [&str; 5] = ["night", "surface", "surface-high", "surface-hover", "field"];
 
 /// The colours of text, on any of the backgrounds.
-const INKS: [&str; 8] = ["ink", "ink-soft", "gold", "blue", "red", "green", "violet", "warm"];
+const TEXT_COLOURS: [&str; 8] = ["ink", "ink-soft", "gold", "blue", "red", "green", "violet", "warm"];
 
 /// Linear light, 0 to 1.
 type Colour = [f64; 3];
@@ -64,8 +64,8 @@ fn check<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, least: f64) {
 }
 
 #[test]
-fn words_can_be_read() {
-    check(INKS.into_iter().flat_map(|ink| GROUNDS.map(|ground| (ink, ground))), 4.5);
+fn text_has_enough_contrast() {
+    check(TEXT_COLOURS.into_iter().flat_map(|ink| BACKGROUNDS.map(|ground| (ink, ground))), 4.5);
     check(
         [
             ("ink", "mark"),
@@ -82,8 +82,8 @@ fn words_can_be_read() {
 }
 
 #[test]
-fn fields_and_the_focus_can_be_seen() {
-    check(GROUNDS.into_iter().filter(|ground| *ground != "surface-hover").map(|ground| ("blue", ground)), 3.0);
+fn fields_and_focus_have_enough_contrast() {
+    check(BACKGROUNDS.into_iter().filter(|ground| *ground != "surface-hover").map(|ground| ("blue", ground)), 3.0);
     check(["field", "surface", "night"].map(|ground| ("edge-field", ground)), 3.0);
 }
 
@@ -92,7 +92,7 @@ fn subscriptions() -> Vec<String> {
 }
 
 #[test]
-fn subscriptions_can_be_seen() {
+fn subscription_colours_have_enough_contrast() {
     let names = subscriptions();
     let pairs =
         names.iter().flat_map(|name| ["night", "surface", "surface-high", "field"].map(|on| (name.as_str(), on)));
@@ -101,7 +101,7 @@ fn subscriptions_can_be_seen() {
 
 /// How people with each kind of dichromacy see linear light, at full severity (Machado, Oliveira and Fernandes, 2009),
 /// and how everybody else does.
-const EYES: [(&str, [[f64; 3]; 3]); 4] = [
+const VISION_MATRICES: [(&str, [[f64; 3]; 3]); 4] = [
     ("all cones", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
     (
         "no red cones",
@@ -118,7 +118,7 @@ const EYES: [(&str, [[f64; 3]; 3]); 4] = [
 ];
 
 /// Converts linear sRGB to CIE L*a*b*, where distances are perceptual.
-fn lab([red, green, blue]: Colour) -> Colour {
+fn to_lab([red, green, blue]: Colour) -> Colour {
     let root = |value: f64| if value > 0.008_856 { value.cbrt() } else { 7.787 * value + 16.0 / 116.0 };
     let x = root((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.950_47);
     let y = root(0.2126 * red + 0.7152 * green + 0.0722 * blue);
@@ -127,23 +127,23 @@ fn lab([red, green, blue]: Colour) -> Colour {
 }
 
 #[test]
-fn subscriptions_are_apart_for_all_eyes() {
+fn subscription_colours_differ_with_colour_blindness() {
     // A difference of 2 is just visible side by side; these are far apart.
     const LEAST: f64 = 15.0;
     let tokens = tokens();
     let names = subscriptions();
     for (theme, theme_name) in THEMES.iter().enumerate() {
-        for (eyes, matrix) in EYES {
+        for (vision, matrix) in VISION_MATRICES {
             let seen = |name: &String| {
                 let light = tokens[name][theme];
                 let row = |row: [f64; 3]| row.iter().zip(light).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0);
-                lab(matrix.map(row))
+                to_lab(matrix.map(row))
             };
             for (place, one) in names.iter().enumerate() {
                 for other in &names[..place] {
                     let apart: f64 = seen(one).iter().zip(seen(other)).map(|(a, b)| (a - b).powi(2)).sum();
                     let apart = apart.sqrt();
-                    assert!(apart >= LEAST, "{one} and {other} are {apart:.1} apart, {theme_name}, {eyes}");
+                    assert!(apart >= LEAST, "{one} and {other} are {apart:.1} apart, {theme_name}, {vision}");
                 }
             }
         }

@@ -19,7 +19,7 @@ fn check_on(topic: &str, payload: impl AsRef<[u8]>, character: &str, text: &str)
 }
 
 #[test]
-fn dialogue_in_json_is_spoken() {
+fn dialogue_in_json_becomes_a_line() {
     for (payload, character, text) in [
         (r#"{"character":"MABEL","text":"Everybody gets heard."}"#, "MABEL", "Everybody gets heard."),
         // Any order, any space, other fields.
@@ -49,7 +49,7 @@ fn dialogue_in_json_is_spoken() {
 }
 
 #[test]
-fn speakers_and_words_have_many_names() {
+fn speaker_and_text_fields_have_many_names() {
     for (payload, character, text) in [
         (r#"{"device":"thermometer","value":21.40,"unit":"C"}"#, "thermometer", "21.40"),
         (r#"{"from":"ada","message":"Hello World"}"#, "ada", "Hello World"),
@@ -224,7 +224,7 @@ fn invalid_json_is_text() {
 }
 
 #[test]
-fn no_depth_is_too_deep() {
+fn deep_nesting_is_accepted() {
     let nested = |levels: usize| format!("{}1{}", r#"{"text":"#.repeat(levels), "}".repeat(levels));
     check(nested(50_000), BY_TOPIC, "text …");
     check("[".repeat(50_000) + &"]".repeat(50_000), BY_TOPIC, "1 item");
@@ -279,7 +279,7 @@ fn empty_and_blank_payloads_name_their_topic() {
 }
 
 #[test]
-fn bytes_are_counted_and_begun_in_hex() {
+fn binary_payload_shows_its_size_and_first_bytes_in_hex() {
     check([0x00, 0xFF, 0x10], BY_TOPIC, "‹3 bytes: 00 ff 10›");
     check([0xFF], BY_TOPIC, "‹1 byte: ff›");
     check([0xFF; 8], BY_TOPIC, "‹8 bytes: ff ff ff ff ff ff ff ff›");
@@ -289,7 +289,7 @@ fn bytes_are_counted_and_begun_in_hex() {
 }
 
 #[test]
-fn a_line_is_published_as_exactly_two_fields() {
+fn line_is_published_with_exactly_two_fields() {
     for (character, text, expected) in [
         ("MABEL", "Hi.", r#"{"character":"MABEL","text":"Hi."}"#),
         ("", "", r#"{"character":"","text":""}"#),
@@ -302,7 +302,7 @@ fn a_line_is_published_as_exactly_two_fields() {
 
 proptest! {
     #[test]
-    fn a_published_line_is_the_line_that_arrives(character in any::<String>(), text in any::<String>()) {
+    fn published_line_arrives_unchanged(character in any::<String>(), text in any::<String>()) {
         let line = Line { character: character.trim().to_owned(), text: text.trim().to_owned() };
         // Without speaker and text, the crawl names the topic instead.
         prop_assume!(!line.text.is_empty() || !line.character.is_empty());

@@ -19,16 +19,16 @@ fn rules(keys: &[(&str, &str)]) -> LineRules {
 
 fn check(keys: &[(&str, &str)], topic: &str, payload: &str, expected: Option<(&str, &str)>) {
     let line = rules(keys).line(topic, payload.as_bytes());
-    let said = line.as_ref().map(|Line { character, text }| (character.as_str(), text.as_str()));
-    assert_eq!(said, expected, "{keys:?} {topic} {payload}");
+    let line = line.as_ref().map(|Line { character, text }| (character.as_str(), text.as_str()));
+    assert_eq!(line, expected, "{keys:?} {topic} {payload}");
 }
 
 #[test]
 fn numbers_become_sentences() {
     let keys = [("line", "+/temperature"), ("speaker", ""), ("words", "the {1} reports {value} °C")];
-    let said = Some(("", "the greenhouse reports 21.40 °C"));
-    check(&keys, "greenhouse/temperature", r#"{"value":21.40}"#, said);
-    check(&keys, "greenhouse/temperature", " 21.40\n", said);
+    let expected = Some(("", "the greenhouse reports 21.40 °C"));
+    check(&keys, "greenhouse/temperature", r#"{"value":21.40}"#, expected);
+    check(&keys, "greenhouse/temperature", " 21.40\n", expected);
     let exact = Some(("", "the x reports 9007199254740993 °C"));
     check(&keys, "x/temperature", r#"{"value": 9007199254740993 }"#, exact);
     check(&keys, "x/temperature", "9007199254740993", exact);
@@ -46,17 +46,22 @@ fn numbers_become_sentences() {
     check(&keys, "elsewhere", "21.4", Some(("elsewhere", "21.4")));
     // Its text decides the speaker, or there is none; detected names belong to the topic.
     let keys = [("line", "+/temperature"), ("words", "the {1} reports {value} °C")];
-    check(&keys, "greenhouse/temperature", "21.40", said);
-    check(&keys, "greenhouse/temperature", r#"{"device":"T 1","value":21.40}"#, said.map(|(_, words)| ("T 1", words)));
+    check(&keys, "greenhouse/temperature", "21.40", expected);
+    check(
+        &keys,
+        "greenhouse/temperature",
+        r#"{"device":"T 1","value":21.40}"#,
+        expected.map(|(_, text)| ("T 1", text)),
+    );
     check(&keys, "greenhouse/temperature", "[1, 2]", Some(("greenhouse temperature", "1, 2")));
     let keys = [("line", "+/temperature"), ("speaker", "{device}")];
     check(&keys, "greenhouse/temperature", "21.40", Some(("greenhouse temperature", "21.40")));
 }
 
 #[test]
-fn every_place_is_found() {
+fn every_placeholder_is_replaced() {
     let payload = r#"{"sensor":{"name":"S","unit":null},"list":[1,{"a.b":"dots"}],"topic":"T","1":"one"}"#;
-    for (words, said) in [
+    for (template, expected) in [
         ("{topic}", "home/a/lamp"),
         ("{1} {2} {3} {-1} {-3}", "home a lamp lamp home"),
         ("{sensor.name}", "S"),
@@ -76,34 +81,35 @@ fn every_place_is_found() {
         ("{name}", "-"),
     ] {
         let found = "sensor name S, list …, 1 one";
-        let said = if said == "-" { found } else { said };
-        check(&[("line", "home/#"), ("words", words)], "home/a/lamp", payload, Some(("T", said)));
+        let expected = if expected == "-" { found } else { expected };
+        check(&[("line", "home/#"), ("words", template)], "home/a/lamp", payload, Some(("T", expected)));
     }
     check(&[("line", "t"), ("words", "{payload}")], "t", "{ \"a\":\n 1 }", Some(("", r#"{"a": 1}"#)));
     check(&[("line", "t"), ("words", "said: {payload}")], "t", "PIP: Hi", Some(("PIP", "said: PIP: Hi")));
     check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":1,"a":2}"#, Some(("t", "a 1, a 2")));
     // Blank text is no text.
     check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":"  "}"#, Some(("t", r#"{"a":"  "}"#)));
-    for (payload, said) in [("", "(empty message on t)"), (" ", "(blank message on t)")] {
-        check(&[("line", "t"), ("words", "{payload}")], "t", payload, Some(("", said)));
+    for (payload, expected) in [("", "(empty message on t)"), (" ", "(blank message on t)")] {
+        check(&[("line", "t"), ("words", "{payload}")], "t", payload, Some(("", expected)));
     }
 }
 
 #[test]
 fn speakers_from_every_source() {
-    let says = |speaker, payload, expected| check(&[("line", "#"), ("speaker", speaker)], "a/b", payload, expected);
-    says("{2}", "good evening", Some(("b", "good evening")));
-    says("{-1} of {1}", "PIP: Hi", Some(("b of a", "Hi")));
-    says("Control", "PIP: Hi", Some(("Control", "Hi")));
-    says("", "PIP: Hi", Some(("", "Hi")));
-    says("{who.name}", r#"{"who":{"name":"ADA"},"text":"Hi"}"#, Some(("ADA", "Hi")));
-    says("{who}", r#"{"who":null,"name":"PIP","text":"Hi"}"#, Some(("PIP", "Hi")));
-    says("{who}", "PIP: Hi", Some(("PIP", "Hi")));
+    let check_speaker =
+        |speaker, payload, expected| check(&[("line", "#"), ("speaker", speaker)], "a/b", payload, expected);
+    check_speaker("{2}", "good evening", Some(("b", "good evening")));
+    check_speaker("{-1} of {1}", "PIP: Hi", Some(("b of a", "Hi")));
+    check_speaker("Control", "PIP: Hi", Some(("Control", "Hi")));
+    check_speaker("", "PIP: Hi", Some(("", "Hi")));
+    check_speaker("{who.name}", r#"{"who":{"name":"ADA"},"text":"Hi"}"#, Some(("ADA", "Hi")));
+    check_speaker("{who}", r#"{"who":null,"name":"PIP","text":"Hi"}"#, Some(("PIP", "Hi")));
+    check_speaker("{who}", "PIP: Hi", Some(("PIP", "Hi")));
     check(&[("line", "#"), ("words", "{payload}")], "a/b", "PIP: Hi", Some(("PIP", "PIP: Hi")));
 }
 
 #[test]
-fn the_first_rule_that_matches_decides() {
+fn first_matching_rule_applies() {
     let keys = [
         ("line", "debug/important"),
         ("hide", "debug/#"),
@@ -153,16 +159,16 @@ fn invalid_keys_are_explained() {
 }
 
 /// Checks that the typed form gives this rule, and the other way round.
-fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
+fn check_typed(fields: &Fields, keys: &[(&str, &str)], summary: &str) {
     let rule = fields.parse().unwrap_or_else(|faults| panic!("{fields:?}: {faults:?}"));
     let expected = rules(keys);
     assert_eq!(std::slice::from_ref(&rule), expected.rules);
     assert_eq!(Fields::from(&rule), *fields);
-    assert_eq!(line_rule::summary(&rule), words);
+    assert_eq!(line_rule::summary(&rule), summary);
 }
 
 #[test]
-fn typed_rules() {
+fn typed_rules_round_trip() {
     let fields = |speaker_from, speaker: &str, text_from, words: &str| Fields {
         topics: "a/+".to_owned(),
         is_hidden: false,
@@ -234,7 +240,7 @@ fn preview_names_the_rule_and_missing_placeholder() {
 }
 
 #[test]
-fn there_are_examples_for_every_filter() {
+fn every_filter_has_examples() {
     for (filter, topic) in [
         ("#", "StarWars"),
         ("home/+/temperature", "home/greenhouse/temperature"),
@@ -251,7 +257,7 @@ fn there_are_examples_for_every_filter() {
 
 /// A rule from a link: the form can't name such a field, and shows the whole text.
 #[test]
-fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
+fn field_with_a_brace_in_its_name_is_shown_unchanged() {
     let mut rules = LineRules::default();
     rules.read("line", "#").expect("a filter");
     rules.read("speaker", "{ {topic}").expect("a template");
@@ -273,7 +279,7 @@ fn any_keys() -> impl Strategy<Value = Vec<(&'static str, String)>> {
 
 proptest! {
     #[test]
-    fn any_rules_and_any_message_make_a_line_or_none(
+    fn any_rules_and_any_message_give_at_most_one_line(
         keys in any_keys(),
         topic in "[a-c/$]{1,8}",
         payload in prop_oneof![

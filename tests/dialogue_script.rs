@@ -19,18 +19,18 @@ fn check(row: impl AsRef<[u8]>, expected: Result<(&str, &str), (usize, &str)>) {
             assert_eq!(spoken.number, 1);
             assert_eq!((spoken.line.character.as_str(), spoken.line.text.as_str()), (character, text), "{shown}");
         }
-        Err((column, words)) => {
+        Err((column, expected)) => {
             assert_eq!(script.lines, [], "{shown}");
             assert_eq!(script.faults.len(), 1, "{shown}");
             let fault = &script.faults[0];
             assert_eq!((fault.line, fault.column), (1, column), "{shown}: {fault}");
-            assert!(fault.message.contains(words), "{shown}: {fault}");
+            assert!(fault.message.contains(expected), "{shown}: {fault}");
         }
     }
 }
 
 #[test]
-fn rows_are_read() {
+fn rows_are_parsed() {
     for (row, character, text) in [
         (r#""1" "MABEL" "Everybody gets heard.""#, "MABEL", "Everybody gets heard."),
         (r#""1" "AUNT RETTA" "\"Mind the step.\"""#, "AUNT RETTA", "\"Mind the step.\""),
@@ -56,7 +56,7 @@ fn rows_are_read() {
 
 #[test]
 fn broken_rows_are_reported_with_their_column() {
-    for (row, column, words) in [
+    for (row, column, message) in [
         (r#""1" "A""#, 8, "2 of 3 fields"),
         (r#""1""#, 4, "1 of 3 fields"),
         (r#""1" "A" "x" "y""#, 13, "more than 3 fields"),
@@ -69,7 +69,7 @@ fn broken_rows_are_reported_with_their_column() {
         (r#""1" "A" """#, 9, "no text"),
         (r#""1" "A" "  ""#, 9, "no text"),
     ] {
-        check(row, Err((column, words)));
+        check(row, Err((column, message)));
     }
     check(b"\"1\" \"\xc3\xa4\x81\" \"x\"", Err((7, "UTF-8")));
     check(b"\x81", Err((1, "UTF-8")));
@@ -78,7 +78,7 @@ fn broken_rows_are_reported_with_their_column() {
 }
 
 #[test]
-fn any_file_is_read_to_its_end() {
+fn every_row_of_a_file_with_errors_is_read() {
     let file = b"\xef\xbb\xbf\"character\" \"dialogue\"\r\n\
         \"1\" \"A\" \"one\"\r\n\
         \r\n\
@@ -102,7 +102,7 @@ fn any_file_is_read_to_its_end() {
 }
 
 #[test]
-fn an_empty_file_has_no_rows() {
+fn empty_file_has_no_rows() {
     for file in ["", "\u{feff}", "\"character\" \"dialogue\"\n"] {
         let script = parse(file.as_bytes(), None);
         assert_eq!(script.lines, []);
@@ -151,7 +151,7 @@ fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str
 fn shown(row: &Result<ScriptLine, ScriptError>) -> String {
     match row {
         Ok(ScriptLine { number, line }) => format!("{number} {}|{}", line.character, line.text),
-        Err(ScriptError { line, column, message: words }) => format!("{line}:{column} {words}"),
+        Err(ScriptError { line, column, message: text }) => format!("{line}:{column} {text}"),
     }
 }
 
@@ -216,7 +216,7 @@ fn file_name_decides_the_format() {
 }
 
 #[test]
-fn tables_are_read() {
+fn tables_are_parsed() {
     let check = |rows: &str, expected: &[&str]| {
         check_script(Some(Format::Csv), format!("n,Character,TEXT\n{rows}"), expected);
         check_script(Some(Format::Csv), format!("n,Character,TEXT\n{rows}").replace('\n', "\r\n"), expected);
@@ -254,7 +254,7 @@ fn tables_are_read() {
 }
 
 #[test]
-fn json_lines_are_read() {
+fn json_lines_are_parsed() {
     let check = |row: &str, expected: &str| check_script(Some(Format::JsonLines), row, &[expected]);
     check(r#"{"character":"A","text":"one"}"#, "1 A|one");
     check(r#"  {"msg":"one","device":7,"other":[1]}  "#, "1 7|one");
@@ -273,7 +273,7 @@ fn json_lines_are_read() {
 }
 
 #[test]
-fn plain_text_is_read() {
+fn plain_text_is_parsed() {
     check_script(
         Some(Format::Text),
         b"ADA: Hello: you\r\n\r\nNobody said that.\nB\xc3\xa4r\x81: x\n12:30 it was\n",
@@ -282,7 +282,7 @@ fn plain_text_is_read() {
 }
 
 #[test]
-fn a_row_without_end_is_bounded() {
+fn row_without_an_end_is_bounded() {
     let long = "x".repeat(ROW_BYTES_MAX + 1);
     let check = |format: Format, file: String, expected: &[&str]| {
         for bytes in [64 * 1024, usize::MAX] {
@@ -377,7 +377,7 @@ proptest! {
 
     /// The same rows result from any division of any bytes.
     #[test]
-    fn pieces_do_not_matter(
+    fn division_of_a_file_does_not_matter(
         file in "([a\"',;\t{}: \\\\]|text|name|\\PC|\r?\n){0,60}",
         format in prop::sample::select(Format::ALL.to_vec()),
         has_format in any::<bool>(),

@@ -104,15 +104,15 @@ impl Bench {
     }
 
     fn transmits(&mut self) -> Vec<String> {
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         while let Some(transmit) = self.engine.poll_transmit() {
-            said.push(match transmit {
+            sent.push(match transmit {
                 Transmit::Dial { url } => format!("dial {url}"),
                 Transmit::Send(bytes) => format!("send {} bytes", bytes.len()),
                 Transmit::HangUp => "hang up".to_owned(),
             });
         }
-        said
+        sent
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
@@ -261,7 +261,7 @@ fn every_line_is_shown_once_and_in_order() {
 }
 
 #[test]
-fn the_numbers_add_up() {
+fn received_equals_kept_evicted_and_cleared() {
     let mut bench = Bench::online();
     for n in 0..300 {
         bench.message("t", &n.to_string());
@@ -341,7 +341,7 @@ fn rows_have_source_and_time() {
 }
 
 #[test]
-fn a_large_log_is_filtered_in_slices() {
+fn large_log_is_filtered_in_slices() {
     let mut bench = Bench::online();
     for n in 0..50_000 {
         bench.message("t", &n.to_string());
@@ -358,7 +358,7 @@ fn a_large_log_is_filtered_in_slices() {
 }
 
 #[test]
-fn a_filter_steps_back_in_a_flood() {
+fn filter_work_pauses_in_a_flood() {
     let mut bench = Bench::online();
     for n in 0..50_000 {
         bench.message("t", &n.to_string());
@@ -383,7 +383,7 @@ fn a_filter_steps_back_in_a_flood() {
 }
 
 #[test]
-fn a_place_scrolled_to_is_answered_from_there() {
+fn requested_window_starts_at_the_scrolled_position() {
     let mut bench = Bench::online();
     for n in 1..=100 {
         bench.message("t", &n.to_string());
@@ -398,7 +398,7 @@ fn a_place_scrolled_to_is_answered_from_there() {
 
 #[test]
 fn invalid_settings_are_reported_without_dialling() {
-    for (topics, broker, words) in [
+    for (topics, broker, expected) in [
         (vec![], "ws://h/", "at least one topic"),
         (vec!["a/#/b"], "ws://h/", "#"),
         (vec![""], "ws://h/", "empty"),
@@ -407,10 +407,10 @@ fn invalid_settings_are_reported_without_dialling() {
         let mut bench = Bench::online();
         let topics = topics.into_iter().map(str::to_owned).collect();
         bench.command(PageCommand::Connect(ConnectRequest { topics, broker: broker.to_owned(), ..request() }));
-        assert!(!bench.transmits().iter().any(|said| said.starts_with("dial")));
+        assert!(!bench.transmits().iter().any(|sent| sent.starts_with("dial")));
         let connection = bench.update().connection;
         assert_eq!(connection.state, ConnectionState::Stopped);
-        assert!(connection.message.contains(words), "{}", connection.message);
+        assert!(connection.message.contains(expected), "{}", connection.message);
     }
 }
 
@@ -452,7 +452,7 @@ fn lost_connection_is_restored_and_counted() {
 
 /// Returns how a connection to this address fails, and the first advice.
 #[test]
-fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
+fn diagnosis_uses_the_address_and_the_failure() {
     let closed = || CloseInfo { code: Some(1006), reason: String::new() };
     for (broker, millis, first) in [
         ("ws://h:1883/mqtt", 5, "Port 1883 is normally MQTT over TCP"),
@@ -506,7 +506,7 @@ fn diagnosis_names_ports_blocked_by_browsers() {
         let advice = bench.update().connection.advice;
         let advice: Vec<_> = advice.iter().map(|advice| &advice.text).collect();
         assert!(advice[0].starts_with(first), "{origin}, {broker}: {advice:#?}");
-        let is_about_browsers = |words: &&&String| words.contains("Safari") || words.contains("Chrome");
+        let is_about_browsers = |text: &&&String| text.contains("Safari") || text.contains("Chrome");
         let count = advice.iter().filter(is_about_browsers).count();
         let names_one = first.contains("Safari") || first.contains("Chrome");
         assert_eq!(count > 0, names_one, "{origin}, {broker}: {advice:#?}");
@@ -516,7 +516,7 @@ fn diagnosis_names_ports_blocked_by_browsers() {
 /// A server that accepts a WebSocket only to close it with a reason knows better than any guess, and its objection
 /// doesn't go away on its own.
 #[test]
-fn a_page_that_is_refused_is_shown_the_reason() {
+fn refused_page_shows_the_reason() {
     const REASON: &str = "origin not allowed: start the station with --allow-origin https://other.example";
     let check_opened = |is_opened: bool, code: u16, reason: &str, is_final: bool| {
         let mut bench = Bench::new();
@@ -626,7 +626,7 @@ fn each_publish_has_one_outcome() {
     let published = bench.published();
     assert_eq!(published[0], Published { number: 7, outcome: PublishOutcome::Done });
     assert!(
-        matches!(&published[1], Published { number: 9, outcome: PublishOutcome::Failed(words) } if words.contains('#'))
+        matches!(&published[1], Published { number: 9, outcome: PublishOutcome::Failed(reason) } if reason.contains('#'))
     );
     assert_eq!(published.len(), 2);
     bench.serve(&[0x40, 2, 0, 2]);
@@ -634,7 +634,7 @@ fn each_publish_has_one_outcome() {
     let published = bench.published();
     assert_eq!(published[0], Published { number: 8, outcome: PublishOutcome::Done });
     assert!(
-        matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(words) } if words.contains("quota"))
+        matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(reason) } if reason.contains("quota"))
     );
     // Seeking leaves the last one unknown, never done.
     bench.command(PageCommand::Connect(request()));
@@ -654,9 +654,9 @@ fn merged_updates_keep_one_time_values() {
 }
 
 fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
-    let more = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
+    let options = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
     bench.engine.use_store();
-    bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
+    bench.command(PageCommand::SetConnectionOptions(Box::new(options)));
     bench.command(PageCommand::Connect(request()));
     bench.load(saved);
 }
@@ -728,11 +728,11 @@ fn list(view: &SubscriptionsView) -> Vec<String> {
     let granted = |granted: &SubscriptionStatus| match granted {
         SubscriptionStatus::Asked => "asked".to_owned(),
         SubscriptionStatus::QoS(qos) => format!("QoS {qos}"),
-        SubscriptionStatus::Refused(words) => format!("refused: {words}"),
+        SubscriptionStatus::Refused(reason) => format!("refused: {reason}"),
         SubscriptionStatus::Ending => "ending".to_owned(),
     };
-    let words = view.list.iter().map(|entry| format!("{} {} {}", entry.colour, entry.filter, granted(&entry.granted)));
-    words.collect()
+    let lines = view.list.iter().map(|entry| format!("{} {} {}", entry.colour, entry.filter, granted(&entry.granted)));
+    lines.collect()
 }
 
 fn subscribe(filter: &str, qos: QoS) -> PanelCommand {
@@ -781,7 +781,7 @@ fn subscriptions_change_while_connected() {
 }
 
 #[test]
-fn rows_have_the_colour_that_their_subscription_has_in_the_list() {
+fn rows_have_the_colour_of_their_subscription() {
     let mut bench = Bench::online();
     bench.command(subscribe("a/+", QoS::AtMostOnce));
     bench.acknowledge(0);
@@ -796,7 +796,7 @@ fn rows_have_the_colour_that_their_subscription_has_in_the_list() {
 }
 
 #[test]
-fn a_subscription_is_asked_for_again_with_other_options() {
+fn subscription_is_requested_again_with_other_options() {
     let mut bench = Bench::online();
     let options = SubscriptionOptions {
         qos: QoS::AtLeastOnce,
@@ -804,14 +804,14 @@ fn a_subscription_is_asked_for_again_with_other_options() {
         retain_as_published: true,
         retain_handling: RetainHandling::DontSend,
     };
-    let wish = SubscribeRequest { filter: "StarWars".to_owned(), options, identifier: Some(7) };
-    bench.command(PanelCommand::Subscribe(wish.clone()));
+    let subscribe_request = SubscribeRequest { filter: "StarWars".to_owned(), options, identifier: Some(7) };
+    bench.command(PanelCommand::Subscribe(subscribe_request.clone()));
     let sent = bench.acknowledge(1);
     assert_eq!(sent[4..7], [2, 0x0B, 7]);
     assert_eq!(sent.last(), Some(&0b10_1101));
     let view = bench.subscriptions().expect("something new");
     assert_eq!(list(&view), ["0 StarWars QoS 1"]);
-    assert_eq!(view.requests, [wish]);
+    assert_eq!(view.requests, [subscribe_request]);
 
     // The selected options apply to later connections.
     assert_eq!(bench.reconnect().last(), Some(&0b10_1101));
@@ -1124,7 +1124,7 @@ fn panels_receive_only_changes() {
 }
 
 #[test]
-fn the_page_hears_nothing_of_outcomes() {
+fn publish_outcomes_are_not_sent_to_the_page() {
     let mut bench = Bench::online();
     bench.update();
     bench.command(publish(1, "a", QoS::AtMostOnce));
@@ -1133,7 +1133,7 @@ fn the_page_hears_nothing_of_outcomes() {
 }
 
 #[test]
-fn a_text_frame_is_no_mqtt() {
+fn text_frame_ends_the_connection() {
     let mut bench = Bench::online();
     bench.engine.handle_text_frame(bench.now);
     assert_eq!(bench.transmits(), ["send 4 bytes", "hang up"]);
@@ -1189,7 +1189,7 @@ fn jwt_in_the_password_field_is_described_and_expires() {
 }
 
 #[test]
-fn an_expired_token_is_renewed_without_a_new_connection() {
+fn expired_jwt_is_replaced_without_a_new_connection() {
     let mut bench = Bench::new();
     let exp = bench.now.as_micros() / 1_000_000 + 60;
     bench.command(PageCommand::Connect(with_password(format!("{} ", token(exp)))));
@@ -1248,7 +1248,7 @@ fn diagnosis_names_an_expired_jwt() {
 }
 
 #[test]
-fn a_password_is_in_no_debug_output() {
+fn password_is_in_no_debug_output() {
     let connect = PageCommand::Connect(with_password("hush".to_owned()));
     for command in [
         connect,
@@ -1269,8 +1269,8 @@ fn panels_receive_a_message_in_parts() {
     assert_eq!(bench.panels(), None, "nobody looks at it");
     let mut fetched = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
-        let glance = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
-        bench.command(PanelCommand::Pull(glance));
+        let request = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
+        bench.command(PanelCommand::Pull(request));
         let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
         assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
         let found = part.found.expect("it is kept");
@@ -1314,11 +1314,11 @@ fn imported_log_is_stored_unchanged_and_not_in_the_crawl() {
     );
     assert_eq!((update.stats.received, update.stats.kept, update.stats.crawl_pending), (2, 2, 0));
     assert!(update.lines.is_empty(), "{:?}", update.lines);
-    let glance = PanelsRequest {
+    let request = PanelsRequest {
         topics: Some(TopicsRequest { rows: 9, ..TopicsRequest::default() }),
         ..PanelsRequest::default()
     };
-    bench.command(PanelCommand::Pull(glance));
+    bench.command(PanelCommand::Pull(request));
     let topics = bench.engine.poll_panels().and_then(|update| update.topics).expect("the tree of topics");
     assert_eq!(topics.rows.iter().map(|row| (row.name.as_str(), row.count)).collect::<Vec<_>>(), [("t", 2)]);
     let mut export = Vec::new();
@@ -1350,7 +1350,7 @@ fn imported_messages_have_no_subscription() {
 }
 
 #[test]
-fn a_log_is_played_as_if_it_arrived_now() {
+fn replayed_log_has_current_times() {
     let mut bench = Bench::new();
     bench.command(PanelCommand::Replay(vec![from_file(41, "ADA: Again")]));
     let update = bench.pull(10, 4).expect("something new");
@@ -1392,8 +1392,8 @@ fn message_command_has_the_broker_but_no_password() {
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.message("deck/a", "x");
-    let glance = MessageRequest { seq: 1, from_byte: 0 };
-    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(glance), ..PanelsRequest::default() }));
+    let message_request = MessageRequest { seq: 1, from_byte: 0 };
+    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(message_request), ..PanelsRequest::default() }));
     let update = bench.engine.poll_panels().expect("the message");
     let reach = update.message.as_ref().expect("the message").reach.clone();
     let asked = request();
@@ -1406,20 +1406,20 @@ fn message_command_has_the_broker_but_no_password() {
     // Before any connect request, nothing is known.
     let mut bench = Bench::new();
     bench.command(PanelCommand::Import(vec![from_file(1, "a")]));
-    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(glance), ..PanelsRequest::default() }));
+    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(message_request), ..PanelsRequest::default() }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
     assert_eq!(part.reach, BrokerAccess::default());
 }
 
 #[test]
-fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
+fn credential_in_the_address_is_sent_and_never_shown() {
     let url = "wss://h:1/mqtt?X-Amz-Date=20261121T100000Z&X-Amz-Expires=60&X-Amz-Signature=hunter2";
     let mut bench = Bench::new();
     // 2026-11-21T10:00:00Z
     bench.now = Instant::from_millis(1_795_255_200_000);
     bench.engine.use_store();
-    let more = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
-    bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
+    let options = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
+    bench.command(PageCommand::SetConnectionOptions(Box::new(options)));
     let user_name = Some("ann?token=hunter2".to_owned());
     bench.command(PageCommand::Connect(ConnectRequest { broker: url.to_owned(), user_name, ..request() }));
     let mut shown = format!("{:?}", bench.update());
@@ -1452,11 +1452,11 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
 
 /// Sets the crawl's rules, as in a link.
 fn map(keys: &[(&str, &str)]) -> PageCommand {
-    let mut mapping = LineRules::default();
+    let mut line_rules = LineRules::default();
     for (key, value) in keys {
-        mapping.read(key, value).expect("a rule");
+        line_rules.read(key, value).expect("a rule");
     }
-    PageCommand::SetLineRules(mapping)
+    PageCommand::SetLineRules(line_rules)
 }
 
 /// Returns everything that the crawl gets, in short form.
@@ -1502,9 +1502,9 @@ fn requested_line_is_shown_again() {
     bench.message("other", "PIP: Hi");
     bench.message("debug/x", "noise");
     assert_eq!(crawl_lines(&mut bench), ["1 PIP: Hi"]);
-    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 is no longer stored)")] {
+    for (seq, expected) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 is no longer stored)")] {
         bench.command(PageCommand::ShowInCrawl(seq));
-        assert_eq!(crawl_lines(&mut bench), [words]);
+        assert_eq!(crawl_lines(&mut bench), [expected]);
     }
     // While the crawl has no room it is queued, and comes before later messages.
     bench.command(PageCommand::ShowInCrawl(1));
@@ -1527,10 +1527,10 @@ fn hidden_messages_are_not_counted_as_skipped() {
     for n in 3_001..=3_400 {
         bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
-    let voices = crawl_lines(&mut bench);
-    assert_eq!(voices.first().map(String::as_str), Some("3360 passed 180"));
-    assert_eq!(voices.len(), 1 + 20, "{voices:?}");
-    assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
+    let lines = crawl_lines(&mut bench);
+    assert_eq!(lines.first().map(String::as_str), Some("3360 passed 180"));
+    assert_eq!(lines.len(), 1 + 20, "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("3400 voice: line 3400"));
     assert_eq!(bench.update().stats.crawl_pending, 0);
 }
 
@@ -1556,7 +1556,7 @@ fn changed_rules_recount_waiting_messages() {
 }
 
 #[test]
-fn speakers_are_looked_for_as_the_crawl_names_them() {
+fn speaker_terms_use_the_names_of_the_crawl() {
     let mut bench = Bench::online();
     bench.message("deck/ada", "good evening");
     bench.message("deck/bram", "ADA: I am here");
@@ -1587,7 +1587,7 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
 }
 
 #[test]
-fn the_panels_see_the_newest_messages_of_a_topic() {
+fn panels_receive_the_newest_messages_of_a_topic() {
     let mut bench = Bench::online();
     let samples = |bench: &mut Bench, filter: &str| {
         let filter = TopicFilter::parse(filter).expect("a filter");

@@ -42,27 +42,27 @@ proptest! {
         script in prop::collection::vec(any::<(u8, u8)>(), 1..250),
         has_store in any::<bool>(),
     ) {
-        World::new(has_store).live(&script);
+        Simulation::new(has_store).run(&script);
     }
 
     #[test]
     fn each_message_is_shown_skipped_or_pending(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
-        let mut world = World::new(false);
+        let mut simulation = Simulation::new(false);
         // Received when the crawl started again, and shown or skipped since.
         let (mut begin, mut shown, mut last) = (0, 0, 0);
         for (action, argument) in script {
             match action % 8 {
-                0..=2 => world.import(argument & !1),
-                3 => world.import(argument | 1),
-                4 => world.command_of_few_words(if argument & 1 == 0 { 4 } else { 6 }),
-                5 => world.command(PageCommand::SetLogLimits(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 })),
+                0..=2 => simulation.import(argument & !1),
+                3 => simulation.import(argument | 1),
+                4 => simulation.command_of_few_words(if argument & 1 == 0 { 4 } else { 6 }),
+                5 => simulation.command(PageCommand::SetLogLimits(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 })),
                 _ => {}
             }
             let lines = if action & 8 == 0 { 0 } else { u32::from(argument % 9) };
-            world.command(PageCommand::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
-            let Some(update) = world.engine.poll_update() else { continue };
-            let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
-            if begins_anew {
+            simulation.command(PageCommand::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
+            let Some(update) = simulation.engine.poll_update() else { continue };
+            let crawl_restarts = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
+            if crawl_restarts {
                 (begin, shown, last) = (update.stats.received, 0, 0);
                 prop_assert!(update.lines.is_empty() && update.stats.crawl_pending == 0);
             }
@@ -92,7 +92,7 @@ struct Transport {
     unfinished: HashSet<[u8; 2]>,
 }
 
-struct World {
+struct Simulation {
     engine: Engine,
     now: Instant,
     /// The latest time so far.
@@ -108,7 +108,7 @@ struct World {
     outcomes: HashMap<u64, PublishOutcome>,
 }
 
-impl World {
+impl Simulation {
     fn new(has_store: bool) -> Self {
         let mut engine = Engine::new(5, Limits { messages: 40, bytes: 1 << 16 });
         let now = Instant::from_millis(1_795_255_200_000);
@@ -130,32 +130,32 @@ impl World {
         }
     }
 
-    fn live(mut self, script: &[(u8, u8)]) {
+    fn run(mut self, script: &[(u8, u8)]) {
         for &(action, argument) in script {
-            self.act(action, argument);
+            self.perform(action, argument);
             self.settle();
             self.check();
         }
-        self.come_to_rest();
+        self.finish();
     }
 
-    fn act(&mut self, action: u8, argument: u8) {
+    fn perform(&mut self, action: u8, argument: u8) {
         match action % 32 {
             0..=2 => self.connect(argument),
             3..=8 => self.serve_one(argument),
             9 => self.open(),
-            10 => self.bring(argument),
-            11 => self.bring_broken(argument),
-            12 => self.lose(),
-            13..=15 => self.pass_time(argument),
+            10 => self.deliver_message(argument),
+            11 => self.deliver_broken_message(argument),
+            12 => self.lose_connection(),
+            13..=15 => self.advance_clock(argument),
             16..=18 => self.publish(argument),
             19 | 20 => self.transmit(argument),
             21 | 22 => self.answer_of_the_store(argument),
             23 => self.subscribe(argument),
-            24 => self.look(argument),
+            24 => self.pull(argument),
             25 => self.other_tab(argument),
             26 => self.import(argument),
-            27 => self.refine(argument),
+            27 => self.set_connection_options(argument),
             _ => self.command_of_few_words(argument),
         }
     }
@@ -182,7 +182,7 @@ impl World {
         }));
     }
 
-    fn refine(&mut self, argument: u8) {
+    fn set_connection_options(&mut self, argument: u8) {
         self.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
             keep_alive_s: [0, 1, 30, u16::MAX][usize::from(argument % 4)],
             clean_start: argument & 4 == 0,
@@ -211,7 +211,7 @@ impl World {
                 (0..count).map(|line| OutgoingMessage { topic: "a/line".to_owned(), payload: vec![b'0' + line] });
             TransmissionCommand::Lines(lines.collect())
         };
-        let wishes = match argument / 2 % 12 {
+        let commands = match argument / 2 % 12 {
             0..=4 => {
                 let qos = QoS::from_u8(argument % 3).unwrap_or_default();
                 // As fast as possible, or so slow that a jump of hours remains testable.
@@ -235,8 +235,8 @@ impl World {
             10 => vec![TransmissionCommand::Stop],
             _ => vec![TransmissionCommand::Play],
         };
-        for wish in wishes {
-            self.command(PanelCommand::Transmit(slot, wish));
+        for transmission in commands {
+            self.command(PanelCommand::Transmit(slot, transmission));
         }
     }
 
@@ -288,7 +288,7 @@ impl World {
         self.command(command);
     }
 
-    fn look(&mut self, argument: u8) {
+    fn pull(&mut self, argument: u8) {
         let seq = u64::from(argument / 4);
         let goal = [
             SeekTarget::Message(seq),
@@ -339,7 +339,7 @@ impl World {
         }
     }
 
-    fn pass_time(&mut self, argument: u8) {
+    fn advance_clock(&mut self, argument: u8) {
         match argument % 8 {
             0 => self.now = self.now + Duration::from_hours(u64::from(argument)),
             // No driver's clock does this; still it does no harm.
@@ -372,7 +372,7 @@ impl World {
                     let bytes = bytes.to_vec();
                     let is_given_up = |since| self.latest.since(since) >= Duration::from_secs(10);
                     assert!(self.saving.is_none_or(is_given_up), "not before it is saved");
-                    self.hear(&bytes);
+                    self.handle_packets(&bytes);
                 }
             }
         }
@@ -389,7 +389,7 @@ impl World {
         }
         while self.engine.poll_tab_message().is_some() {}
         if let Some(update) = self.engine.poll_update() {
-            self.note(&update);
+            self.record(&update);
         }
     }
 
@@ -402,14 +402,14 @@ impl World {
         }
     }
 
-    fn lose(&mut self) {
+    fn lose_connection(&mut self) {
         if self.transport.take().is_some() {
             self.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         }
     }
 
     /// Passes our packets to the broker, which prepares its answers.
-    fn hear(&mut self, mut bytes: &[u8]) {
+    fn handle_packets(&mut self, mut bytes: &[u8]) {
         let Some(transport) = &mut self.transport else { return };
         assert!(transport.is_open, "nothing is sent before the WebSocket is open");
         while let [first, rest @ ..] = bytes {
@@ -487,7 +487,7 @@ impl World {
     }
 
     /// Handles an arriving message.
-    fn bring(&mut self, argument: u8) {
+    fn deliver_message(&mut self, argument: u8) {
         let Some(transport) = self.transport.as_ref().filter(|transport| transport.is_accepted) else { return };
         let qos = argument % 3;
         let mut body = vec![0, 3, b'a', b'/', b'x'];
@@ -503,7 +503,7 @@ impl World {
         self.engine.handle_input(&packet, self.now);
     }
 
-    fn bring_broken(&mut self, argument: u8) {
+    fn deliver_broken_message(&mut self, argument: u8) {
         if self.transport.as_ref().is_none_or(|transport| !transport.is_open) {
             return;
         }
@@ -526,14 +526,14 @@ impl World {
     // ---- invariants ---------------------------------------------------------
 
     fn check(&mut self) {
-        let glance = PanelsRequest { stats: true, subscriptions: true, ..PanelsRequest::default() };
-        self.panels(glance);
+        let request = PanelsRequest { stats: true, subscriptions: true, ..PanelsRequest::default() };
+        self.panels(request);
         self.command(PageCommand::Pull(Pull { until: Some(u64::MAX), ..Pull::default() }));
         self.settle();
     }
 
-    fn panels(&mut self, glance: PanelsRequest) -> Option<PanelsUpdate> {
-        self.command(PanelCommand::Pull(glance));
+    fn panels(&mut self, request: PanelsRequest) -> Option<PanelsUpdate> {
+        self.command(PanelCommand::Pull(request));
         let update = self.engine.poll_panels()?;
         for published in &update.published {
             let before = self.outcomes.insert(published.number, published.outcome.clone());
@@ -543,7 +543,7 @@ impl World {
         Some(update)
     }
 
-    fn note(&mut self, update: &Update) {
+    fn record(&mut self, update: &Update) {
         add_up(&update.stats);
         let rows = &update.rows;
         assert!(update.stats.matching <= update.stats.kept, "{:?}", update.stats);
@@ -557,7 +557,7 @@ impl World {
     }
 
     /// All follow the rules from now on, and no further commands are given.
-    fn come_to_rest(mut self) {
+    fn finish(mut self) {
         let mut quiet = 0;
         for _ in 0..2_000 {
             self.answer_of_the_store(1);
@@ -569,7 +569,7 @@ impl World {
             let is_at_rest = self.transport.as_ref().is_none_or(|held| held.is_accepted && held.answers.is_empty());
             if is_at_rest && self.saving.is_none() && self.loading.is_none() {
                 quiet += 1;
-                self.pass_time(3);
+                self.advance_clock(3);
                 self.settle();
             }
             if quiet > 40 {
@@ -585,10 +585,10 @@ impl World {
         }
         self.connect(1);
         self.answer_of_the_store(1);
-        self.pass_time(3);
+        self.advance_clock(3);
         self.answer_of_the_store(1);
         self.settle();
-        let glance = PanelsRequest {
+        let request = PanelsRequest {
             topics: Some(TopicsRequest { rows: 99, ..TopicsRequest::default() }),
             message: Some(MessageRequest { seq: 1, from_byte: 0 }),
             trace_from: Some(0),
@@ -596,7 +596,7 @@ impl World {
             script: LineRange { first: 0, count: 99 },
             ..PanelsRequest::default()
         };
-        let update = self.panels(glance).expect("an answer");
+        let update = self.panels(request).expect("an answer");
         assert_eq!(self.outcomes.len() as u64, self.next_number, "each publish has an outcome");
         let bytes = postcard::to_allocvec(&update).expect("plain data");
         assert!(!contains(&bytes, PASSWORD.as_bytes()), "a password in the panels");

@@ -37,11 +37,11 @@ fn rows(sheet: &Sheet) -> Vec<String> {
 }
 
 fn sheet(view: View, payload: &[u8]) -> Result<Sheet, String> {
-    laid_out(view, payload, COLUMNS, usize::MAX)
+    layout(view, payload, COLUMNS, usize::MAX)
 }
 
 /// Returns a whole sheet, laid out this number of bytes at a time.
-fn laid_out(view: View, payload: &[u8], columns: usize, slice_bytes: usize) -> Result<Sheet, String> {
+fn layout(view: View, payload: &[u8], columns: usize, slice_bytes: usize) -> Result<Sheet, String> {
     let mut sheet = Sheet::new(view, payload.into(), columns);
     while !sheet.advance(slice_bytes)? {}
     Ok(sheet)
@@ -57,7 +57,7 @@ fn best_field(payload: &[u8], content_type: &str, slice_bytes: usize) -> View {
 }
 
 fn check(view: View, payload: &[u8], expected: &[&str]) {
-    let sheet = sheet(view, payload).unwrap_or_else(|words| panic!("{payload:x?}: {words}"));
+    let sheet = sheet(view, payload).unwrap_or_else(|message| panic!("{payload:x?}: {message}"));
     assert_eq!(rows(&sheet), expected, "{payload:x?}");
     assert_eq!(sheet.row(sheet.rows()), None, "{payload:x?}");
 }
@@ -73,7 +73,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn json_is_laid_out_as_it_was_written() {
+fn json_layout_keeps_every_value_as_written() {
     let check = |payload: &str, expected: &[&str]| check(View::Json, payload.as_bytes(), expected);
     check("127.0", &["127.0"]);
     check("9007199254740993", &["9007199254740993"]);
@@ -112,7 +112,7 @@ fn json_is_laid_out_as_it_was_written() {
 
 #[test]
 fn invalid_json_reports_its_position() {
-    for (payload, words) in [
+    for (payload, expected) in [
         ("", "unexpected end of data at byte 0"),
         ("{", "expected a name in double quotes at byte 1"),
         ("[1,2", "unexpected end of data at byte 4"),
@@ -135,13 +135,13 @@ fn invalid_json_reports_its_position() {
         ("1\u{feff}", "unexpected data after the value at byte 1"),
         ("NaN", "unexpected character at byte 0"),
     ] {
-        check_fault(View::Json, payload.as_bytes(), words);
+        check_fault(View::Json, payload.as_bytes(), expected);
     }
     check_fault(View::Json, b"\"\xff\"", "invalid UTF-8 at byte 1");
 }
 
 #[test]
-fn cbor_is_laid_out_in_its_notation_for_people() {
+fn cbor_is_laid_out_in_diagnostic_notation() {
     // Most are from RFC 8949, appendix A.
     for (hex, expected) in [
         ("00", "0"),
@@ -200,7 +200,7 @@ fn cbor_is_laid_out_in_its_notation_for_people() {
 
 #[test]
 fn invalid_cbor_reports_its_position() {
-    for (hex, words) in [
+    for (hex, expected) in [
         ("", "unexpected end of data at byte 0"),
         ("18", "unexpected end of data at byte 1"),
         ("8201", "unexpected end of data at byte 2"),
@@ -222,7 +222,7 @@ fn invalid_cbor_reports_its_position() {
         ("5f5fffff", "a string in chunks contains an item of another type at byte 1"),
         ("7f41ffff", "a string in chunks contains an item of another type at byte 1"),
     ] {
-        check_fault(View::Cbor, &bytes(hex), words);
+        check_fault(View::Cbor, &bytes(hex), expected);
     }
 }
 
@@ -263,7 +263,7 @@ fn messagepack_is_laid_out() {
         &["▾{", "  \"a\": 1,", "  ▾\"b\": [", "    2,", "    3,", "    null", "  ]", "}"],
     );
     check(View::MessagePack, &bytes("81910102"), &["▾{", "  ▾[", "    1", "  ]:", "  2", "}"]);
-    for (hex, words) in [
+    for (hex, expected) in [
         ("", "unexpected end of data at byte 0"),
         ("c1", "invalid initial byte 0xC1 at byte 0"),
         ("92 01", "unexpected end of data at byte 2"),
@@ -273,12 +273,12 @@ fn messagepack_is_laid_out() {
         ("a1ff", "string isn't valid UTF-8 at byte 0"),
         ("d7ff00", "length of 8 bytes exceeds the remaining 1 at byte 2"),
     ] {
-        check_fault(View::MessagePack, &bytes(hex), words);
+        check_fault(View::MessagePack, &bytes(hex), expected);
     }
 }
 
 #[test]
-fn depth_has_an_end() {
+fn depth_is_limited() {
     for (view, open, close) in [(View::Json, "[", "]"), (View::Cbor, "\u{1}", ""), (View::MessagePack, "\u{1}", "")] {
         let byte = match view {
             View::Cbor => vec![0x81],
@@ -376,7 +376,7 @@ fn ten_megabytes_open_in_every_view() {
     let noise: Vec<u8> = (0..10_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for payload in [lines, one_line, noise] {
         for view in [View::Text, View::Hex, View::Base64] {
-            let sheet = laid_out(view, &payload, 80, 1 << 16).expect("a sheet");
+            let sheet = layout(view, &payload, 80, 1 << 16).expect("a sheet");
             let last = sheet.row(sheet.rows() - 1).expect("a last row");
             assert!(sheet.row(sheet.rows() / 2).is_some_and(|row| !row.pieces.is_empty()), "{view:?}");
             assert!(last.pieces.iter().map(|piece| piece.text.len()).sum::<usize>() < 500, "{view:?}: {last:?}");
@@ -386,7 +386,7 @@ fn ten_megabytes_open_in_every_view() {
 
 /// One value of ten megabytes, and very many small ones: no slice of the work is much larger than requested.
 #[test]
-fn a_large_value_is_laid_out_in_slices() {
+fn large_value_is_laid_out_in_slices() {
     let text = [b"[\"".to_vec(), b"0123456789".repeat(1 << 20), b"\",1]".to_vec()].concat();
     let numbers = [b"[".to_vec(), b"17,".repeat(1 << 20), b"1]".to_vec()].concat();
     for (payload, view) in [(&text, View::Json), (&numbers, View::Json), (&text, View::Text)] {
@@ -447,12 +447,12 @@ fn each_byte_of_a_publish_is_explained() {
         (30, "Byte 30: 0x01 (1). Subscription identifier, byte 2 of 2. 128."),
         (36, "Byte 36: 0x21 (33). Payload, byte 3 of 3. 3 bytes, unmodified."),
     ] {
-        let words = packet.describe(at);
-        assert_eq!(words, expected);
+        let description = packet.describe(at);
+        assert_eq!(description, expected);
     }
     let notes = packet.notes().join(" ");
-    for words in ["MQTT 5.0", "packet identifier is known only while", "Topic alias 7"] {
-        assert!(notes.contains(words), "{notes}");
+    for note in ["MQTT 5.0", "packet identifier is known only while", "Topic alias 7"] {
+        assert!(notes.contains(note), "{notes}");
     }
     let packet = with_identifier(Some(0x0102));
     let expected = "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258. Acknowledgements carry the same number.";
@@ -461,7 +461,7 @@ fn each_byte_of_a_publish_is_explained() {
 }
 
 #[test]
-fn a_publish_without_properties_is_written_in_the_version_spoken() {
+fn publish_bytes_depend_on_the_version() {
     for (version, length) in [(Version::V311, 5), (Version::V5, 6)] {
         let packet = PublishBytes::new(&message(QoS::AtMostOnce, b"", "a"), Arc::from([]), version, None);
         assert_eq!(packet.len(), length);
@@ -472,7 +472,7 @@ fn a_publish_without_properties_is_written_in_the_version_spoken() {
 proptest! {
     /// Encoding again gives the codec's bytes, and the fields have no gaps.
     #[test]
-    fn a_publish_is_written_again_byte_for_byte(
+    fn publish_is_encoded_again_byte_for_byte(
         topic in "[a-z/é]{1,200}",
         payload in proptest::collection::vec(any::<u8>(), 0..300),
         qos in 0..3_u8,
@@ -502,9 +502,9 @@ proptest! {
 
     /// Any bytes can be inspected.
     #[test]
-    fn any_bytes_can_be_looked_at(payload in proptest::collection::vec(any::<u8>(), 0..200), columns in 1..100_usize) {
+    fn any_bytes_can_be_inspected(payload in proptest::collection::vec(any::<u8>(), 0..200), columns in 1..100_usize) {
         for view in View::ALL {
-            if let Ok(sheet) = laid_out(view, &payload, columns, usize::MAX) {
+            if let Ok(sheet) = layout(view, &payload, columns, usize::MAX) {
                 prop_assert!((0..sheet.rows()).all(|index| sheet.row(index).is_some()));
                 let _ = sheet.to_text();
             }
@@ -518,7 +518,7 @@ proptest! {
 
     /// In slices or at once, the rows are the same, and so is the error.
     #[test]
-    fn slices_of_work_make_no_difference(
+    fn size_of_slices_does_not_matter(
         payload in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..200),
             "[\\[\\]{}:,\"0-9a-z \né字]{0,60}".prop_map(String::into_bytes),
@@ -528,7 +528,7 @@ proptest! {
         columns in 1..100_usize,
     ) {
         for view in View::ALL {
-            match (laid_out(view, &payload, columns, slice_bytes), laid_out(view, &payload, columns, usize::MAX)) {
+            match (layout(view, &payload, columns, slice_bytes), layout(view, &payload, columns, usize::MAX)) {
                 (Ok(sliced), Ok(whole)) => prop_assert_eq!(rows(&sliced), rows(&whole)),
                 (sliced, whole) => prop_assert_eq!(sliced.err(), whole.err()),
             }
@@ -537,8 +537,8 @@ proptest! {
 
     /// The rows of a text are the text.
     #[test]
-    fn no_letter_of_a_text_is_lost(text in "[a-z \n字é]{0,200}", columns in 1..30_usize) {
-        let sheet = laid_out(View::Text, text.as_bytes(), columns, usize::MAX).expect("a sheet");
+    fn every_letter_of_a_text_is_shown(text in "[a-z \n字é]{0,200}", columns in 1..30_usize) {
+        let sheet = layout(View::Text, text.as_bytes(), columns, usize::MAX).expect("a sheet");
         let mut again = String::new();
         for index in 0..sheet.rows() {
             let row = sheet.row(index).expect("a row");
@@ -568,30 +568,30 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
 
 #[test]
 fn message_is_fetched_in_parts() {
-    let glance = |seq, from_byte| Some(MessageRequest { seq, from_byte });
-    let mut gathering = MessageFetch::default();
-    assert_eq!(gathering.request(), None);
-    assert_eq!(gathering.take(part(0, 0, b"", 0)), None);
+    let request = |seq, from_byte| Some(MessageRequest { seq, from_byte });
+    let mut fetch = MessageFetch::default();
+    assert_eq!(fetch.request(), None);
+    assert_eq!(fetch.take(part(0, 0, b"", 0)), None);
 
-    gathering = MessageFetch::new(7);
-    assert_eq!(gathering.request(), glance(7, 0));
-    assert_eq!(gathering.take(part(6, 0, b"x", 1)), None, "an answer to an earlier question");
-    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(FetchResult::Partial { bytes: 2, of: 3 }));
-    assert_eq!(gathering.request(), glance(7, 2));
-    assert_eq!(gathering.take(part(7, 0, b"ab", 3)), None, "the same again");
-    let Some(FetchResult::Complete(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
+    fetch = MessageFetch::new(7);
+    assert_eq!(fetch.request(), request(7, 0));
+    assert_eq!(fetch.take(part(6, 0, b"x", 1)), None, "an answer to an earlier question");
+    assert_eq!(fetch.take(part(7, 0, b"ab", 3)), Some(FetchResult::Partial { bytes: 2, of: 3 }));
+    assert_eq!(fetch.request(), request(7, 2));
+    assert_eq!(fetch.take(part(7, 0, b"ab", 3)), None, "the same again");
+    let Some(FetchResult::Complete(found, _)) = fetch.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
     assert_eq!(found.payload, b"abc");
-    assert_eq!(gathering.request(), None);
-    assert_eq!(gathering.abandon(), None);
+    assert_eq!(fetch.request(), None);
+    assert_eq!(fetch.abandon(), None);
 
-    for (seq, words) in [(3, "is no longer stored"), (10, "hasn't arrived yet")] {
-        gathering = MessageFetch::new(seq);
-        let missing = gathering.take(MessagePart { found: None, ..part(seq, 0, b"", 0) });
-        assert!(matches!(&missing, Some(FetchResult::Missing(said)) if said.contains(words)), "{missing:?}");
-        assert_eq!(gathering.request(), None);
+    for (seq, expected) in [(3, "is no longer stored"), (10, "hasn't arrived yet")] {
+        fetch = MessageFetch::new(seq);
+        let missing = fetch.take(MessagePart { found: None, ..part(seq, 0, b"", 0) });
+        assert!(matches!(&missing, Some(FetchResult::Missing(reason)) if reason.contains(expected)), "{missing:?}");
+        assert_eq!(fetch.request(), None);
     }
 
-    gathering = MessageFetch::new(7);
-    assert!(matches!(gathering.abandon(), Some(FetchResult::Missing(_))));
-    assert_eq!(gathering.request(), None);
+    fetch = MessageFetch::new(7);
+    assert!(matches!(fetch.abandon(), Some(FetchResult::Missing(_))));
+    assert_eq!(fetch.request(), None);
 }

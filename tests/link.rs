@@ -21,7 +21,7 @@ fn clean(fragment: &str) -> link::Link {
 }
 
 #[test]
-fn defaults() {
+fn empty_link_gives_the_defaults() {
     for fragment in ["", "#", "#&", "&&"] {
         let link = clean(fragment);
         assert_eq!(link.settings, LinkSettings::new(ORIGIN));
@@ -36,14 +36,14 @@ fn defaults() {
 }
 
 #[test]
-fn the_contracts_example() {
+fn example_of_the_contract_is_parsed() {
     let link = clean("#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1");
     assert_eq!(link.settings, LinkSettings::new(ORIGIN));
     assert!(link.connect);
 }
 
 #[test]
-fn every_key() {
+fn every_key_is_parsed() {
     let link = clean(
         "#broker=wss%3A%2F%2Fb.example/x%3Fy%3D1&topic=a/%2B&topic=b/#&qos=2&protocol=3.1.1&client=me&user=Ann%C3%A9+B&view=crawl\
          &episode=Episode+I&title=A+%26+B&intro=100%25+true&card=One%0Atwo&logo=&opening=off&stars=0&speed=130&connect=1",
@@ -73,7 +73,7 @@ fn every_key() {
 }
 
 #[test]
-fn opening_mode_key() {
+fn opening_mode_is_parsed() {
     use OpeningMode::{Always, Off, Yield};
     // The requested value, the effective one, and the text written back: only what the rest of the link doesn't imply.
     for (fragment, chosen, holds, written) in [
@@ -99,7 +99,7 @@ fn opening_mode_key() {
 }
 
 #[test]
-fn pace_key() {
+fn pace_is_parsed() {
     for (fragment, pace, written) in [
         ("", Pace::All, ""),
         ("pace=all", Pace::All, ""),
@@ -110,17 +110,17 @@ fn pace_key() {
         assert_eq!(settings.opening.pace, pace, "{fragment}");
         assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), written, "{fragment}");
     }
-    faulty("#pace=fast", Field::Link, "all, film or latest");
+    check_error("#pace=fast", Field::Link, "all, film or latest");
 }
 
 #[test]
-fn rules_for_lines() {
+fn line_rules_are_parsed() {
     let fragment =
         "line=home%2F%2B%2Ft&speaker=&words=the+%7B2%7D+reports+%7Bvalue%7D&line=a&speaker=%7B-1%7D&hide=%23";
     let link = clean(fragment);
     let rules = &link.settings.line_rules.rules;
     assert_eq!(rules.iter().map(|rule| rule.topics.as_str()).collect::<Vec<_>>(), ["home/+/t", "a", "#"]);
-    let wordings: Vec<_> = rules
+    let templates: Vec<_> = rules
         .iter()
         .map(|rule| {
             let wording = rule.wording.as_ref()?;
@@ -129,59 +129,63 @@ fn rules_for_lines() {
         })
         .collect();
     let text = |text: &str| Some(text.to_owned());
-    assert_eq!(wordings, [Some((text(""), text("the {2} reports {value}"))), Some((text("{-1}"), None)), None]);
+    assert_eq!(templates, [Some((text(""), text("the {2} reports {value}"))), Some((text("{-1}"), None)), None]);
     // And the reverse.
     assert_eq!(link.settings.to_fragment(ORIGIN, Start::ByHand), fragment);
     let raw = link::parse("#hide=a/+/b", ORIGIN);
     assert!(raw.notices[0].contains("%2B"), "{:?}", raw.notices);
 
-    faulty("#line=a/%23/b", Field::Link, "#");
-    faulty("#hide=", Field::Link, "empty");
-    faulty("#words=x", Field::Link, "line=");
-    faulty("#hide=a&speaker=x", Field::Link, "line=");
-    faulty("#line=a&words=%7Bvalue", Field::Link, "Missing }");
-    faulty("#line=a&words=", Field::Link, "Empty template");
-    faulty("#line=a&speaker=%7B0%7D", Field::Link, "no level 0");
-    faulty("#line=%zz", Field::Link, "percent-encoding");
+    check_error("#line=a/%23/b", Field::Link, "#");
+    check_error("#hide=", Field::Link, "empty");
+    check_error("#words=x", Field::Link, "line=");
+    check_error("#hide=a&speaker=x", Field::Link, "line=");
+    check_error("#line=a&words=%7Bvalue", Field::Link, "Missing }");
+    check_error("#line=a&words=", Field::Link, "Empty template");
+    check_error("#line=a&speaker=%7B0%7D", Field::Link, "no level 0");
+    check_error("#line=%zz", Field::Link, "percent-encoding");
 }
 
 /// Checks for one error, about `field`, with this text; nothing connects.
-fn faulty(fragment: &str, field: Field, words: &str) {
+fn check_error(fragment: &str, field: Field, expected: &str) {
     let link = link::parse(&format!("{fragment}&connect=1"), ORIGIN);
     assert_eq!(link.faults.len(), 1, "{fragment}: {:?}", link.faults);
     assert_eq!(link.faults[0].field, field, "{fragment}");
-    assert!(link.faults[0].message.contains(words), "{fragment}: {:?} should say {words:?}", link.faults[0].message);
+    assert!(
+        link.faults[0].message.contains(expected),
+        "{fragment}: {:?} should say {expected:?}",
+        link.faults[0].message
+    );
     assert!(!link.connect, "{fragment}: nothing connects");
 }
 
 #[test]
 fn bad_values_are_named_and_explained() {
-    faulty("#qos=3", Field::QoS, "0, 1 or 2");
-    faulty("#qos=", Field::QoS, "0, 1 or 2");
-    faulty("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
-    faulty("#opening=never", Field::Link, "yield, always or off");
-    faulty("#opening=", Field::Link, "yield, always or off");
-    faulty("#opening=off&opening=off", Field::Link, "twice");
-    faulty("#stars=many", Field::Link, "1 or 0");
-    faulty("#speed=99", Field::Link, "100, 130");
-    faulty("#speed=fast", Field::Link, "fast");
-    faulty("#view=both", Field::Link, "split, crawl or console");
-    faulty("#broker=http://x/", Field::Broker, "ws://x/");
-    faulty("#broker=", Field::Broker, "empty");
-    faulty("#topic=", Field::Topic(0), "empty");
-    faulty("#topic=ok&topic=a/%23/b", Field::Topic(1), "#");
-    faulty("#topic=%", Field::Topic(0), "%25");
-    faulty("#topic=%4", Field::Topic(0), "%25");
-    faulty("#topic=%zz", Field::Topic(0), "%25");
-    faulty("#user=%ff", Field::UserName, "percent-encoding");
-    faulty("#client=%C3", Field::ClientId, "percent-encoding");
-    faulty("#qos=1&qos=1", Field::QoS, "twice");
+    check_error("#qos=3", Field::QoS, "0, 1 or 2");
+    check_error("#qos=", Field::QoS, "0, 1 or 2");
+    check_error("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
+    check_error("#opening=never", Field::Link, "yield, always or off");
+    check_error("#opening=", Field::Link, "yield, always or off");
+    check_error("#opening=off&opening=off", Field::Link, "twice");
+    check_error("#stars=many", Field::Link, "1 or 0");
+    check_error("#speed=99", Field::Link, "100, 130");
+    check_error("#speed=fast", Field::Link, "fast");
+    check_error("#view=both", Field::Link, "split, crawl or console");
+    check_error("#broker=http://x/", Field::Broker, "ws://x/");
+    check_error("#broker=", Field::Broker, "empty");
+    check_error("#topic=", Field::Topic(0), "empty");
+    check_error("#topic=ok&topic=a/%23/b", Field::Topic(1), "#");
+    check_error("#topic=%", Field::Topic(0), "%25");
+    check_error("#topic=%4", Field::Topic(0), "%25");
+    check_error("#topic=%zz", Field::Topic(0), "%25");
+    check_error("#user=%ff", Field::UserName, "percent-encoding");
+    check_error("#client=%C3", Field::ClientId, "percent-encoding");
+    check_error("#qos=1&qos=1", Field::QoS, "twice");
     let link = link::parse("#connect=yes", ORIGIN);
     assert!(!link.connect && link.faults[0].message.contains("connect"));
 }
 
 #[test]
-fn an_unknown_key_is_ignored_with_a_notice() {
+fn unknown_key_is_ignored_with_a_notice() {
     let link = link::parse("#topci=a&connect=1&%zz=1&flag", ORIGIN);
     assert_eq!(link.notices.len(), 3, "{:?}", link.notices);
     assert!(link.notices[0].contains("topci"));
@@ -191,7 +195,7 @@ fn an_unknown_key_is_ignored_with_a_notice() {
 }
 
 #[test]
-fn a_password_is_noticed_and_never_repeated() {
+fn password_in_a_link_is_reported_without_its_value() {
     for pair in [
         "password=hunter2",
         "pass=hunter2",
@@ -231,7 +235,7 @@ fn a_password_is_noticed_and_never_repeated() {
 }
 
 #[test]
-fn a_broker_with_a_credential_is_used_and_not_passed_on() {
+fn credential_in_the_broker_address_is_used_and_not_passed_on() {
     for url in [
         "wss://host/mqtt?token=hunter2",
         "wss://host/mqtt?X-Amz-Algorithm=a&X-Amz-Signature=hunter2&X-Amz-Date=20261130T101112Z",
@@ -253,7 +257,7 @@ fn a_broker_with_a_credential_is_used_and_not_passed_on() {
 }
 
 #[test]
-fn the_default_broker_is_in_the_pages_folder() {
+fn default_broker_is_in_the_folder_of_the_page() {
     for (origin, path, broker) in [
         ("http://127.0.0.1:8080", "/", "ws://127.0.0.1:8080/mqtt"),
         ("http://127.0.0.1:8080", "/index.html", "ws://127.0.0.1:8080/mqtt"),
@@ -270,14 +274,14 @@ fn the_default_broker_is_in_the_pages_folder() {
 }
 
 #[test]
-fn a_raw_plus_is_explained() {
+fn unescaped_plus_is_explained() {
     let link = link::parse("#topic=a/+/b", ORIGIN);
     assert_eq!(link.settings.topics, ["a/ /b"]);
     assert!(link.notices[0].contains("%2B"), "{:?}", link.notices);
 }
 
 #[test]
-fn fragments_are_written() {
+fn fragments_are_encoded() {
     let mut settings = LinkSettings::new(ORIGIN);
     assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), "");
     assert_eq!(settings.to_fragment(ORIGIN, Start::OnLoad), "connect=1");
@@ -298,7 +302,7 @@ fn request(change: impl FnOnce(&mut LinkSettings), password: &str) -> Result<(),
 }
 
 #[test]
-fn the_form_finds_every_fault_at_once() {
+fn form_reports_all_errors_at_once() {
     assert_eq!(request(|_| (), ""), Ok(()));
     assert_eq!(request(|form| form.broker = "ws://far.example/".into(), ""), Ok(()), "the browser decides");
     assert_eq!(request(|form| form.broker = "ws://ann:hunter2@far.example/".into(), ""), Err(vec![Field::Broker]));
@@ -329,7 +333,7 @@ fn request_has_the_typed_values() {
 }
 
 #[test]
-fn a_client_identifier_is_one_that_every_server_takes() {
+fn client_identifier_is_valid_for_every_server() {
     for seed in [0, 1, u64::MAX, 0x0123_4567_89AB_CDEF] {
         let id = link::client_id(seed);
         assert_eq!(id.len(), 18);
@@ -346,7 +350,7 @@ fn text() -> impl Strategy<Value = Option<String>> {
 
 proptest! {
     #[test]
-    fn any_fragment_is_read(fragment in any::<String>()) {
+    fn any_fragment_is_parsed_without_a_panic(fragment in any::<String>()) {
         let link = link::parse(&fragment, ORIGIN);
         prop_assert!(link.faults.is_empty() || !link.connect);
     }
@@ -369,10 +373,10 @@ proptest! {
             .prop_filter("a credential in the query", |url| credentials::redact_url(url) == *url),
         rules in proptest::collection::vec(("[a-z $/ü&=]{1,8}", "[^{}]{0,8}", "[a-z%]{1,8}"), 0..3),
     ) {
-        let mut mapping = LineRules::default();
-        for (topics, speaker, words) in rules {
-            for (key, value) in [("line", topics.clone()), ("speaker", speaker), ("words", words), ("hide", topics)] {
-                mapping.read(key, &value).expect("a rule");
+        let mut line_rules = LineRules::default();
+        for (topics, speaker, template) in rules {
+            for (key, value) in [("line", topics.clone()), ("speaker", speaker), ("words", template), ("hide", topics)] {
+                line_rules.read(key, &value).expect("a rule");
             }
         }
         let settings = LinkSettings {
@@ -384,7 +388,7 @@ proptest! {
             user_name,
             view,
             opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, pace, mode }.settled(),
-            line_rules: mapping,
+            line_rules: line_rules,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
         prop_assert_eq!(read.settings, settings);

@@ -38,7 +38,7 @@ fn empty_log_is_empty() {
 }
 
 #[test]
-fn a_message_is_kept_as_it_came_with_its_time_in_whole_milliseconds() {
+fn message_is_stored_unchanged_with_its_time_in_milliseconds() {
     let mut log = MessageLog::default();
     let kept = NewMessage {
         time: Instant::from_micros(1_234_567_891),
@@ -80,7 +80,7 @@ fn message_limit_is_exact_and_evicts_a_chunk() {
 }
 
 #[test]
-fn smaller_limits_evict_at_once_and_exactly() {
+fn smaller_limits_evict_immediately_and_exactly() {
     // Filled under limits whose chunks hold more than the smaller ones allow.
     let mut log = small(1_000_000, 64 << 20);
     for n in 0..200_000_u32 {
@@ -147,7 +147,7 @@ fn byte_limit_covers_allocated_memory() {
 }
 
 #[test]
-fn a_message_larger_than_the_limit_is_kept_alone() {
+fn message_larger_than_the_limit_is_stored_alone() {
     let mut log = small(100, 1 << 16);
     log.append(&arrival("a", b"small"));
     let large = vec![5; 1 << 17];
@@ -178,7 +178,7 @@ fn small_messages_between_large_ones_leave_no_large_gaps() {
 }
 
 #[test]
-fn a_million_messages_take_little_more_than_their_bytes() {
+fn million_messages_take_little_more_memory_than_their_bytes() {
     const MESSAGES: u64 = 1_000_000;
     let topics: Vec<String> = (0..200).map(|n| format!("sensors/{n:03}/t")).collect();
     let payload = [b'x'; 77];
@@ -238,7 +238,7 @@ fn clearing_counts_and_numbering_continues() {
 }
 
 #[test]
-fn an_import_takes_numbers_over_where_the_log_is_empty() {
+fn import_into_an_empty_log_keeps_its_numbers() {
     let mut log = MessageLog::default();
     assert_eq!(log.import(1, &arrival("a", b"")), 1);
     assert_eq!(log.numbering_epoch(), 0, "nothing was renumbered");

@@ -38,7 +38,7 @@ fn head(dialect: Dialect) -> String {
 }
 
 #[test]
-fn cells_are_separated_as_spreadsheets_of_the_country_expect() {
+fn cells_are_separated_as_local_spreadsheets_expect() {
     let dialect = Dialect { separator: Separator::Semicolon, keeps_digits: false };
     assert_eq!(head(dialect), "\u{feff}time;seq;topic;qos;retain;dup;payload;encoding;size;properties\r\n");
     let row = written_in(dialect, &message("t", b"a;b,c", &[]));
@@ -46,7 +46,7 @@ fn cells_are_separated_as_spreadsheets_of_the_country_expect() {
 }
 
 #[test]
-fn digits_that_a_spreadsheet_would_change_can_be_kept() {
+fn digits_can_be_protected_from_spreadsheets() {
     let check = |separator: Separator, payload: &str, is_kept: bool| {
         let row = written_in(Dialect { separator, keeps_digits: true }, &message("t", payload.as_bytes(), &[]));
         let formula = format!("\"=\"\"{payload}\"\"\"");
@@ -91,7 +91,7 @@ fn rows_match_the_header() {
 }
 
 #[test]
-fn a_payload_is_text_or_base64_and_never_a_formula() {
+fn payload_is_text_or_base64_and_never_a_formula() {
     for (payload, expected) in [
         (&b""[..], "\"\",text,0,"),
         (b"127.0", "\"127.0\",text,5,"),
@@ -143,7 +143,7 @@ fn cells(row: &str) -> Vec<String> {
     cells
 }
 
-fn unguarded(cell: &str) -> &str {
+fn without_guard(cell: &str) -> &str {
     cell.strip_prefix('\'').unwrap_or(cell)
 }
 
@@ -159,8 +159,8 @@ proptest! {
     ) {
         let cells = cells(&written(&message(&topic, &payload, &[])));
         prop_assert_eq!(cells.len(), 10);
-        prop_assert_eq!(unguarded(&cells[2]), &topic);
-        let text = unguarded(&cells[6]);
+        prop_assert_eq!(without_guard(&cells[2]), &topic);
+        let text = without_guard(&cells[6]);
         let again = if cells[7] == "text" { text.as_bytes().to_vec() } else { BASE64.decode(text).expect("Base64") };
         prop_assert_eq!(again, payload);
         for cell in &cells {

@@ -45,8 +45,8 @@ fn filter(text: &str) -> PageCommand {
 
 /// Returns the answer to a pull of the panels.
 fn part(engine: &mut Engine, exporting: &ExportState) -> ExportPart {
-    let glance = PanelsRequest { export: exporting.request(), ..PanelsRequest::default() };
-    engine.handle_command(PanelCommand::Pull(glance), NOW);
+    let request = PanelsRequest { export: exporting.request(), ..PanelsRequest::default() };
+    engine.handle_command(PanelCommand::Pull(request), NOW);
     engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
 }
 
@@ -75,7 +75,7 @@ fn lines(file: &[u8]) -> usize {
 }
 
 #[test]
-fn an_export_is_whole_and_ends_where_it_began_to_end() {
+fn export_is_complete_up_to_the_end_of_the_log_at_its_start() {
     let mut engine = engine(50_000);
     let (file, exporting) =
         export(&mut engine, Format::Ndjson, Selection::All, |engine| append(engine, 50_001, 50_100));
@@ -105,7 +105,7 @@ fn export_keeps_its_initial_filter() {
 }
 
 #[test]
-fn an_empty_log_is_a_file_of_no_messages() {
+fn empty_log_is_exported_as_a_file_without_messages() {
     for (format, expected) in [(Format::Ndjson, ""), (Format::Csv(Dialect::default()), HEAD)] {
         let (file, exporting) = export(&mut engine(0), format, Selection::All, |_| ());
         assert_eq!((file, exporting.messages()), (expected.as_bytes().to_vec(), 0));
@@ -122,7 +122,7 @@ fn messages_evicted_before_export_are_not_counted() {
 }
 
 #[test]
-fn a_million_messages_take_a_slice_of_memory() {
+fn export_of_a_million_messages_takes_one_slice_of_memory() {
     let mut engine = engine(1_000_000);
     for format in [Format::Ndjson, Format::Csv(Dialect::default())] {
         let mut exporting = ExportState::new(format, Selection::All);

@@ -440,7 +440,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(
+    fn reader_never_panics(
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         json in "[\\[\\]{}:,\"a-z0-9\\\\ ]{0,60}",
         key in prop::sample::select(vec!["seq", "time", "topic", "qos", "payload", "properties", "payload_base64"]),
@@ -457,7 +457,7 @@ proptest! {
 }
 
 /// Returns random bytes (splitmix64).
-fn noise(state: &mut u64) -> u64 {
+fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -495,7 +495,7 @@ fn hundred_thousand_messages_round_trip() {
         let (one, other) = (&pool[number % pool.len()], &pool[(number * 7 + number / pool.len()) % pool.len()]);
         let payload = match number % 3 {
             0 => edges[number / 3 % edges.len()].clone(),
-            1 => (0..noise(&mut state) % 40).map(|_| noise(&mut state) as u8).collect(),
+            1 => (0..next_random(&mut state) % 40).map(|_| next_random(&mut state) as u8).collect(),
             _ => one.payload.clone(),
         };
         let properties = &other.properties;
@@ -506,7 +506,7 @@ fn hundred_thousand_messages_round_trip() {
     let mut again = MessageLog::default();
     let mut rest = export.as_slice();
     while !rest.is_empty() {
-        let (slice, after) = rest.split_at(rest.len().min(1 + noise(&mut state) as usize % (4 << 20)));
+        let (slice, after) = rest.split_at(rest.len().min(1 + next_random(&mut state) as usize % (4 << 20)));
         for message in reader.read(slice) {
             again.import(message.seq, &message.as_new_message());
         }
@@ -535,7 +535,7 @@ fn hundred_thousand_messages_round_trip() {
 
 /// The log that comes with the app has the format of an export.
 #[test]
-fn the_sample_is_an_export() {
+fn sample_log_has_the_export_format() {
     let sample = include_bytes!("../assets/sample.ndjson");
     let mut log = MessageLog::new(Limits::default());
     for line in sample.split_inclusive(|&byte| byte == b'\n') {

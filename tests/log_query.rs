@@ -99,7 +99,7 @@ fn phrases_match_literally() {
 }
 
 #[test]
-fn other_letters_than_ascii_have_small_and_capital_forms_too() {
+fn case_is_ignored_beyond_ascii() {
     for (line, payload, expected) in [
         ("ÄRGER", "kein Ärger", true),
         ("ärger", "KEIN ÄRGER", true),
@@ -127,7 +127,7 @@ fn other_letters_than_ascii_have_small_and_capital_forms_too() {
 }
 
 #[test]
-fn payloads_that_are_no_text_are_searched_as_bytes() {
+fn binary_payloads_are_searched_as_bytes() {
     check("abc", "t", b"\xff\x00ABC\xff", true);
     check("abc", "t", b"\xffAB\xffC", false);
     check("é", "t", b"\xff\xc3\xa9", true);
@@ -136,7 +136,7 @@ fn payloads_that_are_no_text_are_searched_as_bytes() {
 }
 
 #[test]
-fn terms_look_at_topic_qos_retain_and_dup() {
+fn terms_test_topic_qos_retain_and_dup() {
     // The message has QoS 1, is retained, and isn't a duplicate.
     for (line, expected) in [
         ("topic:house/light", true),
@@ -220,7 +220,7 @@ fn invalid_queries_are_explained() {
 }
 
 #[test]
-fn a_minus_turns_a_term_around() {
+fn minus_negates_a_term() {
     for (line, expected) in [
         ("-off", true),
         ("-on", false),
@@ -253,7 +253,7 @@ fn a_minus_turns_a_term_around() {
 }
 
 #[test]
-fn payloads_are_looked_at_alone_and_by_their_bytes() {
+fn payload_terms_search_only_the_payload_bytes() {
     for (line, payload, expected) in [
         ("payload:light", &b"on"[..], false),
         ("payload:ON", b"on", true),
@@ -385,7 +385,7 @@ fn match_positions_are_returned() {
 }
 
 #[test]
-fn an_empty_query_needs_no_looking() {
+fn empty_query_needs_no_scan() {
     let mut log = MessageLog::new(Limits { messages: 16, bytes: 1 << 20 });
     let mut matches = Matches::new(Query::default());
     assert!(matches.query().is_empty());
@@ -401,7 +401,7 @@ fn an_empty_query_needs_no_looking() {
 
 /// The reader's anchor: a match and its position.
 #[test]
-fn a_match_keeps_its_place() {
+fn match_keeps_its_position() {
     let mut log = MessageLog::new(Limits { messages: 160, bytes: 1 << 20 });
     for _ in 0..160 {
         log.append(&arrival("a", b"x"));
@@ -434,7 +434,7 @@ fn a_match_keeps_its_place() {
 }
 
 #[test]
-fn the_newest_matches_are_found_first() {
+fn newest_matches_are_found_first() {
     let mut log = MessageLog::default();
     for n in 0..10_000 {
         log.append(&arrival(if n % 2 == 0 { "even" } else { "odd" }, b"x"));
@@ -487,7 +487,7 @@ fn new_numbering_restarts_the_search() {
 }
 
 #[test]
-fn numbers_beyond_32_bits_are_given_in_full() {
+fn numbers_beyond_32_bits_are_exact() {
     let mut log = MessageLog::new(Limits { messages: 1_000, bytes: 1 << 20 });
     let first = u64::from(u32::MAX) - 500;
     let mut matches = Matches::new(query("x"));
@@ -587,7 +587,7 @@ proptest! {
 
     /// A phrase taken from a text is found in it, in lower and upper case.
     #[test]
-    fn a_piece_of_a_text_is_found_in_it(before in ".{0,10}", piece in "[a-zäöüжя東\u{1f345}\" \\\\]{1,8}", after in ".{0,10}") {
+    fn phrase_of_a_text_is_found_in_it(before in ".{0,10}", piece in "[a-zäöüжя東\u{1f345}\" \\\\]{1,8}", after in ".{0,10}") {
         let text = format!("{before}{piece}{after}");
         for typed in [piece.clone(), piece.to_uppercase()] {
             let line = format!("\"{}\"", typed.replace('\\', "\\\\").replace('"', "\\\""));

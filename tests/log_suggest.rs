@@ -35,14 +35,15 @@ fn every_key_is_suggested_and_explained() {
         ["topic:", "payload:", "hex:", "character:", "qos:", "retain:", "dup:", "after:", "before:"].map(str::to_owned);
     assert_eq!(terms("|", &[]), keys);
     assert_eq!(keys.len(), SUGGESTIONS_MAX);
-    let mut words: Vec<_> = Typing::new("", 0).suggestions(None, TYPED).iter().map(|each| each.description).collect();
-    words.sort_unstable();
-    words.dedup();
-    assert_eq!(words.len(), keys.len(), "each in words of its own: {words:?}");
+    let mut descriptions: Vec<_> =
+        Typing::new("", 0).suggestions(None, TYPED).iter().map(|each| each.description).collect();
+    descriptions.sort_unstable();
+    descriptions.dedup();
+    assert_eq!(descriptions.len(), keys.len(), "each has its own description: {descriptions:?}");
 }
 
 #[test]
-fn keys_are_suggested_by_their_beginning() {
+fn keys_are_suggested_by_prefix() {
     check("to|", &[], &["topic:"]);
     check("TO|", &[], &["topic:"]);
     check("re|", &[], &["retain:"]);
@@ -56,7 +57,7 @@ fn keys_are_suggested_by_their_beginning() {
 }
 
 #[test]
-fn values_are_suggested_behind_their_keys() {
+fn values_are_suggested_after_their_keys() {
     check("qos:|", &[], &["qos:0", "qos:1", "qos:2"]);
     check("QoS:|", &[], &["qos:0", "qos:1", "qos:2"]);
     check("-retain:|", &[], &["-retain:yes", "-retain:no"]);
@@ -71,7 +72,7 @@ fn values_are_suggested_behind_their_keys() {
 }
 
 #[test]
-fn names_are_suggested_as_the_line_takes_them() {
+fn names_are_suggested_as_query_terms() {
     let house = ["house/hall/light", "house/hall/door", "house/attic"];
     check("topic:|", &house[2..], &["topic:house/attic"]);
     check(
@@ -142,7 +143,7 @@ fn accepted_suggestion_replaces_the_term() {
 }
 
 #[test]
-fn names_are_picked_by_their_parts() {
+fn names_are_picked_by_substring() {
     let long = "x".repeat(2_000);
     for (names, part, expected) in [
         (&["b/a", "ab", "B/A", "ab"][..], "a", &["ab", "b/a", "B/A"][..]),
@@ -173,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_understood(name in "[^\\p{Cc}+#]{1,12}", typed in "-?(topic|character):") {
+    fn accepted_name_is_a_valid_query(name in "[^\\p{Cc}+#]{1,12}", typed in "-?(topic|character):") {
         let typing = Typing::new(&typed, typed.len());
         let known = typing.ask().map(|ask| SuggestionData { ask, names: vec![name.clone()] });
         let taken = typing.suggestions(known.as_ref(), TYPED);
@@ -184,7 +185,7 @@ proptest! {
 }
 
 #[test]
-fn every_value_is_understood() {
+fn every_suggested_value_is_a_valid_query() {
     for key in ["qos:", "retain:", "dup:", "after:", "before:"] {
         let taken = Typing::new(key, key.len()).suggestions(None, TYPED);
         assert!(taken.len() > 1, "{key}");

@@ -65,7 +65,7 @@ fn message(payload: &str) -> MessageFields {
     MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
 }
 
-const WISHES: [Capability; 6] = [
+const CAPABILITIES: [Capability; 6] = [
     Capability::QoS(QoS::AtMostOnce),
     Capability::QoS(QoS::ExactlyOnce),
     Capability::Retain,
@@ -95,13 +95,13 @@ fn missing_capabilities_have_a_reason() {
             [None, None, None, Some("Requires MQTT 5.0"), Some("Requires MQTT 5.0"), None],
         ),
     ] {
-        for (wish, expected) in WISHES.into_iter().zip(expected) {
-            let words = unavailable_reason(&status, wish);
-            let is_right = match (&words, expected) {
-                (Some(words), Some(part)) => words.contains(part),
-                (words, part) => words.is_none() && part.is_none(),
+        for (capability, expected) in CAPABILITIES.into_iter().zip(expected) {
+            let reason = unavailable_reason(&status, capability);
+            let is_right = match (&reason, expected) {
+                (Some(reason), Some(part)) => reason.contains(part),
+                (reason, part) => reason.is_none() && part.is_none(),
             };
-            assert!(is_right, "{wish:?} with {status:?} gives {words:?}, not {expected:?}");
+            assert!(is_right, "{capability:?} with {status:?} gives {reason:?}, not {expected:?}");
         }
     }
 }
@@ -156,11 +156,11 @@ fn capabilities_list_everything_the_broker_reported() {
     ] {
         assert!(all.iter().any(|found| found == line), "no {line} in {all:#?}");
     }
-    for (seconds, words) in
+    for (seconds, text) in
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
         let status = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
-        let line = format!("Session expiry: {words}");
+        let line = format!("Session expiry: {text}");
         assert!(listed(&status).contains(&line), "no {line}");
     }
     // 3.1.1 states none of that.
@@ -211,7 +211,7 @@ fn list_is_bounded_but_counts_are_not() {
     assert!(
         history
             .entries()
-            .all(|entry| matches!(&entry.outcome, Some(PublishOutcome::Unknown(words)) if words.contains("died")))
+            .all(|entry| matches!(&entry.outcome, Some(PublishOutcome::Unknown(reason)) if reason.contains("died")))
     );
     assert_eq!(history.push(&message("")), 1_001);
 }
@@ -234,15 +234,15 @@ fn long_payloads_are_previewed() {
 fn queued_messages_are_reported_while_offline() {
     let mut history = PublishHistory::default();
     history.push(&message(""));
-    for (state, says) in [
+    for (state, is_shown) in [
         (ConnectionState::Idle, false),
         (ConnectionState::Connecting, true),
         (ConnectionState::Connected, false),
         (ConnectionState::Reconnecting, true),
     ] {
-        let words = history.waiting_text(state);
-        assert_eq!(words.is_some(), says, "{state:?}");
-        assert!(words.is_none_or(|words| words.contains("maximum 10,000") && words.contains("queued: 1 ")));
+        let text = history.waiting_text(state);
+        assert_eq!(text.is_some(), is_shown, "{state:?}");
+        assert!(text.is_none_or(|text| text.contains("maximum 10,000") && text.contains("queued: 1 ")));
     }
 }
 

@@ -17,9 +17,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The memory that may be gained from the second hour on: no growing structure.
 const SLACK_BYTES: i64 = 4_096;
 
-struct Nowhere;
+struct NullSink;
 
-impl MessageSink for Nowhere {
+impl MessageSink for NullSink {
     fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -81,14 +81,14 @@ impl Network {
                 self.input(&[0x20, 3, present, 0, 0]);
                 self.connections += 1;
                 self.online_since = Some(self.now);
-                self.live();
+                self.stay_online();
             }
         }
         self.drain();
     }
 
     /// Online for up to two minutes, with some traffic.
-    fn live(&mut self) {
+    fn stay_online(&mut self) {
         for _ in 0..self.below(5) {
             let payload = vec![b'x'; 40];
             let qos = QoS::from_u8(self.below(3) as u8).unwrap_or_default();
@@ -114,8 +114,8 @@ impl Network {
     fn input(&mut self, bytes: &[u8]) {
         // In two pieces, so that there is a rest to be kept.
         let (first, second) = bytes.split_at(bytes.len() / 2);
-        self.session.handle_input(first, self.now, &mut Nowhere);
-        self.session.handle_input(second, self.now, &mut Nowhere);
+        self.session.handle_input(first, self.now, &mut NullSink);
+        self.session.handle_input(second, self.now, &mut NullSink);
     }
 
     fn time_out(&mut self) {
@@ -170,7 +170,7 @@ fn answer(mut packets: &[u8], answers: &mut Vec<u8>) {
 }
 
 #[test]
-fn a_day_of_a_flapping_network_leaves_nothing_behind() {
+fn day_of_a_flapping_network_leaks_nothing() {
     let mut network = Network::new();
     let began = network.now;
     network.run_until(began + Duration::from_secs(3_600));

@@ -206,7 +206,7 @@ fn shown(line: Option<&ScriptLine>) -> String {
 }
 
 #[test]
-fn scripts_are_read_in_every_form_they_are_kept_in() {
+fn scripts_are_read_in_every_format() {
     for &(name, format, rows, left_out, first, last, notes) in CASES {
         for bytes in [usize::MAX, 1, 13] {
             let (lines, faults, summary) = read(name, bytes, ColumnChoice::default());
@@ -224,7 +224,7 @@ fn scripts_are_read_in_every_form_they_are_kept_in() {
 
 #[test]
 fn unreadable_files_are_identified() {
-    for (name, words) in [
+    for (name, expected) in [
         ("unreadable-columns.csv", "The columns are id, foo, bar."),
         ("unreadable.docx", "an office document"),
         ("unreadable.pdf.txt", "a PDF"),
@@ -235,22 +235,22 @@ fn unreadable_files_are_identified() {
         let (lines, faults, summary) = read(name, 7, ColumnChoice::default());
         assert_eq!((lines.len(), faults.len()), (0, 1), "{name}: {summary}");
         let unreadable = summary.unreadable.as_ref().expect(name).to_string();
-        assert!(unreadable.contains(words) && summary.to_string().contains(words), "{name}: {summary}");
+        assert!(unreadable.contains(expected) && summary.to_string().contains(expected), "{name}: {summary}");
     }
 }
 
 #[test]
 fn columns_can_be_chosen_by_name_and_number() {
-    let choice = |speaker: &str, words: &str| ColumnChoice {
+    let choice = |speaker: &str, text_column: &str| ColumnChoice {
         speaker: Some(speaker.to_owned()),
-        text: Some(words.to_owned()),
+        text: Some(text_column.to_owned()),
         has_header: None,
     };
-    for (speaker, words, expected) in
+    for (speaker, text_column, expected) in
         [("foo", "bar", "Marn|The lamp is out."), ("2", "3", "Marn|The lamp is out."), ("", "FOO", "|Marn")]
     {
-        let (lines, faults, _) = read("unreadable-columns.csv", 5, choice(speaker, words));
-        assert_eq!((lines.len(), faults.len()), (2, 0), "{speaker} {words}");
+        let (lines, faults, _) = read("unreadable-columns.csv", 5, choice(speaker, text_column));
+        assert_eq!((lines.len(), faults.len()), (2, 0), "{speaker} {text_column}");
         assert_eq!(shown(lines.first()), expected);
     }
     let (lines, _, summary) = read("unreadable-columns.csv", 5, choice("foo", "baz"));

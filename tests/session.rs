@@ -7,7 +7,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, Delivered, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
+use bench::{Bench, CONNACK_V5, CONNACK_V311, Delivered, auto, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Stage, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
 use mqtt_crawl::mqtt::session::Session;
@@ -34,7 +34,7 @@ fn connect_of_5_0_states_our_limits() {
 // covers: [3.1.1 MQTT-3.1.2-9], [3.1.1 MQTT-3.1.2-19], [3.1.1 MQTT-3.1.2-21], [3.1.1 MQTT-3.1.3-1]
 // covers: [3.1.1 MQTT-3.1.3-3]
 #[test]
-fn connect_of_3_1_1_with_everything() {
+fn connect_of_3_1_1_has_all_fields() {
     let mut bench = Bench::new(Options {
         user_name: Some(String::new()),
         password: Some(vec![0xff, 0x00]),
@@ -58,7 +58,7 @@ fn connect_of_3_1_1_with_everything() {
 #[test]
 fn connack_refusals_are_reported_and_only_transient_ones_retried() {
     // (options, answer, retried, part of the text)
-    for (options, answer, again, words) in [
+    for (options, answer, again, expected) in [
         (v311(), "20020001", false, "version"),
         (v311(), "20020002", false, "client ID"),
         (v311(), "20020003", true, "right now"),
@@ -84,7 +84,7 @@ fn connack_refusals_are_reported_and_only_transient_ones_retried() {
         let (failure, tried_again) = bench.failure();
         assert_eq!(tried_again, again, "{answer}: {failure}");
         assert_eq!(bench.session.poll_timeout().is_some(), again, "{answer}");
-        assert!(failure.to_string().contains(words), "{answer}: {failure}");
+        assert!(failure.to_string().contains(expected), "{answer}: {failure}");
     }
 }
 
@@ -106,13 +106,13 @@ fn auto_falls_back_to_3_1_1_once_and_reports_it() {
         assert!(bench.events().is_empty());
         bench.session.handle_open(bench.now);
         assert_eq!(bench.actions(), ["100d00044d5154540402001e000163"]);
-        bench.serve(YES_V311);
+        bench.serve(CONNACK_V311);
         assert!(matches!(
             bench.events()[..],
             [Event::Connected { version: Version::V311, fell_back: true, session_present: false, .. }]
         ));
         // From now on it stays with the version that works.
-        bench.lose_and_return(YES_V311);
+        bench.reconnect(CONNACK_V311);
         assert!(matches!(
             bench.events()[..],
             [Event::Disconnected { .. }, Event::Connected { version: Version::V311, .. }]
@@ -148,7 +148,7 @@ fn lost_5_0_connection_causes_no_fallback() {
 }
 
 #[test]
-fn a_server_that_never_answers_times_out() {
+fn silent_server_times_out() {
     for (open, stage) in [(false, Stage::Dialing), (true, Stage::AwaitingConnAck)] {
         let mut bench = Bench::new(v5());
         let began = bench.now;
@@ -167,7 +167,8 @@ fn a_server_that_never_answers_times_out() {
 // covers: [MQTT-3.2.0-1], [MQTT-3.2.0-2], [MQTT-4.12.0-6], [MQTT-4.12.0-7]
 #[test]
 fn unexpected_packets_end_the_connection() {
-    for (hex, words) in [("d000", "wasn't a CONNACK"), ("30 06 0001 74 00 68 69", "wasn't a CONNACK"), ("f000", "AUTH")]
+    for (hex, expected) in
+        [("d000", "wasn't a CONNACK"), ("30 06 0001 74 00 68 69", "wasn't a CONNACK"), ("f000", "AUTH")]
     {
         let mut bench = Bench::new(v5());
         bench.session.connect(bench.now);
@@ -176,10 +177,10 @@ fn unexpected_packets_end_the_connection() {
         bench.serve(hex);
         // Before CONNACK no DISCONNECT may be sent.
         assert_eq!(bench.actions(), ["hang up"], "{hex}");
-        assert!(bench.failure().0.to_string().contains(words), "{hex}");
+        assert!(bench.failure().0.to_string().contains(expected), "{hex}");
     }
     let mut bench = Bench::online(v5());
-    bench.serve(YES_V5);
+    bench.serve(CONNACK_V5);
     assert_eq!(bench.actions(), ["e0028200", "hang up"]);
     assert!(bench.failure().0.to_string().contains("second CONNACK"));
 }
@@ -206,7 +207,7 @@ fn filters_share_a_subscribe_and_get_their_answers() {
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
     bench.actions();
-    bench.serve(YES_V5);
+    bench.serve(CONNACK_V5);
     assert_eq!(bench.actions(), ["82 11 0001 00 0003612f23 01 000162 02 000163 00".replace(' ', "")]);
     bench.events();
     bench.serve("90 06 0001 00 00 02 87");
@@ -223,7 +224,7 @@ fn filters_share_a_subscribe_and_get_their_answers() {
 
 // covers: [MQTT-3.8.4-6]
 #[test]
-fn a_suback_with_too_few_answers_breaks_a_rule() {
+fn suback_with_too_few_codes_is_a_violation() {
     let mut bench = Bench::online(v5());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.subscribe("b", QoS::AtMostOnce);
@@ -238,25 +239,25 @@ fn subscriptions_are_restored_with_the_connection() {
     bench.subscribe("a", QoS::AtMostOnce);
     assert_eq!(bench.actions(), ["8206000100016100"]);
     bench.serve("9003000100");
-    bench.lose_and_return(YES_V311);
+    bench.reconnect(CONNACK_V311);
     assert_eq!(bench.actions(), ["8206000200016100"]);
 }
 
 #[test]
-fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
+fn resumed_session_keeps_only_acknowledged_subscriptions() {
     let persistent = Options { session_expiry_s: 60, ..v5() };
     let mut bench = Bench::online(persistent.clone());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.serve("9004 0001 00 00");
     bench.subscribe("b", QoS::AtMostOnce);
     bench.actions();
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     assert_eq!(bench.actions(), ["82 07 0003 00 000162 00".replace(' ', "")]);
 }
 
 // covers: [3.1.1 MQTT-3.10.1-1]
 #[test]
-fn an_unsubscribed_filter_is_not_restored() {
+fn unsubscribed_filter_is_not_restored() {
     let mut bench = Bench::online(v311());
     bench.subscribe("a", QoS::AtMostOnce);
     bench.serve("9003000100");
@@ -264,7 +265,7 @@ fn an_unsubscribed_filter_is_not_restored() {
     bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
     assert_eq!(bench.actions(), ["a2050002000161"]);
     bench.serve("b0020002");
-    bench.lose_and_return(YES_V311);
+    bench.reconnect(CONNACK_V311);
     assert!(bench.actions().is_empty());
 }
 
@@ -272,7 +273,7 @@ fn an_unsubscribed_filter_is_not_restored() {
 fn offline_unsubscribes_are_sent_to_a_resumed_session() {
     let a = TopicFilter::parse("a").expect("a filter");
     // (contents of CONNACK, bytes sent)
-    for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (YES_V5, vec![])] {
+    for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (CONNACK_V5, vec![])] {
         let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
         bench.subscribe("a", QoS::AtMostOnce);
         bench.serve("9004 0001 00 00");
@@ -288,7 +289,7 @@ fn offline_unsubscribes_are_sent_to_a_resumed_session() {
 }
 
 #[test]
-fn an_unanswered_unsubscribe_is_sent_again_unless_resubscribed() {
+fn unanswered_unsubscribe_is_sent_again_unless_resubscribed() {
     let a = TopicFilter::parse("a").expect("a filter");
     let online = || {
         let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
@@ -299,11 +300,11 @@ fn an_unanswered_unsubscribe_is_sent_again_unless_resubscribed() {
         bench
     };
     let mut bench = online();
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     assert_eq!(bench.actions(), ["a2060003 00 000161".replace(' ', "")]);
     bench.serve("b004 0003 00 00");
     assert!(bench.events().contains(&Event::Unsubscribed { filter: "a".to_owned(), refused: None }));
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     assert!(bench.actions().is_empty());
 
     let mut bench = online();
@@ -317,7 +318,7 @@ fn an_unanswered_unsubscribe_is_sent_again_unless_resubscribed() {
 }
 
 #[test]
-fn an_unsubscribe_that_is_too_large_is_refused_and_nothing_else_happens() {
+fn too_large_unsubscribe_is_refused_without_other_effects() {
     let mut bench = Bench::new(v5());
     let long = "a".repeat(40);
     bench.session.connect(bench.now);
@@ -333,7 +334,7 @@ fn an_unsubscribe_that_is_too_large_is_refused_and_nothing_else_happens() {
 }
 
 #[test]
-fn a_subscription_waits_for_a_free_packet_identifier() {
+fn subscription_waits_for_a_free_packet_identifier() {
     let mut bench = Bench::online(Options { queue_messages: 70_000, ..v5() });
     bench.subscribe("old", QoS::AtMostOnce);
     bench.serve("9004 0001 00 00");
@@ -356,7 +357,7 @@ fn a_subscription_waits_for_a_free_packet_identifier() {
 // covers: [MQTT-4.3.3-8], [MQTT-4.3.3-10], [MQTT-4.3.3-11], [MQTT-4.3.3-12], [3.1.1 MQTT-2.3.1-6]
 // covers: [3.1.1 MQTT-3.3.4-1], [3.1.1 MQTT-4.3.2-2], [3.1.1 MQTT-4.3.3-2]
 #[test]
-fn each_qos_is_acknowledged_in_its_way() {
+fn each_qos_is_acknowledged_by_its_packets() {
     for options in [v5(), v311()] {
         let properties = if options.version == Some(Version::V5) { "00" } else { "" };
         let publish = |header: &str, id: &str, payload: &str| {
@@ -401,21 +402,21 @@ fn exactly_once_survives_a_lost_connection() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     bench.serve("3407 0001 74 0005 00 61");
     // PUBREC was lost with the connection; the server resends.
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     bench.serve("3c07 0001 74 0005 00 61");
     assert_eq!(bench.actions(), ["50020005"]);
     bench.serve("62020005");
     assert_eq!(bench.delivered.0, ["t a"]);
     // A lost session drops its identifiers.
     bench.serve("3407 0001 74 0006 00 62");
-    bench.lose_and_return(YES_V5);
+    bench.reconnect(CONNACK_V5);
     bench.serve("3407 0001 74 0006 00 63");
     assert_eq!(bench.delivered.0, ["t a", "t b", "t c"]);
 }
 
 // covers: [MQTT-3.7.2-1]
 #[test]
-fn an_unknown_pubrel_is_answered_with_its_reason() {
+fn unknown_pubrel_is_answered_with_its_reason() {
     let mut bench = Bench::online(v5());
     bench.serve("62020033");
     assert_eq!(bench.actions(), ["7003003392"]);
@@ -436,7 +437,7 @@ fn topic_aliases_are_resolved_and_misuse_is_reported() {
     // Aliases end with the connection.
     bench.wait_for_timeout();
     bench.session.handle_open(bench.now);
-    bench.serve(YES_V5);
+    bench.serve(CONNACK_V5);
     bench.serve("3007 0000 03 230001 34");
     assert!(bench.failure().0.to_string().contains("never set"));
 
@@ -488,7 +489,7 @@ fn server_disconnect_variants_are_decoded() {
 // covers: [3.1.1 MQTT-2.3.1-5], [3.1.1 MQTT-2.3.1-6], [3.1.1 MQTT-3.6.1-1], [3.1.1 MQTT-4.3.1-1]
 // covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1]
 #[test]
-fn a_publish_is_done_with_its_last_acknowledgement() {
+fn publish_is_complete_with_its_last_acknowledgement() {
     let mut bench = Bench::online(v311());
     let done = |token| vec![Event::Published { token, outcome: DeliveryOutcome::Done }];
 
@@ -517,7 +518,7 @@ fn a_publish_is_done_with_its_last_acknowledgement() {
 
 // covers: [MQTT-4.4.0-2]
 #[test]
-fn refused_publishes_are_no_success() {
+fn refused_publishes_are_failures() {
     for (qos, answer) in [(QoS::AtLeastOnce, "4003000187"), (QoS::ExactlyOnce, "5003000187")] {
         let mut bench = Bench::online(v5());
         let token = bench.publish(qos, "x");
@@ -536,21 +537,21 @@ fn offline_publishes_are_sent_in_order() {
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
     bench.actions();
-    bench.serve(YES_V311);
+    bench.serve(CONNACK_V311);
     assert_eq!(bench.actions(), ["3206000174000131 300400017432 3406000174000233".replace(' ', "")]);
 }
 
 // covers: [MQTT-3.1.2-23], [MQTT-3.3.1-1], [MQTT-3.3.1-3], [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5]
 // covers: [MQTT-4.3.3-6], [MQTT-4.4.0-1], [MQTT-4.6.0-1]
 #[test]
-fn a_resumed_session_resends_unfinished_messages_in_order() {
+fn resumed_session_resends_in_flight_messages_in_order() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     bench.publish(QoS::ExactlyOnce, "1");
     bench.publish(QoS::AtLeastOnce, "2");
     bench.publish(QoS::ExactlyOnce, "3");
     bench.serve("50020001");
     bench.actions();
-    bench.lose_and_return("2003010000");
+    bench.reconnect("2003010000");
     assert_eq!(
         bench.actions(),
         ["62020001 3a07 0001 74 0002 00 32 3c07 0001 74 0003 00 33".replace(' ', "")],
@@ -568,13 +569,13 @@ fn a_resumed_session_resends_unfinished_messages_in_order() {
 
 // covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 #[test]
-fn a_lost_session_resends_qos_1_and_leaves_qos_2_unknown() {
+fn lost_session_resends_qos_1_and_leaves_qos_2_unknown() {
     let mut bench = Bench::online(v5());
     bench.publish(QoS::AtLeastOnce, "1");
     let unsure = bench.publish(QoS::ExactlyOnce, "2");
     bench.publish(QoS::AtLeastOnce, "3");
     bench.actions();
-    bench.lose_and_return(YES_V5);
+    bench.reconnect(CONNACK_V5);
     assert_eq!(bench.actions(), ["3207 0001 74 0004 00 31 3207 0001 74 0005 00 33".replace(' ', "")]);
     let unknown = Event::Published { token: unsure, outcome: DeliveryOutcome::Unknown };
     assert!(bench.events().contains(&unknown));
@@ -604,7 +605,7 @@ fn limits_of_the_server_are_respected() {
     bench.session.publish(retained, bench.now).expect("taken on");
     bench.publish(QoS::ExactlyOnce, "x");
     bench.publish(QoS::AtMostOnce, "more than sixteen bytes");
-    let words: Vec<_> = bench
+    let errors: Vec<_> = bench
         .events()
         .into_iter()
         .map(|event| match event {
@@ -613,8 +614,8 @@ fn limits_of_the_server_are_respected() {
         })
         .collect();
     assert!(
-        words[0].contains("retained") && words[1].contains("QoS 0 and 1 only") && words[2].contains("16"),
-        "{words:?}"
+        errors[0].contains("retained") && errors[1].contains("QoS 0 and 1 only") && errors[2].contains("16"),
+        "{errors:?}"
     );
     assert!(bench.actions().is_empty());
     assert_eq!(bench.session.unfinished_publishes(), 0);
@@ -635,7 +636,7 @@ fn unacceptable_publishes_are_rejected_immediately() {
 
 // covers: [3.1.1 MQTT-3.1.2-23], [3.1.1 MQTT-3.12.4-1]
 #[test]
-fn pings_keep_alive_and_a_missing_answer_is_noticed() {
+fn pings_are_sent_and_a_missing_answer_is_detected() {
     let mut bench = Bench::online(v311());
     let began = bench.now;
     bench.wait_for_timeout();
@@ -669,7 +670,7 @@ fn server_keep_alive_overrides_ours() {
 }
 
 #[test]
-fn waits_grow_and_a_good_connection_resets_them() {
+fn back_off_grows_and_a_good_connection_resets_it() {
     let mut bench = Bench::online(v5());
     let mut waits = Vec::new();
     for _ in 0..40 {
@@ -684,7 +685,7 @@ fn waits_grow_and_a_good_connection_resets_them() {
     assert!(waits[6..].iter().sum::<Duration>() > Duration::from_secs(400), "{waits:?}");
 
     bench.session.handle_open(bench.now);
-    bench.serve(YES_V5);
+    bench.serve(CONNACK_V5);
     bench.now = bench.now + Duration::from_secs(31);
     bench.session.handle_close(CloseInfo::default(), bench.now);
     let due = bench.session.poll_timeout().expect("tried again");
@@ -766,14 +767,14 @@ fn clean_start_of_a_persistent_3_1_1_session_takes_two_connections() {
     bench.actions();
     bench.session.handle_open(bench.now);
     assert_eq!(bench.actions(), ["100d00044d5154540402001e000163"], "clean session");
-    bench.serve(YES_V311);
+    bench.serve(CONNACK_V311);
     assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
     assert!(bench.events().is_empty());
     bench.session.handle_open(bench.now);
     assert_eq!(bench.actions(), ["100d00044d5154540400001e000163"], "and now to stay");
-    bench.serve(YES_V311);
+    bench.serve(CONNACK_V311);
     assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
-    bench.lose_and_return("20020100");
+    bench.reconnect("20020100");
     assert!(matches!(bench.events()[..], [Event::Disconnected { .. }, Event::Connected { session_present: true, .. }]));
 }
 
@@ -821,7 +822,7 @@ fn unsupported_subscription_features_are_not_sent() {
     bench.actions();
     bench.session.handle_open(bench.now);
     bench.actions();
-    bench.serve(YES_V5);
+    bench.serve(CONNACK_V5);
     let packets = "820d 0001 02 0b01 0001 61 00 0001 63 00 8209 0002 02 0b02 0001 62 00 8207 0003 00 0001 64 00";
     assert_eq!(bench.actions().concat(), packets.replace(' ', ""));
 
@@ -841,7 +842,7 @@ fn unsupported_subscription_features_are_not_sent() {
 }
 
 #[test]
-fn only_a_version_that_was_accepted_is_saved() {
+fn only_an_accepted_version_is_saved() {
     let mut bench = Bench::new(Options { session_expiry_s: 60, ..auto() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);

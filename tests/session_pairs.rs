@@ -5,7 +5,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, YES_V311, auto, v5, v311};
+use bench::{Bench, CONNACK_V311, auto, v5, v311};
 use mqtt_crawl::mqtt::error::Failure;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Session;
@@ -66,15 +66,15 @@ const ENDS: [(u8, Retry, &str); 35] = [
 ];
 
 /// Checks that the ended connection was reported and nothing else, and that the next attempt is made at the right time.
-fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
+fn check_disconnected(bench: &mut Bench, retry: Retry, expected: &[&str], case: &str) {
     assert_eq!(bench.actions(), ["hang up"], "{case}");
     let events = bench.events();
     let [Event::Disconnected { failure, retry_at, .. }] = &events[..] else { panic!("{case}: {events:?}") };
-    let said = failure.to_string();
-    for word in words {
-        assert!(said.contains(word), "{case}: {word:?} isn't in {said:?}");
+    let message = failure.to_string();
+    for word in expected {
+        assert!(message.contains(word), "{case}: {word:?} isn't in {message:?}");
     }
-    assert!(!said.contains("))"), "{case}: brackets in brackets: {said:?}");
+    assert!(!message.contains("))"), "{case}: brackets in brackets: {message:?}");
     let wait = retry_at.map(|at| at.since(bench.now));
     match (retry, wait) {
         (Never, None) => {}
@@ -96,7 +96,7 @@ fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
 }
 
 /// CONNECT was sent.
-fn greeting(options: Options) -> Bench {
+fn awaiting_connack(options: Options) -> Bench {
     let mut bench = Bench::new(options);
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
@@ -109,20 +109,20 @@ fn greeting(options: Options) -> Bench {
 fn every_reason_of_a_connack() {
     for (code, retry, name) in ENDS {
         // With the server's text and another server, and with nothing.
-        for (properties, words) in [("", vec![]), ("1f 0002 6e6f 1c 0003 683a31", vec!["“no”", "h:1"])] {
+        for (properties, expected) in [("", vec![]), ("1f 0002 6e6f 1c 0003 683a31", vec!["“no”", "h:1"])] {
             let length = properties.replace(' ', "").len() / 2;
             let answer = format!("20 {:02x} 00 {code:02x} {length:02x} {properties}", 3 + length);
-            let mut words = words.clone();
+            let mut expected = expected.clone();
             let number = format!("0x{code:02X}");
-            words.extend([name, &number]);
-            check_end(
+            expected.extend([name, &number]);
+            check_disconnected(
                 &mut {
-                    let mut bench = greeting(v5());
+                    let mut bench = awaiting_connack(v5());
                     bench.serve(&answer);
                     bench
                 },
                 retry,
-                &words,
+                &expected,
                 &answer,
             );
         }
@@ -131,7 +131,7 @@ fn every_reason_of_a_connack() {
 
 #[test]
 fn every_return_code_of_a_3_1_1_connack() {
-    for (code, retry, words) in [
+    for (code, retry, expected) in [
         (1, Never, "version"),
         (2, Never, "client ID"),
         (3, Soon, "isn't accepting connections right now"),
@@ -143,14 +143,14 @@ fn every_return_code_of_a_3_1_1_connack() {
     ] {
         let number = format!("return code {code}");
         let answer = format!("20 02 00 {code:02x}");
-        let mut bench = greeting(v311());
+        let mut bench = awaiting_connack(v311());
         bench.serve(&answer);
-        check_end(&mut bench, retry, &[words, &number], &answer);
+        check_disconnected(&mut bench, retry, &[expected, &number], &answer);
         if code <= 5 {
             // An old server's answer to 5.0.
-            let mut bench = greeting(v5());
+            let mut bench = awaiting_connack(v5());
             bench.serve(&answer);
-            check_end(&mut bench, retry, &[words, &number], &format!("{answer} to 5.0"));
+            check_disconnected(&mut bench, retry, &[expected, &number], &format!("{answer} to 5.0"));
         }
     }
 }
@@ -160,16 +160,16 @@ fn every_reason_of_a_disconnect() {
     let others = [(0x00, Soon, "success"), (0x04, Soon, "disconnect with will"), (0xC8, Soon, "doesn't list")];
     for (code, retry, name) in ENDS.into_iter().chain(others) {
         let number = format!("0x{code:02X}");
-        for (form, words) in [
+        for (form, expected) in [
             (format!("e0 01 {code:02x}"), vec![]),
             (format!("e0 02 {code:02x} 00"), vec![]),
             (format!("e0 0d {code:02x} 0b 1f 0002 6e6f 1c 0003 683a31"), vec!["“no”", "h:1"]),
         ] {
-            let mut words = words.clone();
-            words.extend([name, &number]);
+            let mut expected = expected.clone();
+            expected.extend([name, &number]);
             let mut bench = Bench::online(v5());
             bench.serve(&form);
-            check_end(&mut bench, retry, &words, &form);
+            check_disconnected(&mut bench, retry, &expected, &form);
         }
     }
 }
@@ -304,7 +304,7 @@ fn silent_resumed_session_is_lost_once() {
     }
     bench.publish(QoS::AtMostOnce, "y");
     bench.subscribe("a", QoS::AtMostOnce);
-    bench.lose_and_return("2008 01 00 05 27 00000003");
+    bench.reconnect("2008 01 00 05 27 00000003");
     assert_eq!(bench.actions(), ["hang up"]);
     let lost: Vec<_> = bench
         .events()
@@ -322,10 +322,10 @@ fn silent_resumed_session_is_lost_once() {
 #[test]
 fn saved_session_round_trips() {
     let persistent = Options { session_expiry_s: 60, keep_session_in_v311: true, clean_start: false, ..auto() };
-    let mut bench = greeting(persistent.clone());
+    let mut bench = awaiting_connack(persistent.clone());
     bench.serve("20020001");
     bench.session.handle_open(bench.now);
-    bench.serve(YES_V311);
+    bench.serve(CONNACK_V311);
     bench.publish(QoS::ExactlyOnce, "x");
     let saved = bench.session.snapshot();
     let (restored, _) = Session::restore(persistent, 1, saved.clone());

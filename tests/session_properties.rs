@@ -14,9 +14,9 @@ use mqtt_crawl::mqtt::session::options::{Message, Options};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
-struct Nowhere;
+struct NullSink;
 
-impl MessageSink for Nowhere {
+impl MessageSink for NullSink {
     fn on_message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -24,7 +24,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_cost_no_more_than_they_are(
+    fn memory_is_bounded_for_any_bytes(
         version in prop_oneof![Just(None), Just(Some(Version::V311)), Just(Some(Version::V5))],
         phase in 0..4_u8,
         bytes in prop::collection::vec(any::<u8>(), 0..2_000),
@@ -42,13 +42,13 @@ proptest! {
         }
         if phase > 2 {
             let yes: &[u8] = if version == Some(Version::V311) { &[0x20, 2, 0, 0] } else { &[0x20, 3, 0, 0, 0] };
-            session.handle_input(yes, now, &mut Nowhere);
+            session.handle_input(yes, now, &mut NullSink);
         }
         let mut input = vec![first];
         input.extend(&bytes);
         let used = measure(|| {
             for part in input.chunks(chunk) {
-                session.handle_input(part, now, &mut Nowhere);
+                session.handle_input(part, now, &mut NullSink);
             }
         });
         // A buffer that doubles has up to four times its content while it is moved; topics, answers and the text of a
@@ -58,8 +58,8 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost_and_nothing_doubled(script in prop::collection::vec(any::<(u8, u8)>(), 1..120), quota in 1..5_u16) {
-        Life::new(quota).live(&script);
+    fn no_publish_is_lost_or_duplicated(script in prop::collection::vec(any::<(u8, u8)>(), 1..120), quota in 1..5_u16) {
+        PublishRun::new(quota).run(&script);
     }
 
     #[test]
@@ -67,26 +67,26 @@ proptest! {
         script in prop::collection::vec(any::<(u8, u8)>(), 1..200),
         version in prop_oneof![Just(Version::V311), Just(Version::V5)],
     ) {
-        Visit::new(version).live(&script);
+        ReceiveRun::new(version).run(&script);
     }
 }
 
 #[test]
-fn a_large_packet_in_parts_leaves_no_large_buffer_behind() {
+fn large_packet_in_parts_leaves_no_large_buffer() {
     let mut session = Session::new(Options { version: Some(Version::V5), ..Options::default() }, 1);
     let now = Instant::from_millis(1_000);
     session.connect(now);
     session.handle_open(now);
-    session.handle_input(&[0x20, 3, 0, 0, 0], now, &mut Nowhere);
+    session.handle_input(&[0x20, 3, 0, 0, 0], now, &mut NullSink);
     // One mebibyte after four bytes of header: topic "t", no properties.
     let mut publish = vec![0x30, 0x80, 0x80, 0x40, 0x00, 0x01, b't', 0x00];
     publish.resize(4 + 1_048_576, b'x');
     let used = measure(|| {
         for part in publish.chunks(10_000) {
-            session.handle_input(part, now, &mut Nowhere);
+            session.handle_input(part, now, &mut NullSink);
         }
         // The messages in flight are kept, however small the buffer is.
-        session.handle_input(&[0x30, 0x04, 0x00], now, &mut Nowhere);
+        session.handle_input(&[0x30, 0x04, 0x00], now, &mut NullSink);
     });
     assert!(used.bytes_current < 100_000, "{} bytes are held for three", used.bytes_current);
     // Doubling moves twice the packet in total; a buffer that is resized to fit moves it once per part.
@@ -94,7 +94,7 @@ fn a_large_packet_in_parts_leaves_no_large_buffer_behind() {
 }
 
 /// A session and its broker. The broker keeps the session, and every connection can end between any two packets.
-struct Life {
+struct PublishRun {
     session: Session,
     now: Instant,
     quota: u16,
@@ -113,7 +113,7 @@ struct Life {
     outcomes: HashMap<Token, DeliveryOutcome>,
 }
 
-impl Life {
+impl PublishRun {
     fn new(quota: u16) -> Self {
         let options = Options {
             version: Some(Version::V5),
@@ -121,7 +121,7 @@ impl Life {
             session_expiry_s: 3_600,
             ..Options::default()
         };
-        let mut life = Self {
+        let mut run = Self {
             session: Session::new(options, 3),
             now: Instant::from_millis(1_000),
             quota,
@@ -135,18 +135,18 @@ impl Life {
             expected: HashMap::new(),
             outcomes: HashMap::new(),
         };
-        life.session.connect(life.now);
-        life
+        run.session.connect(run.now);
+        run
     }
 
-    fn live(mut self, script: &[(u8, u8)]) {
+    fn run(mut self, script: &[(u8, u8)]) {
         for (number, &(action, argument)) in script.iter().enumerate() {
             match action % 8 {
                 0..=2 => self.publish(number as u8, argument),
                 3 | 4 => self.serve_one(),
-                5 => self.hand_over_one(),
-                6 if argument % 2 == 0 => self.lose(),
-                _ => self.pass_time(),
+                5 => self.deliver_one(),
+                6 if argument % 2 == 0 => self.lose_connection(),
+                _ => self.advance_clock(),
             }
             self.drain();
         }
@@ -156,10 +156,10 @@ impl Life {
                 break;
             }
             if !self.is_open {
-                self.pass_time();
+                self.advance_clock();
             }
             self.serve_one();
-            self.hand_over_one();
+            self.deliver_one();
             self.drain();
         }
         assert_eq!(self.session.unfinished_publishes(), 0);
@@ -181,7 +181,7 @@ impl Life {
         assert!(self.expected.insert(token, (payload, qos)).is_none(), "a token is given once");
     }
 
-    fn lose(&mut self) {
+    fn lose_connection(&mut self) {
         if self.is_open {
             self.session.handle_close(CloseInfo::default(), self.now);
             self.forget_connection();
@@ -196,7 +196,7 @@ impl Life {
     }
 
     /// Handles the deadline; whatever the session then does, it must not be due at the same moment endlessly.
-    fn pass_time(&mut self) {
+    fn advance_clock(&mut self) {
         for _ in 0..4 {
             let Some(due) = self.session.poll_timeout() else { return };
             self.now = self.now.max(due);
@@ -283,7 +283,7 @@ impl Life {
     }
 
     /// Delivers one answer to the session.
-    fn hand_over_one(&mut self) {
+    fn deliver_one(&mut self) {
         if self.to_session.is_empty() {
             return;
         }
@@ -291,13 +291,13 @@ impl Life {
         if let 0x40 | 0x70 = packet[0] {
             self.unanswered.remove(&u16::from_be_bytes([packet[2], packet[3]]));
         }
-        self.session.handle_input(&packet, self.now, &mut Nowhere);
+        self.session.handle_input(&packet, self.now, &mut NullSink);
     }
 }
 
 /// A session and a broker that publishes to it. Any connection can end between any two packets, and sometimes the
 /// broker loses the session with it.
-struct Visit {
+struct ReceiveRun {
     session: Session,
     version: Version,
     now: Instant,
@@ -316,7 +316,7 @@ struct Visit {
     next_payload: u16,
     /// Payloads, with the maximum and minimum number of arrivals by the end.
     expected: HashMap<u16, RangeInclusive<usize>>,
-    arrived: Arrived,
+    arrived: ReceivedPayloads,
 }
 
 struct Exchange {
@@ -327,16 +327,16 @@ struct Exchange {
 }
 
 #[derive(Default)]
-struct Arrived(Vec<u16>);
+struct ReceivedPayloads(Vec<u16>);
 
-impl MessageSink for Arrived {
+impl MessageSink for ReceivedPayloads {
     fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         let [high, low] = message.payload else { panic!("{message:?}") };
         self.0.push(u16::from_be_bytes([*high, *low]));
     }
 }
 
-impl Visit {
+impl ReceiveRun {
     /// So few that the broker reaches its limit.
     const RECEIVE_MAXIMUM: u16 = 4;
 
@@ -364,25 +364,25 @@ impl Visit {
             next_id: 1,
             next_payload: 0,
             expected: HashMap::new(),
-            arrived: Arrived::default(),
+            arrived: ReceivedPayloads::default(),
         }
     }
 
-    fn live(mut self, script: &[(u8, u8)]) {
+    fn run(mut self, script: &[(u8, u8)]) {
         self.session.connect(self.now);
         for (what, argument) in script {
             self.drain();
             match what % 8 {
                 0 | 1 => self.publish(*argument),
-                2..=4 => self.hand_over_one(),
+                2..=4 => self.deliver_one(),
                 5 | 6 => self.serve_one(),
-                _ => self.lose(*argument == 0),
+                _ => self.lose_connection(*argument == 0),
             }
         }
         for _ in 0..1_000 {
             self.drain();
             self.serve_one();
-            self.hand_over_one();
+            self.deliver_one();
         }
         assert!(self.under_way.is_empty(), "every exchange ends");
         for (payload, times) in &self.expected {
@@ -424,7 +424,7 @@ impl Visit {
         packet
     }
 
-    fn lose(&mut self, with_session: bool) {
+    fn lose_connection(&mut self, with_session: bool) {
         if !self.is_open {
             return;
         }
@@ -515,7 +515,7 @@ impl Visit {
         }
     }
 
-    fn hand_over_one(&mut self) {
+    fn deliver_one(&mut self) {
         if let Some(packet) = self.to_session.pop_front() {
             self.session.handle_input(&packet, self.now, &mut self.arrived);
         }

@@ -48,7 +48,7 @@ fn settings_round_trip() {
 }
 
 #[test]
-fn rules_for_lines_are_kept() {
+fn line_rules_are_stored() {
     let mut mapping = LineRules::default();
     for (key, value) in [("line", "a/+"), ("speaker", ""), ("words", "it's {value} & = %"), ("hide", "$SYS/#")] {
         mapping.read(key, value).expect("a rule");
@@ -110,7 +110,7 @@ fn one_column_always_stays() {
 }
 
 #[test]
-fn typed_limits_are_limits_or_faults() {
+fn typed_limits_are_parsed_or_reported() {
     let fields = |messages: &str, mib: &str| LimitFields { messages: messages.to_owned(), mib: mib.to_owned() };
     let limits = Limits::default();
     assert_eq!(LimitFields::from(limits), fields("1000000", "256"));
@@ -128,7 +128,7 @@ fn typed_limits_are_limits_or_faults() {
 }
 
 #[test]
-fn a_width_stays_within_bounds() {
+fn column_width_stays_within_bounds() {
     for (asked_px, given_px) in [(0, 24), (180, 180), (u16::MAX, 2_000)] {
         let columns = Columns::default().resized(Column::Topic, Some(asked_px));
         assert_eq!(columns.style(Column::Topic).width_px, Some(given_px));

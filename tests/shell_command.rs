@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const COMMENT: &str =
     "# PORT is the broker's TCP port, often 1883. mosquitto 2.1 and later take --ws -p 8080 instead of -p PORT.\n";
 
-fn reach() -> BrokerAccess {
+fn broker_access() -> BrokerAccess {
     BrokerAccess {
         broker: "ws://station:8080/mqtt".to_owned(),
         version: Some(Version::V5),
@@ -35,19 +35,19 @@ fn message<'a>(topic: &'a str, payload: &'a [u8], properties: &'a [u8]) -> Messa
 }
 
 #[test]
-fn a_subscription_is_written_as_it_was_made() {
-    let check = |reach: BrokerAccess, expected: &str| assert_eq!(reach.subscribe(), expected);
-    check(reach(), &format!("{COMMENT}mosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"));
+fn subscribe_command_has_the_filters_version_and_qos() {
+    let check = |broker_access: BrokerAccess, expected: &str| assert_eq!(broker_access.subscribe(), expected);
+    check(broker_access(), &format!("{COMMENT}mosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"));
     let filters = ["$SYS/#", "a b/+", "it's"].map(str::to_owned).to_vec();
     check(
-        BrokerAccess { filters, version: Some(Version::V311), qos: QoS::ExactlyOnce, ..reach() },
+        BrokerAccess { filters, version: Some(Version::V311), qos: QoS::ExactlyOnce, ..broker_access() },
         &format!(
             "{COMMENT}mosquitto_sub -h station -p PORT -V mqttv311 -t '$SYS/#' -t 'a b/+' -t 'it'\\''s' -q 2 -v\n"
         ),
     );
     let of_tls = COMMENT.replace("1883", "8883").replace("8080", "443");
     check(
-        BrokerAccess { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..reach() },
+        BrokerAccess { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..broker_access() },
         &format!(
             "{of_tls}# The password isn't copied: add it with -P.\nmosquitto_sub -h ::1 -p PORT --tls-use-os-certs \
              -V mqttv5 -u 'a $(b)' -t StarWars -q 1 -v\n"
@@ -58,16 +58,16 @@ fn a_subscription_is_written_as_it_was_made() {
     // Its clients request no other path.
     for path in ["", "/", "/diffusion", "/mqtt?room=1"] {
         check(
-            BrokerAccess { broker: format!("ws://station:8080{path}"), ..reach() },
+            BrokerAccess { broker: format!("ws://station:8080{path}"), ..broker_access() },
             &format!("{without_ws}\nmosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"),
         );
     }
 }
 
 #[test]
-fn a_message_is_published_as_it_came() {
+fn publish_command_has_the_unchanged_message() {
     let check = |message: &Message<'_>, expected: &str| {
-        assert_eq!(reach().publish(message), format!("{COMMENT}{expected}\n"));
+        assert_eq!(broker_access().publish(message), format!("{COMMENT}{expected}\n"));
     };
     let begin = "mosquitto_pub -h station -p PORT -V mqttv5";
     check(&message("a/b", b"127.0", &[]), &format!("{begin} -t a/b -q 0 -m 127.0"));
@@ -102,16 +102,16 @@ fn a_message_is_published_as_it_came() {
         ),
     );
     // The version of a message with properties is known, independent of the current one.
-    let reach = BrokerAccess { version: Some(Version::V311), ..reach() };
-    assert!(reach.publish(&message("t", b"x", &[0x01, 1])).contains("-V mqttv5"));
-    assert!(reach.publish(&message("t", b"x", &[])).contains("-V mqttv311"));
+    let broker_access = BrokerAccess { version: Some(Version::V311), ..broker_access() };
+    assert!(broker_access.publish(&message("t", b"x", &[0x01, 1])).contains("-V mqttv5"));
+    assert!(broker_access.publish(&message("t", b"x", &[])).contains("-V mqttv311"));
 }
 
 #[test]
 fn large_payload_uses_standard_input() {
     let payload = vec![b'x'; (64 << 10) + 1];
-    assert!(reach().publish(&message("t", &payload, &[])).ends_with(" -s\n"));
-    assert!(reach().publish(&message("t", &payload[1..], &[])).contains(" -m xxx"));
+    assert!(broker_access().publish(&message("t", &payload, &[])).ends_with(" -s\n"));
+    assert!(broker_access().publish(&message("t", &payload[1..], &[])).contains(" -m xxx"));
 }
 
 /// Returns a shell's result for the command: the arguments of mosquitto_pub, each on a line of its own in hex, and its
@@ -122,8 +122,8 @@ fn run(command: &str) -> (Vec<Vec<u8>>, Vec<u8>) {
     let output = Command::new("sh").arg("-c").arg(format!("{dump}{command}")).output().expect("a shell");
     assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
     let text = String::from_utf8(output.stdout).expect("hex");
-    let (words, input) = text.split_once("=\n").unwrap_or((&text, ""));
-    (words.lines().map(bytes).collect(), bytes(input.trim()))
+    let (arguments, input) = text.split_once("=\n").unwrap_or((&text, ""));
+    (arguments.lines().map(bytes).collect(), bytes(input.trim()))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -142,12 +142,12 @@ proptest! {
             "[ -~\n'\"$`\\\\]{0,30}".prop_map(String::into_bytes),
         ],
     ) {
-        let (words, input) = run(&reach().publish(&message(&topic, &payload, &[])));
-        prop_assert_eq!(&words[6..8], [b"-t".to_vec(), topic.into_bytes()]);
-        let read = match words[10].as_slice() {
+        let (arguments, input) = run(&broker_access().publish(&message(&topic, &payload, &[])));
+        prop_assert_eq!(&arguments[6..8], [b"-t".to_vec(), topic.into_bytes()]);
+        let read = match arguments[10].as_slice() {
             b"-n" => Vec::new(),
             b"-s" => input,
-            _ => words[11].clone(),
+            _ => arguments[11].clone(),
         };
         prop_assert_eq!(read, payload);
     }

@@ -33,7 +33,7 @@ fn listed_scroll_keys_are_handled() {
 }
 
 #[test]
-fn keys_read_as_they_are_printed() {
+fn keys_are_shown_by_their_labels() {
     for (key, printed) in [
         ("ArrowUp", "↑"),
         (" ", "Space"),

@@ -26,16 +26,16 @@ wasm_bindgen_test_configure!(run_in_browser);
 const NOW: Instant = Instant::from_millis(1_800_000_000_000);
 
 /// A store, and its answers.
-struct Desk {
+struct TestStore {
     store: Store,
     answers: Rc<RefCell<Vec<StoreResult>>>,
 }
 
-impl Desk {
+impl TestStore {
     fn open(name: &str, now: Instant) -> Self {
         let answers = Rc::new(RefCell::new(Vec::new()));
-        let ear = Rc::clone(&answers);
-        Self { store: Store::open(name, now, move |answer| ear.borrow_mut().push(answer)), answers }
+        let sink = Rc::clone(&answers);
+        Self { store: Store::open(name, now, move |answer| sink.borrow_mut().push(answer)), answers }
     }
 
     /// Returns the next answer.
@@ -44,7 +44,7 @@ impl Desk {
             if let Some(answer) = self.answers.borrow_mut().pop() {
                 return answer;
             }
-            turn().await;
+            run_other_tasks().await;
         }
         panic!("the store never answers");
     }
@@ -67,11 +67,11 @@ impl Desk {
 }
 
 /// Lets the browser run other tasks.
-async fn turn() {
-    let turn = Promise::new(&mut |resolve, _| {
+async fn run_other_tasks() {
+    let run_other_tasks = Promise::new(&mut |resolve, _| {
         Timeout::new(2, move || drop(resolve.call0(&JsValue::NULL))).forget();
     });
-    JsFuture::from(turn).await.expect("a turn");
+    JsFuture::from(run_other_tasks).await.expect("a turn");
 }
 
 /// Creates a database like a newer version of this app would.
@@ -81,7 +81,7 @@ async fn make_newer(name: &str) {
     let made = Rc::clone(&is_made);
     newer.on_success(move |_| made.set(true));
     while !is_made.get() {
-        turn().await;
+        run_other_tasks().await;
     }
 }
 
@@ -97,13 +97,13 @@ fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> StoreWrite {
 #[wasm_bindgen_test]
 async fn saved_session_is_loaded_again() {
     let name = name("kept");
-    let store = Desk::open(&name, NOW);
+    let store = TestStore::open(&name, NOW);
     assert_eq!(store.load("a").await, Ok(None));
     assert_eq!(store.save(entry("a", b"one", None)).await, Ok(()));
     assert_eq!(store.save(entry("a", b"two", None)).await, Ok(()));
     assert_eq!(store.save(entry("\u{1F680} ws://h/", &[0; 70_000], None)).await, Ok(()));
 
-    let next = Desk::open(&name, NOW);
+    let next = TestStore::open(&name, NOW);
     assert_eq!(next.load("a").await, Ok(Some(b"two".to_vec())));
     assert_eq!(next.load("\u{1F680} ws://h/").await, Ok(Some(vec![0; 70_000])));
     next.store.forget("a".to_owned());
@@ -115,12 +115,12 @@ async fn saved_session_is_loaded_again() {
 #[wasm_bindgen_test]
 async fn expired_sessions_are_deleted() {
     let name = name("over");
-    let store = Desk::open(&name, NOW);
+    let store = TestStore::open(&name, NOW);
     let later = NOW + std::time::Duration::from_secs(60);
     for (key, until) in [("over", Some(NOW)), ("not yet", Some(later)), ("never", None)] {
         assert_eq!(store.save(entry(key, b"x", until)).await, Ok(()));
     }
-    let next = Desk::open(&name, NOW + std::time::Duration::from_secs(59));
+    let next = TestStore::open(&name, NOW + std::time::Duration::from_secs(59));
     for (key, stays) in [("over", false), ("not yet", true), ("never", true)] {
         assert_eq!(next.load(key).await.expect("a store").is_some(), stays, "{key}");
     }
@@ -131,10 +131,10 @@ async fn failed_store_reports_its_reason() {
     let name = name("newer");
     make_newer(&name).await;
 
-    let store = Desk::open(&name, NOW);
-    for words in [store.load("a").await.map(drop), store.save(entry("a", b"x", None)).await] {
-        let words = words.expect_err("there is no such store");
-        assert!(words.contains("VersionError") && words.len() > 20, "{words}");
+    let store = TestStore::open(&name, NOW);
+    for message in [store.load("a").await.map(drop), store.save(entry("a", b"x", None)).await] {
+        let message = message.expect_err("there is no such store");
+        assert!(message.contains("VersionError") && message.len() > 20, "{message}");
     }
 }
 
@@ -142,13 +142,13 @@ async fn failed_store_reports_its_reason() {
 
 struct Page {
     engine: Engine,
-    desk: Desk,
+    store: TestStore,
 }
 
 impl Page {
     /// Starts a page, with or without connection options, and connects.
     async fn connect(name: &str, more: Option<ConnectionOptions>) -> Self {
-        let mut page = Self { engine: Engine::new(1, Limits::default()), desk: Desk::open(name, NOW) };
+        let mut page = Self { engine: Engine::new(1, Limits::default()), store: TestStore::open(name, NOW) };
         page.engine.use_store();
         if let Some(more) = more {
             page.engine.handle_command(PageCommand::SetConnectionOptions(Box::new(more)), NOW);
@@ -165,7 +165,7 @@ impl Page {
         };
         page.engine.handle_command(PageCommand::Connect(request), NOW);
         let key = page.engine.poll_load().expect("something to load");
-        let loaded = page.desk.load(&key).await;
+        let loaded = page.store.load(&key).await;
         page.engine.handle_loaded(&key, loaded, NOW);
         page
     }
@@ -185,7 +185,7 @@ impl Page {
         self.engine.handle_input(bytes, NOW);
         while let Some(wanted) = self.engine.poll_save(NOW) {
             assert!(self.engine.poll_transmit().is_none(), "it speaks before it is safe");
-            let saved = self.desk.save(wanted).await;
+            let saved = self.store.save(wanted).await;
             self.engine.handle_saved(saved);
         }
         while self.engine.poll_transmit().is_some() {}
@@ -211,7 +211,7 @@ fn persistent() -> ConnectionOptions {
 const MESSAGE: &[u8] = b"\x34\x08\x00\x01t\x00\x09\x00hi";
 
 #[wasm_bindgen_test]
-async fn exactly_once_over_a_reload() {
+async fn exactly_once_survives_a_reload() {
     let name = name("reload");
     let mut page = Page::connect(&name, Some(persistent())).await;
     page.accept(0).await;
@@ -231,7 +231,7 @@ async fn exactly_once_over_a_reload() {
     assert_eq!(page.received_and_notice().0, 1, "a new message under the same identifier");
 
     // A session that isn't persistent is deleted.
-    page.desk.store.forget("c ws://h:1/mqtt".to_owned());
+    page.store.store.forget("c ws://h:1/mqtt".to_owned());
     let mut page = Page::connect(&name, None).await;
     assert_eq!(page.accept(0).await[10..12], [0, 30]);
     assert_eq!(page.received_and_notice(), (0, String::new()));

@@ -35,7 +35,7 @@ fn fault_11_shared_subscriptions() {
 
 // covers: [MQTT-4.7.2-1], [3.1.1 MQTT-4.7.2-1]
 #[test]
-fn matching() {
+fn filters_match_by_the_standard() {
     #[track_caller]
     fn check(text: &str, yes: &[&str], no: &[&str]) {
         let filter = filter(text);
@@ -75,12 +75,12 @@ fn matching() {
 /// Compares every filter and topic of up to three levels with the rules of section 4.7 as slice patterns.
 // covers: [MQTT-4.7.3-4], [3.1.1 MQTT-4.7.3-4]
 #[test]
-fn matching_of_all_small_topics() {
-    fn wanted(filter: &[&str], topic: &[&str]) -> bool {
+fn all_small_filters_match_like_the_reference() {
+    fn reference_matches(filter: &[&str], topic: &[&str]) -> bool {
         match (filter, topic) {
             (["#"], _) | ([], []) => true,
-            (["+", filter @ ..], [_, topic @ ..]) => wanted(filter, topic),
-            ([one, filter @ ..], [other, topic @ ..]) if one == other => wanted(filter, topic),
+            (["+", filter @ ..], [_, topic @ ..]) => reference_matches(filter, topic),
+            ([one, filter @ ..], [other, topic @ ..]) if one == other => reference_matches(filter, topic),
             _ => false,
         }
     }
@@ -103,7 +103,7 @@ fn matching_of_all_small_topics() {
         for topic in all(&["", "a", "é", "$s"]) {
             let name = topic.join("/");
             let hidden = name.starts_with('$') && matches!(levels[0], "+" | "#");
-            let expected = !name.is_empty() && !hidden && wanted(&levels, &topic);
+            let expected = !name.is_empty() && !hidden && reference_matches(&levels, &topic);
             assert_eq!(filter.matches(&name), expected, "{filter} and {name}");
             matches += usize::from(expected);
         }
@@ -114,7 +114,7 @@ fn matching_of_all_small_topics() {
 // covers: [MQTT-4.7.1-1], [MQTT-4.7.1-2], [MQTT-4.7.3-1], [MQTT-4.7.3-2], [MQTT-4.8.2-1], [MQTT-4.8.2-2]
 // covers: [3.1.1 MQTT-4.7.1-2], [3.1.1 MQTT-4.7.1-3], [3.1.1 MQTT-4.7.3-1], [3.1.1 MQTT-4.7.3-2]
 #[test]
-fn filters() {
+fn filters_are_accepted_or_refused() {
     #[track_caller]
     fn check(text: &str, error: TopicError) {
         assert_eq!(TopicFilter::parse(text), Err(error), "{text}");
@@ -147,7 +147,7 @@ fn filters() {
 // covers: [MQTT-4.7.0-1], [MQTT-4.7.3-1], [MQTT-4.7.3-2], [3.1.1 MQTT-4.7.1-1], [3.1.1 MQTT-4.7.3-1]
 // covers: [3.1.1 MQTT-4.7.3-2]
 #[test]
-fn names() {
+fn topic_names_are_accepted_or_refused() {
     #[track_caller]
     fn check(text: &str, error: TopicError) {
         assert_eq!(TopicName::parse(text), Err(error), "{text}");
@@ -222,7 +222,7 @@ fn topic_errors_give_advice() {
 }
 
 #[test]
-fn a_stored_filter_is_checked_when_it_is_read() {
+fn stored_filter_is_checked_when_it_is_read() {
     let stored = serde_json::to_string(&filter("a/+")).expect("text");
     assert_eq!(stored, "\"a/+\"");
     assert_eq!(serde_json::from_str::<TopicFilter>(&stored).ok(), Some(filter("a/+")));

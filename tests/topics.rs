@@ -21,10 +21,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(Limits::default())
+        Self::with_limits(Limits::default())
     }
 
-    fn with(limits: Limits) -> Self {
+    fn with_limits(limits: Limits) -> Self {
         Self { log: MessageLog::new(limits), topics: Topics::default(), now: Instant::from_millis(100_000) }
     }
 
@@ -121,7 +121,7 @@ fn only_visible_topics_are_rendered() {
 }
 
 #[test]
-fn a_rate_is_that_of_the_last_ten_seconds() {
+fn rate_covers_the_last_ten_seconds() {
     let mut bench = Bench::new();
     // 5 per second for 30 seconds, and 1 per second in addition.
     for tenth in 0..300 {
@@ -152,7 +152,7 @@ fn a_rate_is_that_of_the_last_ten_seconds() {
 
 #[test]
 fn imported_messages_have_no_rate() {
-    for (imported_ms, words) in [(20_000, "of long ago"), (3_700_000, "of a clock that is ahead")] {
+    for (imported_ms, case) in [(20_000, "of long ago"), (3_700_000, "of a clock that is ahead")] {
         let mut bench = Bench::new();
         bench.message("a", "1");
         let now = std::mem::replace(&mut bench.now, Instant::from_millis(imported_ms));
@@ -162,7 +162,7 @@ fn imported_messages_have_no_rate() {
         bench.now = now;
         bench.message("a", "1");
         let row = bench.row(&[], "a");
-        assert_eq!((row.count, row.per_1000_s), (1_002, 100), "{words}");
+        assert_eq!((row.count, row.per_1000_s), (1_002, 100), "{case}");
     }
 }
 
@@ -201,8 +201,8 @@ fn levels_follow_the_chosen_order() {
 }
 
 #[test]
-fn the_last_value_is_looked_up_when_it_is_shown() {
-    let mut bench = Bench::with(Limits { messages: 32, ..Limits::default() });
+fn latest_value_is_read_only_when_shown() {
+    let mut bench = Bench::with_limits(Limits { messages: 32, ..Limits::default() });
     let text = |text: &str| Some(Preview::Text(text.to_owned()));
     bench.message("old", "gone soon");
     bench.message("t", "1");
@@ -234,7 +234,7 @@ fn the_last_value_is_looked_up_when_it_is_shown() {
 }
 
 #[test]
-fn a_series_is_of_the_newest_messages_that_are_kept() {
+fn series_has_the_newest_stored_messages() {
     let mut bench = Bench::new();
     for number in 0..100 {
         bench.message("plain", &format!("{number}.50"));
@@ -302,7 +302,7 @@ fn retained_mark_follows_the_messages() {
 }
 
 #[test]
-fn more_topics_than_there_is_room_for_are_counted() {
+fn topics_over_the_limit_are_counted() {
     let mut bench = Bench::new();
     bench.message("first", "1");
     for number in 0..LEVELS_MAX as u64 * 2 {

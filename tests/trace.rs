@@ -17,7 +17,7 @@ enum Packet {
 use Packet::{In, Out};
 
 /// Returns the story of these packets, one per millisecond.
-fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
+fn analysis(version: Version, packets: &[Packet]) -> TraceAnalysis {
     let mut trace = Trace::default();
     trace.set_version(version);
     let mut now = Instant::EPOCH;
@@ -28,26 +28,26 @@ fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
             Out(bytes) => trace.sent(bytes, now),
         }
     }
-    let mut story = TraceAnalysis::default();
-    while trace.contains(story.next()) {
-        story.take(trace.part(story.next()));
+    let mut analysis = TraceAnalysis::default();
+    while trace.contains(analysis.next()) {
+        analysis.take(trace.part(analysis.next()));
     }
-    story
+    analysis
 }
 
 /// Returns direction, type, identifier, details and round trip of each packet.
 fn descriptions(version: Version, packets: &[Packet]) -> Vec<String> {
-    let story = story(version, packets);
-    let words = story.matching(Filter::default()).map(|entry| {
+    let analysis = analysis(version, packets);
+    let lines = analysis.matching(Filter::default()).map(|entry| {
         let way = match entry.direction() {
             Direction::In => "<",
             Direction::Out => ">",
         };
         let identifier = entry.identifier().map_or_else(String::new, |identifier| format!(" {identifier}"));
-        let said = format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_text());
-        said.trim().replace("  ", " ")
+        let line = format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_text());
+        line.trim().replace("  ", " ")
     });
-    words.collect()
+    lines.collect()
 }
 
 #[test]
@@ -132,30 +132,30 @@ fn packets_are_described() {
 
 #[test]
 fn secrets_are_not_recorded() {
-    let story = story(
+    let analysis = analysis(
         Version::V5,
         &[Out(b"\x10\x08secretpw"), In(b"\xf0\x09\x18\x07\x16\x00\x04data"), In(b"\x30\x05\x00\x01atx")],
     );
-    let excerpts: Vec<_> = story.matching(Filter::default()).map(|entry| entry.record.excerpt()).collect();
+    let excerpts: Vec<_> = analysis.matching(Filter::default()).map(|entry| entry.record.excerpt()).collect();
     assert_eq!(excerpts, [b"".as_slice(), b"\x18", b""]);
 }
 
 #[test]
 fn packet_filter_matches_its_types() {
-    let story = story(Version::V5, &[Out(b"\xc0\x00"), In(b"\xd0\x00"), Out(b"\xe0\x00"), In(b"\xe0\x00")]);
+    let analysis = analysis(Version::V5, &[Out(b"\xc0\x00"), In(b"\xd0\x00"), Out(b"\xe0\x00"), In(b"\xe0\x00")]);
     let numbers = |direction, kind| -> Vec<u64> {
-        story.matching(Filter { direction, kind }).map(|entry| entry.number).collect()
+        analysis.matching(Filter { direction, kind }).map(|entry| entry.number).collect()
     };
     assert_eq!(numbers(None, None), [0, 1, 2, 3]);
     assert_eq!(numbers(Some(Direction::In), None), [1, 3]);
     assert_eq!(numbers(Some(Direction::Out), Some(Kind::Disconnect)), [2]);
     assert!(numbers(None, Some(Kind::Auth)).is_empty());
-    let line = story.entry(1).map(|entry| entry.line("10:00:00.000"));
+    let line = analysis.entry(1).map(|entry| entry.line("10:00:00.000"));
     assert_eq!(line.as_deref(), Some("10:00:00.000\treceived\tPINGRESP\t\t2\t\t1.0 ms\n"));
 }
 
 #[test]
-fn the_packets_of_a_delivery_are_found_again() {
+fn packets_of_a_delivery_are_found_by_message() {
     const QOS2: &[u8] = b"\x34\x06\x00\x01a\x00\x09x";
     let mut trace = Trace::default();
     trace.set_version(Version::V311);
@@ -178,21 +178,21 @@ fn the_packets_of_a_delivery_are_found_again() {
     trace.sent(b"\x40\x02\x00\x09", now);
     trace.received(b"\x30\x04\x00\x01ax", now);
     trace.set_seq(4);
-    let mut story = TraceAnalysis::default();
-    story.take(trace.part(0));
-    let kinds = |seq| -> Vec<&str> { story.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
+    let mut analysis = TraceAnalysis::default();
+    analysis.take(trace.part(0));
+    let kinds = |seq| -> Vec<&str> { analysis.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
     assert_eq!(kinds(1), ["PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]);
     assert_eq!(kinds(2), ["PUBLISH", "PUBREC", "PUBREL", "PUBLISH"]);
     assert_eq!(kinds(3), ["PUBLISH", "PUBACK"]);
     assert_eq!(kinds(4), ["PUBLISH"]);
     assert!(kinds(5).is_empty() && kinds(0).is_empty());
-    let identifier = |seq| story.publish_of(seq).and_then(|entry| entry.identifier());
+    let identifier = |seq| analysis.publish_of(seq).and_then(|entry| entry.identifier());
     assert_eq!([identifier(1), identifier(3), identifier(4)], [Some(9), Some(9), None]);
 }
 
 #[test]
-fn the_packets_of_an_exchange_are_found_from_any_of_them() {
-    let story = story(
+fn packets_of_an_exchange_are_found_from_any_of_them() {
+    let analysis = analysis(
         Version::V5,
         &[
             // 0 to 4: sent at QoS 2, its PUBLISH twice.
@@ -220,7 +220,7 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
         (8, &[8]),
         (10, &[]),
     ] {
-        let numbers: Vec<_> = story.exchange_of(number).iter().map(|entry| entry.number).collect();
+        let numbers: Vec<_> = analysis.exchange_of(number).iter().map(|entry| entry.number).collect();
         assert_eq!(numbers, expected, "of {number}");
     }
 }
@@ -228,20 +228,20 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
 #[test]
 fn trace_is_bounded_and_counts_discarded_packets() {
     let mut trace = Trace::default();
-    let mut story = TraceAnalysis::default();
+    let mut analysis = TraceAnalysis::default();
     assert!(!trace.contains(0));
     trace.received(b"\xd0\x00", Instant::EPOCH);
-    story.take(trace.part(0));
-    assert!(!trace.contains(story.next()));
+    analysis.take(trace.part(0));
+    assert!(!trace.contains(analysis.next()));
     for _ in 0..KEPT_RECORDS + 20 {
         trace.received(b"\xd0\x00", Instant::EPOCH);
     }
     let stale = trace.part(0);
-    while trace.contains(story.next()) {
-        story.take(trace.part(story.next()));
+    while trace.contains(analysis.next()) {
+        analysis.take(trace.part(analysis.next()));
     }
-    story.take(stale);
-    assert_eq!((story.next(), story.missed()), (KEPT_RECORDS as u64 + 21, 20));
-    assert_eq!(story.matching(Filter::default()).count(), KEPT_RECORDS);
-    assert!(story.entry(20).is_none() && story.entry(21).is_some() && story.entry(story.next()).is_none());
+    analysis.take(stale);
+    assert_eq!((analysis.next(), analysis.missed()), (KEPT_RECORDS as u64 + 21, 20));
+    assert_eq!(analysis.matching(Filter::default()).count(), KEPT_RECORDS);
+    assert!(analysis.entry(20).is_none() && analysis.entry(21).is_some() && analysis.entry(analysis.next()).is_none());
 }

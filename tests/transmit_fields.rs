@@ -56,9 +56,12 @@ fn script_view_shows_skipped_rows_in_place() {
 
 #[test]
 fn script_is_summarised() {
-    let check = |name: &str, file: &str, words: &str| {
-        let said = sheet(name, file, 100).description();
-        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
+    let check = |name: &str, file: &str, expected: &str| {
+        let description = sheet(name, file, 100).description();
+        assert!(
+            description.contains(expected) && description.is_empty() == expected.is_empty(),
+            "{description:?} should say {expected:?}"
+        );
     };
     check("", "", "");
     check("empty.txt", "\n\n", "No usable lines in empty.txt.");
@@ -107,8 +110,8 @@ fn plan_errors_are_reported_by_field() {
         let fields = PlanFields { topic: topic.to_owned(), interval: interval.to_owned(), ..PlanFields::default() };
         let faults = fields.parse().err().unwrap_or_default();
         assert_eq!(faults.len(), expected.len(), "{faults:?}");
-        for (fault, (field, words)) in faults.iter().zip(expected) {
-            assert!(fault.field == *field && fault.message.contains(words), "{fault:?} should say {words:?}");
+        for (fault, (field, expected)) in faults.iter().zip(expected) {
+            assert!(fault.field == *field && fault.message.contains(expected), "{fault:?} should say {expected:?}");
         }
     };
     check("a/{speaker}", " 0s ", &[]);
@@ -135,19 +138,19 @@ fn repeat_form_is_parsed() {
     assert_eq!((manner.qos, manner.retain), (QoS::ExactlyOnce, true));
     assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
     assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
-    for (interval, times, words) in
+    for (interval, times, expected) in
         [("9ms", "", "Minimum 10 ms"), ("1s", "0", "number from 1 to 1000000"), ("", "", "Enter a number")]
     {
-        let faults = parse(interval, times).expect_err(words);
-        assert!(faults[0].message.contains(words), "{faults:?}");
+        let faults = parse(interval, times).expect_err(expected);
+        assert!(faults[0].message.contains(expected), "{faults:?}");
     }
 }
 
 #[test]
 fn progress_is_described() {
     let plan = PlanFields { interval: "1.5s".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
-    let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
-        assert_eq!(progress_text(view, 120, Some(&plan), repeat), words);
+    let check = |view: &TransmissionView, repeat: Repeat, expected: &str| {
+        assert_eq!(progress_text(view, 120, Some(&plan), repeat), expected);
     };
     let counts = "1,012 sent, 1,010 acknowledged";
     check(&view(TransmissionState::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));

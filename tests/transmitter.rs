@@ -26,7 +26,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 /// An engine, and its simulated environment.
-struct Rig {
+struct Harness {
     engine: Engine,
     now: Instant,
     /// The delay of the worker's timer.
@@ -44,7 +44,7 @@ struct Rig {
     screen: LineRange,
 }
 
-impl Rig {
+impl Harness {
     fn new() -> Self {
         Self {
             engine: Engine::new(7, Limits::default()),
@@ -83,9 +83,9 @@ impl Rig {
     }
 
     /// Starts a script of this number of lines.
-    fn play(&mut self, manner: TransmissionSettings, lines: usize) {
-        self.control(TransmissionCommand::Begin(manner));
-        self.control(TransmissionCommand::Lines(cues(0..lines)));
+    fn play(&mut self, settings: TransmissionSettings, lines: usize) {
+        self.control(TransmissionCommand::Begin(settings));
+        self.control(TransmissionCommand::Lines(outgoing_messages(0..lines)));
         self.control(TransmissionCommand::LinesComplete);
         self.control(TransmissionCommand::Play);
     }
@@ -114,7 +114,7 @@ impl Rig {
                     Transmit::HangUp => self.is_connected = false,
                     Transmit::Send(bytes) => {
                         let bytes = bytes.to_vec();
-                        self.hear(&bytes, &mut answers);
+                        self.handle_packets(&bytes, &mut answers);
                     }
                 }
             }
@@ -131,7 +131,7 @@ impl Rig {
         }
     }
 
-    fn hear(&mut self, mut bytes: &[u8], answers: &mut Vec<u8>) {
+    fn handle_packets(&mut self, mut bytes: &[u8], answers: &mut Vec<u8>) {
         while let [first, length, rest @ ..] = bytes {
             assert!(*length < 0x80, "the tests send short packets");
             let (body, next) = rest.split_at(usize::from(*length));
@@ -193,11 +193,11 @@ impl Rig {
     }
 }
 
-fn cues(lines: std::ops::Range<usize>) -> Vec<OutgoingMessage> {
+fn outgoing_messages(lines: std::ops::Range<usize>) -> Vec<OutgoingMessage> {
     lines.map(|n| OutgoingMessage { topic: "t".to_owned(), payload: n.to_string().into_bytes() }).collect()
 }
 
-fn manner() -> TransmissionSettings {
+fn settings() -> TransmissionSettings {
     TransmissionSettings {
         interval_us: 1_000_000,
         repeat: Repeat::ONCE,
@@ -215,99 +215,102 @@ fn numbers(lines: impl IntoIterator<Item = usize>) -> Vec<String> {
 #[test]
 fn thousand_lines_have_no_drift() {
     for lag in [ms(0), ms(3), ms(900)] {
-        let mut rig = Rig { lag, ..Rig::new() }.connect();
-        rig.play(TransmissionSettings { interval_us: 333_333, ..manner() }, 1_000);
-        rig.run_until(ms(400_000));
-        assert_eq!(rig.texts(), numbers(0..1_000));
-        for (n, (at, ..)) in rig.sent_lines.iter().enumerate() {
+        let mut harness = Harness { lag, ..Harness::new() }.connect();
+        harness.play(TransmissionSettings { interval_us: 333_333, ..settings() }, 1_000);
+        harness.run_until(ms(400_000));
+        assert_eq!(harness.texts(), numbers(0..1_000));
+        for (n, (at, ..)) in harness.sent_lines.iter().enumerate() {
             let due = Duration::from_micros(333_333 * n as u64);
             assert!(*at >= due && *at <= due + lag, "line {n} at {at:?} instead of {due:?}");
         }
-        let view = rig.view();
+        let view = harness.view();
         assert_eq!(
             (view.state, view.line, view.sent, view.done, view.failed),
             (TransmissionState::Over, 1_000, 1_000, 1_000, 0)
         );
         assert_eq!(view.statuses, [LineStatus::Done; 10]);
-        assert_eq!(rig.views(), None, "nothing is sent twice");
-        rig.screen = LineRange { first: 998, count: 10 };
-        assert_eq!(rig.view().statuses, [LineStatus::Done; 2], "other lines are on screen");
+        assert_eq!(harness.views(), None, "nothing is sent twice");
+        harness.screen = LineRange { first: 998, count: 10 };
+        assert_eq!(harness.view().statuses, [LineStatus::Done; 2], "other lines are on screen");
     }
 }
 
 #[test]
 fn pausing_and_seeking_keep_the_pace() {
-    let mut rig = Rig::new().connect();
-    rig.play(manner(), 30);
-    rig.run_until(ms(1_300));
-    rig.control(TransmissionCommand::Pause);
-    rig.run_until(ms(60_000));
-    assert_eq!(rig.view().state, TransmissionState::Paused);
-    rig.control(TransmissionCommand::Play);
-    rig.run_until(ms(61_000));
-    rig.control(TransmissionCommand::Seek(20));
-    rig.run_until(ms(63_500));
-    rig.control(TransmissionCommand::Pause);
-    rig.control(TransmissionCommand::Seek(4));
-    rig.run_until(ms(70_000));
-    let view = rig.view();
+    let mut harness = Harness::new().connect();
+    harness.play(settings(), 30);
+    harness.run_until(ms(1_300));
+    harness.control(TransmissionCommand::Pause);
+    harness.run_until(ms(60_000));
+    assert_eq!(harness.view().state, TransmissionState::Paused);
+    harness.control(TransmissionCommand::Play);
+    harness.run_until(ms(61_000));
+    harness.control(TransmissionCommand::Seek(20));
+    harness.run_until(ms(63_500));
+    harness.control(TransmissionCommand::Pause);
+    harness.control(TransmissionCommand::Seek(4));
+    harness.run_until(ms(70_000));
+    let view = harness.view();
     assert_eq!((view.line, view.state), (5, TransmissionState::Paused));
-    rig.control(TransmissionCommand::Play);
-    rig.run_until(ms(70_000));
-    assert_eq!(rig.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
-    assert_eq!(rig.times_ms(), [0, 1_000, 60_700, 61_000, 62_000, 63_000, 70_000]);
+    harness.control(TransmissionCommand::Play);
+    harness.run_until(ms(70_000));
+    assert_eq!(harness.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
+    assert_eq!(harness.times_ms(), [0, 1_000, 60_700, 61_000, 62_000, 63_000, 70_000]);
     // Beyond the last line the last one is meant.
-    rig.control(TransmissionCommand::Seek(u64::MAX));
-    rig.run_until(ms(80_000));
-    assert_eq!(rig.texts()[7..], ["29"]);
-    assert_eq!(rig.view().state, TransmissionState::Over);
+    harness.control(TransmissionCommand::Seek(u64::MAX));
+    harness.run_until(ms(80_000));
+    assert_eq!(harness.texts()[7..], ["29"]);
+    assert_eq!(harness.view().state, TransmissionState::Over);
     // It isn't over for good.
-    rig.control(TransmissionCommand::Seek(28));
-    rig.run_until(ms(90_000));
-    assert_eq!(rig.texts()[8..], ["28", "29"]);
+    harness.control(TransmissionCommand::Seek(28));
+    harness.run_until(ms(90_000));
+    assert_eq!(harness.texts()[8..], ["28", "29"]);
 }
 
 #[test]
 fn loop_continues_until_stopped() {
-    let mut rig = Rig::new().connect();
-    rig.play(TransmissionSettings { repeat: Repeat::UntilStopped, first: 2, ..manner() }, 4);
-    rig.run_until(ms(7_000));
-    assert_eq!(rig.texts(), ["2", "3", "0", "1", "2", "3", "0", "1"]);
-    rig.control(TransmissionCommand::Seek(3));
-    rig.run_until(ms(8_000));
-    assert_eq!(rig.texts()[8..], ["3", "0"], "of the same round");
-    rig.control(TransmissionCommand::Repeat(Repeat::ONCE));
-    rig.run_until(ms(60_000));
-    assert_eq!(rig.texts()[10..], ["1", "2", "3"], "this round is the last");
-    assert_eq!(rig.view().state, TransmissionState::Over);
-    rig.play(manner(), 4);
-    rig.control(TransmissionCommand::Repeat(Repeat::UntilStopped));
-    rig.run_until(ms(65_000));
-    rig.control(TransmissionCommand::Stop);
-    rig.run_until(ms(90_000));
-    assert_eq!(rig.texts()[13..], ["0", "1", "2", "3", "0", "1"]);
-    let view = rig.view();
+    let mut harness = Harness::new().connect();
+    harness.play(TransmissionSettings { repeat: Repeat::UntilStopped, first: 2, ..settings() }, 4);
+    harness.run_until(ms(7_000));
+    assert_eq!(harness.texts(), ["2", "3", "0", "1", "2", "3", "0", "1"]);
+    harness.control(TransmissionCommand::Seek(3));
+    harness.run_until(ms(8_000));
+    assert_eq!(harness.texts()[8..], ["3", "0"], "of the same round");
+    harness.control(TransmissionCommand::Repeat(Repeat::ONCE));
+    harness.run_until(ms(60_000));
+    assert_eq!(harness.texts()[10..], ["1", "2", "3"], "this round is the last");
+    assert_eq!(harness.view().state, TransmissionState::Over);
+    harness.play(settings(), 4);
+    harness.control(TransmissionCommand::Repeat(Repeat::UntilStopped));
+    harness.run_until(ms(65_000));
+    harness.control(TransmissionCommand::Stop);
+    harness.run_until(ms(90_000));
+    assert_eq!(harness.texts()[13..], ["0", "1", "2", "3", "0", "1"]);
+    let view = harness.view();
     assert_eq!((view.state, view.sent, view.done), (TransmissionState::Stopped, 6, 6));
 }
 
 #[test]
 fn transmission_resumes_at_the_first_unacknowledged_line() {
-    let mut rig = Rig::new().connect();
-    rig.play(manner(), 6);
-    rig.run_until(ms(1_500));
-    rig.ack = None;
-    rig.run_until(ms(2_400));
-    assert_eq!(rig.view().statuses[..4], [LineStatus::Done, LineStatus::Done, LineStatus::Waiting, LineStatus::Unsent]);
-    rig.connack = None;
-    rig.lose_connection();
-    rig.run_until(ms(20_000));
-    assert_eq!(rig.sent_lines.len(), 3, "nothing is sent meanwhile");
-    (rig.connack, rig.ack) = (Some(YES), Some(0));
-    rig.run_until(ms(300_000));
-    assert_eq!(rig.texts(), ["0", "1", "2", "2", "3", "4", "5"]);
-    let at = rig.times_ms();
+    let mut harness = Harness::new().connect();
+    harness.play(settings(), 6);
+    harness.run_until(ms(1_500));
+    harness.ack = None;
+    harness.run_until(ms(2_400));
+    assert_eq!(
+        harness.view().statuses[..4],
+        [LineStatus::Done, LineStatus::Done, LineStatus::Waiting, LineStatus::Unsent]
+    );
+    harness.connack = None;
+    harness.lose_connection();
+    harness.run_until(ms(20_000));
+    assert_eq!(harness.sent_lines.len(), 3, "nothing is sent meanwhile");
+    (harness.connack, harness.ack) = (Some(YES), Some(0));
+    harness.run_until(ms(300_000));
+    assert_eq!(harness.texts(), ["0", "1", "2", "2", "3", "4", "5"]);
+    let at = harness.times_ms();
     assert_eq!((at[4] - at[3], at[5] - at[4]), (600, 1_000), "of the second before line 3, 0.4 had passed");
-    assert_eq!(rig.view().done, 6);
+    assert_eq!(harness.view().done, 6);
 }
 
 #[test]
@@ -317,31 +320,31 @@ fn manual_reconnect_repeats_unacknowledged_lines() {
         // Sent again it could arrive twice.
         (QoS::ExactlyOnce, vec!["0", "1", "2"], 2),
     ] {
-        let mut rig = Rig { ack: None, ..Rig::new() }.connect();
-        rig.play(TransmissionSettings { qos, ..manner() }, 3);
-        rig.run_until(ms(1_500));
-        rig.command(PageCommand::Disconnect);
-        rig.run_until(ms(10_000));
-        rig.ack = Some(0);
-        rig = rig.connect();
-        rig.run_until(ms(60_000));
-        assert_eq!(rig.texts(), texts);
-        assert_eq!(rig.view().failed, failed);
+        let mut harness = Harness { ack: None, ..Harness::new() }.connect();
+        harness.play(TransmissionSettings { qos, ..settings() }, 3);
+        harness.run_until(ms(1_500));
+        harness.command(PageCommand::Disconnect);
+        harness.run_until(ms(10_000));
+        harness.ack = Some(0);
+        harness = harness.connect();
+        harness.run_until(ms(60_000));
+        assert_eq!(harness.texts(), texts);
+        assert_eq!(harness.view().failed, failed);
     }
 }
 
 #[test]
-fn no_more_lines_are_under_way_than_the_broker_takes() {
+fn lines_in_flight_stay_within_receive_maximum() {
     // Receive Maximum 5.
-    let mut rig = Rig { ack: None, connack: Some(&[0x20, 6, 0, 0, 3, 0x21, 0, 5]), ..Rig::new() }.connect();
-    rig.play(TransmissionSettings { interval_us: 0, ..manner() }, 100);
-    rig.run_until(ms(1_000));
-    assert_eq!(rig.texts(), numbers(0..5));
+    let mut harness = Harness { ack: None, connack: Some(&[0x20, 6, 0, 0, 3, 0x21, 0, 5]), ..Harness::new() }.connect();
+    harness.play(TransmissionSettings { interval_us: 0, ..settings() }, 100);
+    harness.run_until(ms(1_000));
+    assert_eq!(harness.texts(), numbers(0..5));
     // It sleeps until something happens.
-    assert!(rig.engine.poll_timeout().is_some_and(|due| due > rig.now));
-    rig.acknowledge(2);
-    rig.run_until(ms(1_000));
-    assert_eq!(rig.texts(), numbers(0..7));
+    assert!(harness.engine.poll_timeout().is_some_and(|due| due > harness.now));
+    harness.acknowledge(2);
+    harness.run_until(ms(1_000));
+    assert_eq!(harness.texts(), numbers(0..7));
     // A message sent by hand takes precedence over them.
     let request = PublishRequest {
         topic: "t".to_owned(),
@@ -349,89 +352,89 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
         qos: QoS::AtLeastOnce,
         ..PublishRequest::default()
     };
-    rig.command(PanelCommand::Publish { number: 1, request });
-    rig.acknowledge(1);
-    rig.run_until(ms(2_000));
-    assert_eq!(rig.texts()[7..], ["own"]);
+    harness.command(PanelCommand::Publish { number: 1, request });
+    harness.acknowledge(1);
+    harness.run_until(ms(2_000));
+    assert_eq!(harness.texts()[7..], ["own"]);
 }
 
 #[test]
 fn line_qos_is_limited_by_the_broker() {
     // Maximum QoS 0.
-    let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 0]), ..Rig::new() }.connect();
-    rig.play(TransmissionSettings { qos: QoS::ExactlyOnce, ..manner() }, 3);
-    rig.run_until(ms(10_000));
-    let qos: Vec<_> = rig.sent_lines.iter().map(|(_, _, first)| first >> 1 & 3).collect();
+    let mut harness = Harness { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 0]), ..Harness::new() }.connect();
+    harness.play(TransmissionSettings { qos: QoS::ExactlyOnce, ..settings() }, 3);
+    harness.run_until(ms(10_000));
+    let qos: Vec<_> = harness.sent_lines.iter().map(|(_, _, first)| first >> 1 & 3).collect();
     assert_eq!(qos, [0, 0, 0]);
-    assert_eq!(rig.view().done, 3);
+    assert_eq!(harness.view().done, 3);
 }
 
 #[test]
 fn refused_line_is_reported_and_others_continue() {
     // Not authorized.
-    let mut rig = Rig { ack: Some(0x87), ..Rig::new() }.connect();
-    rig.play(manner(), 4);
-    rig.run_until(ms(1_500));
-    rig.ack = Some(0);
-    rig.run_until(ms(10_000));
-    let view = rig.view();
+    let mut harness = Harness { ack: Some(0x87), ..Harness::new() }.connect();
+    harness.play(settings(), 4);
+    harness.run_until(ms(1_500));
+    harness.ack = Some(0);
+    harness.run_until(ms(10_000));
+    let view = harness.view();
     assert_eq!(view.statuses, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
     assert_eq!((view.failed, view.first_failed, view.state), (2, Some(0), TransmissionState::Over));
-    let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
-    assert!(words.contains("rejected"), "{words}");
+    let [PublishOutcome::Failed(reason)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
+    assert!(reason.contains("rejected"), "{reason}");
     // An invalid topic isn't even sent.
-    rig.control(TransmissionCommand::Begin(manner()));
-    rig.control(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
-    rig.control(TransmissionCommand::LinesComplete);
-    rig.control(TransmissionCommand::Play);
-    rig.run_until(ms(11_000));
-    let view = rig.view();
+    harness.control(TransmissionCommand::Begin(settings()));
+    harness.control(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
+    harness.control(TransmissionCommand::LinesComplete);
+    harness.control(TransmissionCommand::Play);
+    harness.run_until(ms(11_000));
+    let view = harness.view();
     assert_eq!(
-        (view.statuses, view.state, rig.sent_lines.len()),
+        (view.statuses, view.state, harness.sent_lines.len()),
         (vec![LineStatus::Failed(0)], TransmissionState::Over, 4)
     );
 }
 
 #[test]
-fn script_in_slices_is_reported_as_a_whole() {
-    let mut rig = Rig::new().connect();
-    rig.control(TransmissionCommand::Begin(manner()));
-    rig.control(TransmissionCommand::Lines(cues(0..2)));
-    rig.control(TransmissionCommand::Play);
-    rig.run_until(ms(5_000));
-    assert_eq!(rig.view().state, TransmissionState::Playing, "more may come");
-    rig.control(TransmissionCommand::Lines(cues(2..4)));
-    rig.control(TransmissionCommand::LinesComplete);
-    rig.run_until(ms(60_000));
-    assert_eq!(rig.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
-    assert_eq!(rig.view().state, TransmissionState::Over);
+fn script_in_slices_is_reported_as_one() {
+    let mut harness = Harness::new().connect();
+    harness.control(TransmissionCommand::Begin(settings()));
+    harness.control(TransmissionCommand::Lines(outgoing_messages(0..2)));
+    harness.control(TransmissionCommand::Play);
+    harness.run_until(ms(5_000));
+    assert_eq!(harness.view().state, TransmissionState::Playing, "more may come");
+    harness.control(TransmissionCommand::Lines(outgoing_messages(2..4)));
+    harness.control(TransmissionCommand::LinesComplete);
+    harness.run_until(ms(60_000));
+    assert_eq!(harness.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
+    assert_eq!(harness.view().state, TransmissionState::Over);
 }
 
 #[test]
-fn another_script_takes_the_place_of_the_last() {
-    let mut rig = Rig { ack: None, ..Rig::new() }.connect();
-    rig.play(manner(), 5);
-    rig.run_until(ms(1_000));
-    rig.control(TransmissionCommand::Begin(manner()));
-    rig.control(TransmissionCommand::Lines(cues(7..9)));
-    rig.control(TransmissionCommand::LinesComplete);
-    rig.acknowledge(2);
-    let view = rig.view();
+fn another_script_replaces_the_previous_one() {
+    let mut harness = Harness { ack: None, ..Harness::new() }.connect();
+    harness.play(settings(), 5);
+    harness.run_until(ms(1_000));
+    harness.control(TransmissionCommand::Begin(settings()));
+    harness.control(TransmissionCommand::Lines(outgoing_messages(7..9)));
+    harness.control(TransmissionCommand::LinesComplete);
+    harness.acknowledge(2);
+    let view = harness.view();
     assert_eq!(
         (view.done, view.state, view.statuses.len()),
         (0, TransmissionState::Paused, 2),
         "acknowledgements of the last are its own"
     );
-    rig.control(TransmissionCommand::Play);
-    rig.run_until(ms(60_000));
-    assert_eq!(rig.texts(), ["0", "1", "7", "8"]);
+    harness.control(TransmissionCommand::Play);
+    harness.run_until(ms(60_000));
+    assert_eq!(harness.texts(), ["0", "1", "7", "8"]);
 }
 
 #[test]
 fn message_repeats_while_a_script_plays() {
-    let mut rig = Rig::new().connect();
-    rig.play(manner(), 3);
-    let repeated = TransmissionSettings { interval_us: 400_000, repeat: Repeat::Rounds(3), ..manner() };
+    let mut harness = Harness::new().connect();
+    harness.play(settings(), 3);
+    let repeated = TransmissionSettings { interval_us: 400_000, repeat: Repeat::Rounds(3), ..settings() };
     let cue = OutgoingMessage { topic: "t".to_owned(), payload: b"tick".to_vec() };
     for control in [
         TransmissionCommand::Begin(repeated),
@@ -439,12 +442,12 @@ fn message_repeats_while_a_script_plays() {
         TransmissionCommand::LinesComplete,
         TransmissionCommand::Play,
     ] {
-        rig.command(PanelCommand::Transmit(TransmissionSlot::Message, control));
+        harness.command(PanelCommand::Transmit(TransmissionSlot::Message, control));
     }
-    rig.run_until(ms(60_000));
-    assert_eq!(rig.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
-    assert_eq!(rig.times_ms(), [0, 0, 400, 800, 1_000, 2_000]);
-    let views = rig.views().expect("news");
+    harness.run_until(ms(60_000));
+    assert_eq!(harness.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
+    assert_eq!(harness.times_ms(), [0, 0, 400, 800, 1_000, 2_000]);
+    let views = harness.views().expect("news");
     let states: Vec<_> = views.iter().map(|view| (view.slot, view.state, view.sent, view.done)).collect();
     assert_eq!(
         states,
@@ -456,58 +459,61 @@ fn message_repeats_while_a_script_plays() {
 }
 
 #[test]
-fn a_slow_network_is_not_given_ever_more() {
-    let mut rig = Rig::new().connect();
-    let manner =
-        TransmissionSettings { interval_us: 0, qos: QoS::AtMostOnce, repeat: Repeat::UntilStopped, ..manner() };
-    rig.play(manner, 10);
+fn no_lines_are_sent_while_too_many_bytes_are_unsent() {
+    let mut harness = Harness::new().connect();
+    let settings =
+        TransmissionSettings { interval_us: 0, qos: QoS::AtMostOnce, repeat: Repeat::UntilStopped, ..settings() };
+    harness.play(settings, 10);
     for _ in 0..5 {
-        rig.engine.mark_unsent(2 << 20, rig.now);
-        rig.engine.handle_timeout(rig.now);
-        rig.serve();
-        assert!(rig.sent_lines.is_empty());
-        let due = rig.engine.poll_timeout().expect("it looks again");
-        assert!(due > rig.now, "after a while");
-        rig.now = due;
+        harness.engine.mark_unsent(2 << 20, harness.now);
+        harness.engine.handle_timeout(harness.now);
+        harness.serve();
+        assert!(harness.sent_lines.is_empty());
+        let due = harness.engine.poll_timeout().expect("it looks again");
+        assert!(due > harness.now, "after a while");
+        harness.now = due;
     }
-    rig.engine.mark_unsent(0, rig.now);
-    rig.engine.handle_timeout(rig.now);
-    rig.serve();
-    assert!((1..1_000).contains(&rig.sent_lines.len()), "a batch, and then the others");
+    harness.engine.mark_unsent(0, harness.now);
+    harness.engine.handle_timeout(harness.now);
+    harness.serve();
+    assert!((1..1_000).contains(&harness.sent_lines.len()), "a batch, and then the others");
 }
 
 #[test]
 fn lines_wait_while_a_persistent_session_is_saved() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
-        let mut rig = Rig::new();
-        rig.engine.use_store();
-        rig.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
+        let mut harness = Harness::new();
+        harness.engine.use_store();
+        harness.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
             session_expiry_s: Some(600),
             clean_start: false,
             ..ConnectionOptions::default()
         })));
-        rig = rig.connect();
-        let key = rig.engine.poll_load().expect("something to load");
-        rig.engine.handle_loaded(&key, Ok(None), rig.now);
-        rig.serve();
+        harness = harness.connect();
+        let key = harness.engine.poll_load().expect("something to load");
+        harness.engine.handle_loaded(&key, Ok(None), harness.now);
+        harness.serve();
         let mut is_saving = false;
-        rig.play(TransmissionSettings { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..manner() }, 10);
+        harness.play(TransmissionSettings { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..settings() }, 10);
         // Each write takes as long as ten turns of the worker.
         for state in 1..100 {
-            is_saving |= rig.engine.poll_save(rig.now).is_some();
+            is_saving |= harness.engine.poll_save(harness.now).is_some();
             if is_saving {
-                assert!(rig.engine.poll_timeout().is_none_or(|due| due > rig.now), "it sleeps until all is saved");
+                assert!(
+                    harness.engine.poll_timeout().is_none_or(|due| due > harness.now),
+                    "it sleeps until all is saved"
+                );
             }
-            rig.engine.handle_timeout(rig.now);
+            harness.engine.handle_timeout(harness.now);
             if state % 10 == 0 && std::mem::take(&mut is_saving) {
-                rig.engine.handle_saved(Ok(()));
+                harness.engine.handle_saved(Ok(()));
             }
-            rig.serve();
+            harness.serve();
         }
         assert!(
-            (100..1_000).contains(&rig.sent_lines.len()),
+            (100..1_000).contains(&harness.sent_lines.len()),
             "{} lines were sent in ten batches",
-            rig.sent_lines.len()
+            harness.sent_lines.len()
         );
     }
 }

@@ -245,7 +245,7 @@ fn dialect_in(text: &str) -> Vec<String> {
 }
 
 /// Returns what is wrong with the spaces and marks of a text.
-fn slips_in(text: &str) -> Vec<String> {
+fn typos_in(text: &str) -> Vec<String> {
     let mut slips = Vec::new();
     // Parts of a sentence may have a space where the next part is added; whole sentences may not.
     let is_sentence = text.starts_with(char::is_uppercase) && text.trim_end().ends_with(['.', '!', '?']);
@@ -270,13 +270,13 @@ fn slips_in(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn texts_are_plain_english_without_slips() {
+fn texts_are_plain_english_without_typos() {
     let mut faults = Vec::new();
     for FileTexts { file, texts } in all_texts() {
         let parts = texts.iter().flat_map(|text| text.split('\n').map(move |line| (line, line.len() < text.len())));
         for (text, is_part) in parts {
             // Several lines are for a terminal, and aligned by spaces.
-            let slips = if is_part { Vec::new() } else { slips_in(text) };
+            let slips = if is_part { Vec::new() } else { typos_in(text) };
             let found = dialect_in(text).into_iter().chain(slips);
             faults.extend(found.map(|fault| format!("{file}: {fault}\n    {text}")));
         }

@@ -1,9 +1,8 @@
-//! A session on a bench: its virtual clock, what it said and what it delivered.
+//! A session with a virtual clock, and what it sends and delivers.
 //!
-//! Shared by the tests that play the server by hand. What the client sends is
-//! compared as bytes written from the standard, so that a fault of the codec
-//! can't hide itself.
-#![allow(dead_code, reason = "each test program uses its own part of the bench")]
+//! Shared by the tests with a scripted server. The client's packets are compared with bytes written by hand from the
+//! standard, so that a codec bug can't hide itself.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
@@ -13,11 +12,11 @@ use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
-/// CONNACK of 5.0 without properties, and of 3.1.1.
-pub const YES_V5: &str = "2003000000";
-pub const YES_V311: &str = "20020000";
+/// A CONNACK of 5.0 without properties, and one of 3.1.1.
+pub const CONNACK_V5: &str = "2003000000";
+pub const CONNACK_V311: &str = "20020000";
 
-/// A session, its virtual clock, and everything it said and delivered.
+/// A session, its virtual clock, and the delivered messages.
 pub struct Bench {
     pub session: Session,
     pub now: Instant,
@@ -39,9 +38,9 @@ impl Bench {
         Self { session, now: Instant::from_millis(1_000), delivered: Delivered::default() }
     }
 
-    /// Connected, with nothing left to be looked at.
+    /// Returns a connected session whose actions and events are drained.
     pub fn online(options: Options) -> Self {
-        let answer = if options.version == Some(Version::V311) { YES_V311 } else { YES_V5 };
+        let answer = if options.version == Some(Version::V311) { CONNACK_V311 } else { CONNACK_V5 };
         let mut bench = Self::new(options);
         bench.session.connect(bench.now);
         bench.actions();
@@ -57,14 +56,13 @@ impl Bench {
         bench
     }
 
-    /// The server sends these bytes, in hex.
+    /// Passes in bytes from the server, in hex.
     pub fn serve(&mut self, hex: &str) {
         self.session.handle_input(&unhex(hex), self.now, &mut self.delivered);
     }
 
-    /// The transport is lost, and the next attempt reaches a server that
-    /// answers like this.
-    pub fn lose_and_return(&mut self, answer: &str) {
+    /// Closes the transport; the next attempt reaches a server with this answer.
+    pub fn reconnect(&mut self, answer: &str) {
         self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         self.wait_for_timeout();
         self.session.handle_open(self.now);
@@ -91,21 +89,21 @@ impl Bench {
 
     pub fn events(&mut self) -> Vec<Event> {
         let events = std::iter::from_fn(|| self.session.poll_event());
-        // That an attempt begins is seen by its "dial".
+        // The "dial" action shows that an attempt begins.
         events.filter(|event| !matches!(event, Event::Dialing { .. })).collect()
     }
 
-    /// Why the connection was lost, and whether it is tried again.
+    /// Returns the reason of the disconnect, and whether a retry is scheduled.
     pub fn failure(&mut self) -> (Failure, bool) {
         match &self.events()[..] {
             [.., Event::Disconnected { failure, retry_at, .. }] => (failure.as_ref().clone(), retry_at.is_some()),
-            other => panic!("not lost: {other:?}"),
+            other => panic!("not disconnected: {other:?}"),
         }
     }
 
     pub fn publish(&mut self, qos: QoS, payload: &str) -> Token {
         let message = Message { topic: "t".to_owned(), payload: payload.into(), qos, ..Message::default() };
-        self.session.publish(message, self.now).expect("taken on")
+        self.session.publish(message, self.now).expect("accepted")
     }
 
     pub fn subscribe(&mut self, filter: &str, qos: QoS) {

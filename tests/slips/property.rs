@@ -120,7 +120,7 @@ impl Run {
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
             if self.ends_at.is_some_and(|at| at <= self.now) {
-                self.lose();
+                self.lose_connection();
             }
             self.session.handle_timeout(self.now);
         }
@@ -128,7 +128,7 @@ impl Run {
         assert!(self.dials <= 3_600 / 5, "{} attempts in an hour", self.dials);
     }
 
-    fn lose(&mut self) {
+    fn lose_connection(&mut self) {
         (self.is_open, self.ends_at) = (false, None);
         self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
     }
@@ -157,7 +157,7 @@ impl Run {
                     _ if !self.is_open => {}
                     Act::Send(bytes) => self.session.handle_input(&bytes, self.now, &mut NullSink),
                     Act::SendText => {}
-                    Act::Close => self.lose(),
+                    Act::Close => self.lose_connection(),
                     Act::CloseLater(ms) => self.ends_at = Some(self.now + Duration::from_millis(ms)),
                 }
                 self.note_events();
@@ -169,7 +169,7 @@ impl Run {
         self.dials += 1;
         self.ends_at = None;
         match connection_plan {
-            ConnectionPlan::Unreachable => self.lose(),
+            ConnectionPlan::Unreachable => self.lose_connection(),
             ConnectionPlan::NeverOpens => {}
             ConnectionPlan::Broker(mode, seconds) => {
                 self.broker.mode = mode;

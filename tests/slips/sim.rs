@@ -54,7 +54,7 @@ pub struct Sim {
     pub dials: Vec<Instant>,
     is_open: bool,
     closes_at: Option<Instant>,
-    /// Whether nothing arrives or leaves any more, while nothing ends.
+    /// Whether nothing arrives or is sent any more, without a close.
     pub is_black_hole: bool,
     /// Every state of the connection that was shown.
     pub shown: Vec<Connection>,
@@ -157,8 +157,8 @@ impl Sim {
             return;
         }
         match act {
-            // In pieces, as from a network.
-            Act::Send(bytes) => bytes.chunks(1 << 20).for_each(|piece| self.engine.handle_input(piece, self.now)),
+            // In parts, as from a network.
+            Act::Send(bytes) => bytes.chunks(1 << 20).for_each(|part| self.engine.handle_input(part, self.now)),
             Act::SendText => self.engine.handle_text_frame(self.now),
             Act::Close => self.close(),
             Act::CloseLater(ms) => self.closes_at = Some(self.now + Duration::from_millis(ms)),
@@ -166,7 +166,7 @@ impl Sim {
         self.update_views();
     }
 
-    /// Runs the store, which keeps everything it is given, and has nothing from an earlier page.
+    /// Runs the store, which saves everything and is empty at the beginning.
     fn store(&mut self) {
         if let Some(key) = self.engine.poll_load() {
             self.engine.handle_loaded(&key, Ok(None), self.now);
@@ -176,7 +176,7 @@ impl Sim {
         }
     }
 
-    /// Returns what the page and its panels see.
+    /// Records the updates for the page and its panels.
     fn update_views(&mut self) {
         self.store();
         let pull = Pull { window: Window::Tail { rows: 5 }, ..Pull::default() };
@@ -206,20 +206,20 @@ impl Sim {
     }
 
     /// Returns all texts so far: state, notice, advice, question, answers to subscriptions.
-    pub fn said(&self) -> String {
-        let mut said = String::new();
+    pub fn shown_text(&self) -> String {
+        let mut text = String::new();
         for connection in &self.shown {
-            said.push_str(&connection.message);
-            for text in [&connection.notice, &connection.question].into_iter().flatten() {
-                said.push('\n');
-                said.push_str(text);
+            text.push_str(&connection.message);
+            for part in [&connection.notice, &connection.question].into_iter().flatten() {
+                text.push('\n');
+                text.push_str(part);
             }
             for advice in &connection.advice {
-                said.push('\n');
-                said.push_str(&advice.text);
+                text.push('\n');
+                text.push_str(&advice.text);
             }
-            said.push('\n');
+            text.push('\n');
         }
-        said
+        text
     }
 }
