@@ -3,6 +3,7 @@
 #![cfg(target_arch = "wasm32")]
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::PanelsLink;
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -107,13 +110,15 @@ fn update() -> Update {
     }
 }
 
-#[wasm_bindgen_test]
-fn posted_messages_arrive_unchanged() {
-    let message = FromWorker::Update(Box::new(update()));
+/// Checks that a message is the same after its way through the channel.
+#[track_caller]
+fn check_channel<T: Serialize + DeserializeOwned + PartialEq + Debug>(message: T) {
     let posted = channel::encode(&message).expect("encodes");
-    assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
+    assert_eq!(channel::decode::<T>(&posted), Ok(message));
+}
 
-    let update = PanelsUpdate {
+fn panels_update() -> PanelsUpdate {
+    PanelsUpdate {
         status: BrokerStatus { state: ConnectionState::Connected, ..BrokerStatus::default() },
         published: vec![Published { number: u64::MAX, outcome: PublishOutcome::Unknown("?".into()) }],
         message: None,
@@ -148,10 +153,11 @@ fn posted_messages_arrive_unchanged() {
             }],
             ..TopicsView::default()
         }),
-    };
-    assert_eq!(channel::decode::<PanelsUpdate>(&channel::encode(&update).expect("encodes")), Ok(update));
+    }
+}
 
-    let request = ConnectRequest {
+fn connect_request() -> ConnectRequest {
+    ConnectRequest {
         broker: "ws://127.0.0.1/x?y=%20".into(),
         topics: vec!["a/#".into(), "ü".into()],
         qos: QoS::ExactlyOnce,
@@ -160,9 +166,31 @@ fn posted_messages_arrive_unchanged() {
         user_name: Some(String::new()),
         password: Some(Secret("secret".into())),
         page: PageOrigin { is_https: true, is_public: true },
-    };
+    }
+}
+
+fn line_rules() -> LineRules {
+    LineRules {
+        rules: vec![
+            Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
+            Rule {
+                topics: TopicFilter::parse("#").expect("a filter"),
+                wording: Some(LineTemplate { speaker: None, text: Template::parse("{value} °C").ok() }),
+            },
+        ],
+    }
+}
+
+#[wasm_bindgen_test]
+fn posted_updates_arrive_unchanged() {
+    check_channel(FromWorker::Update(Box::new(update())));
+    check_channel(panels_update());
+}
+
+#[wasm_bindgen_test]
+fn posted_page_commands_arrive_unchanged() {
     for command in [
-        PageCommand::Connect(request),
+        PageCommand::Connect(connect_request()),
         PageCommand::Pull(Pull {
             window: Window::At { first: i64::MIN, rows: 1 },
             listed: ListMode::All,
@@ -176,18 +204,14 @@ fn posted_messages_arrive_unchanged() {
         }),
         PageCommand::Filter { text: "\0".into(), ahead_of_utc_min: -210 },
         PageCommand::SetConnectionOptions(Box::default()),
-        PageCommand::SetLineRules(LineRules {
-            rules: vec![
-                Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
-                Rule {
-                    topics: TopicFilter::parse("#").expect("a filter"),
-                    wording: Some(LineTemplate { speaker: None, text: Template::parse("{value} °C").ok() }),
-                },
-            ],
-        }),
+        PageCommand::SetLineRules(line_rules()),
     ] {
-        assert_eq!(channel::decode::<PageCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
+        check_channel(command);
     }
+}
+
+#[wasm_bindgen_test]
+fn posted_panel_commands_arrive_unchanged() {
     for command in [
         PanelCommand::Pull(PanelsRequest::default()),
         PanelCommand::Pull(PanelsRequest {
@@ -210,7 +234,7 @@ fn posted_messages_arrive_unchanged() {
             TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/ü".into(), payload: vec![0xFF] }]),
         ),
     ] {
-        assert_eq!(channel::decode::<PanelCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
+        check_channel(command);
     }
 }
 
@@ -754,7 +778,7 @@ async fn errors_are_shown_next_to_their_fields() {
 }
 
 /// A message as the window's event brings it.
-fn dispatched<T: serde::de::DeserializeOwned + 'static>(
+fn dispatched<T: DeserializeOwned + 'static>(
     event: &'static str,
     send: impl FnOnce(),
 ) -> Result<(T, bool), ChannelError> {

@@ -82,7 +82,7 @@ fn statement(line: &'static str) -> Statement {
         Some(("open", fault)) => Note::Open(fault),
         _ => panic!("{number}: a note is `n/a: …` or `open: …`, not {note}"),
     };
-    assert!(binds == Binds::Server || !rule.is_empty(), "{number}: a rule for clients needs words");
+    assert!(binds == Binds::Server || !rule.is_empty(), "{number}: a rule for clients needs a text");
     Statement { number, version, binds, rule, note }
 }
 
@@ -194,7 +194,7 @@ fn gaps(statements: &[Statement], coverage: &Coverage) -> Vec<String> {
                 gaps.push(format!("[MQTT-{number}] of {version} has a test now: take its note away"));
             }
             (Binds::Server, _, true) if statement.rule.is_empty() => {
-                gaps.push(format!("[MQTT-{number}] of {version} has a test and needs words"));
+                gaps.push(format!("[MQTT-{number}] of {version} has a test and needs a text"));
             }
             _ => {}
         }
@@ -206,8 +206,8 @@ fn table(statements: &[Statement], coverage: &Coverage) -> String {
     let mut out = String::from(
         "# Conformance to MQTT 5.0 and 3.1.1\n\n\
          Made by `UPDATE=1 cargo test --test conformance` from `conformance/statements.txt` and the\n\
-         `// covers:` comments of the tests; not to be changed by hand.\n\n\
-         The numbers are those of the OASIS standards, the words are ours and shorter: what binds is\n\
+         `// covers:` comments of the tests; don't edit it.\n\n\
+         The numbers are those of the OASIS standards, the rules are shortened: what binds is\n\
          the standard. A test is named by its file, from the folder of this one, and its function.\n",
     );
     for (version, _) in COUNTS {
@@ -222,7 +222,7 @@ fn table(statements: &[Statement], coverage: &Coverage) -> String {
             out,
             "\n## MQTT {version}\n\n\
              {clients} of {} statements bind a client: {tested} tested, {not_applicable} not applicable, {open} open.\n\n\
-             | statement | version | rule in our words | covered by |\n|---|---|---|---|\n",
+             | statement | version | rule, shortened | covered by |\n|---|---|---|---|\n",
             of_version().count(),
         );
         for statement in of_version().filter(|statement| statement.binds == Binds::Client) {
@@ -234,7 +234,7 @@ fn table(statements: &[Statement], coverage: &Coverage) -> String {
             out,
             "\n### For the server of MQTT {version}, and met by our tests\n\n\
              What the client does where the server keeps the rule, or breaks it.\n\n\
-             | statement | version | rule in our words | met by |\n|---|---|---|---|\n"
+             | statement | version | rule, shortened | met by |\n|---|---|---|---|\n"
         );
         for statement in servers().filter(is_met) {
             out.push_str(&row(statement, coverage));

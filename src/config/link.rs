@@ -40,7 +40,7 @@ pub struct LinkSettings {
     pub user_name: Option<String>,
     /// What the page shows.
     pub view: View,
-    /// The words and settings of the opening.
+    /// The text and settings of the opening.
     pub opening: Opening,
     /// The line rules of the crawl.
     pub line_rules: LineRules,
@@ -508,7 +508,7 @@ impl Reader {
         if !self.topics.is_empty() {
             self.link.settings.topics = self.topics;
         }
-        // Only now are all of its words known.
+        // Only now is all of its text known.
         self.link.settings.opening = self.link.settings.opening.settled();
         self.link.connect &= self.link.faults.is_empty();
         self.link

@@ -1,4 +1,4 @@
-//! What the controller tells the view to do.
+//! The actions that the controller requests from the view.
 
 use crate::crawl::block::{BlockContent, Key};
 

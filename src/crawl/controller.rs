@@ -62,7 +62,7 @@ pub struct CrawlController {
     is_plain: bool,
     is_hidden: bool,
     motion: Motion,
-    /// Whether the opening's words are on the plane as a poster, before the first connection.
+    /// Whether the opening's text is on the plane as a poster, before the first connection.
     has_poster: bool,
 }
 
@@ -206,14 +206,14 @@ impl CrawlController {
         self.sequence.start(now, OpeningTrigger::Request);
     }
 
-    /// Returns the opening's words and settings.
+    /// Returns the opening's text and settings.
     pub fn opening(&self) -> &Opening {
         &self.opening
     }
 
-    /// Sets the opening's words and settings.
+    /// Sets the opening's text and settings.
     pub fn set_opening(&mut self, opening: Opening) {
-        // A speed chosen by key is kept when only words change.
+        // A speed chosen by key is kept when only the text changes.
         if opening.speed_percent != self.opening.speed_percent {
             self.plane.pacing_mut().set_speed(opening.speed_percent);
         }
@@ -378,7 +378,7 @@ impl CrawlController {
         actions.extend(self.incoming.drain(..).map(|item| Action::AddToTranscript(BlockContent::Item(item))));
     }
 
-    /// Advances the opening. When the plane is to move, the opening's words are queued on it.
+    /// Advances the opening. When the plane is to move, the opening's text is queued on it.
     fn advance_opening(&mut self, input: TickInput, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
         let Some(mode) = self.sequence.tick(input.now, &self.opening, waiting) else { return };
@@ -387,7 +387,7 @@ impl CrawlController {
         }
         self.drop_queued_opening();
         self.plane.clear(actions);
-        // In the transcript the words take no time.
+        // In the transcript the text takes no time.
         if mode == IntroMode::Whole || self.is_plain {
             for entry in self.sequence.blocks(&self.opening) {
                 self.plane.queue(entry);

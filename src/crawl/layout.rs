@@ -213,7 +213,7 @@ impl CrawlLayout {
         self.shown() == 0 && self.shown_until == self.items.len()
     }
 
-    /// Whether words of the opening are on the plane or queued.
+    /// Whether text of the opening is on the plane or queued.
     pub fn has_opening(&self) -> bool {
         self.items.range(self.shown_from..).any(|item| !matches!(item.entry, BlockContent::Item(_)))
     }

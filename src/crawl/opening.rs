@@ -1,9 +1,9 @@
 //! What is shown before the first message, and when.
 //!
 //! The film's order and timing: black, a static card, black, the logotype that fills the frame and
-//! retreats; while it retreats the plane begins to move. With the app's own words, waiting messages
+//! retreats; while it retreats the plane begins to move. With the app's own text, waiting messages
 //! have priority: messages that wait already are shown at once, and messages that come during the
-//! opening shorten the rest. Custom words play to their end, and messages follow them. An
+//! opening shorten the rest. A custom text plays to its end, and messages follow them. An
 //! [`OpeningMode`] overrides this.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::crawl::block::BlockContent;
 use crate::named_enum::named_enum;
 use crate::time::Instant;
 
-/// The words that stand for the logotype drawn for this project; any other words are set in type.
+/// The text that selects the logotype drawn for this project; any other text is set in type.
 pub const LOGO: &str = "MQTT CRAWL";
 
 /// The names of [`SPEEDS_PERCENT`] in a link.
@@ -54,12 +54,12 @@ const PRESSED_ROWS: f64 = 14.0;
 /// opening continues where it was.
 const STEP_MAX: Duration = Duration::from_millis(500);
 
-/// All settings of the opening; a link carries them. A part without words is left out.
+/// All settings of the opening; a link carries them. A part without text is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The text on the card; line breaks are kept.
     pub card: String,
-    /// The logotype that retreats: [`LOGO`] is drawn, other words are set in type.
+    /// The logotype that retreats: [`LOGO`] is drawn, other text is set in type.
     pub logo: String,
     /// The line above the title.
     pub episode: String,
@@ -73,16 +73,16 @@ pub struct Opening {
     pub speed_percent: u32,
     /// What the crawl does with lines that come faster than the film's speed can carry.
     pub pace: Pace,
-    /// Whether it gives way to messages; `None` means the default for its words
+    /// Whether it yields to messages; `None` means the default for its text
     /// ([`Opening::default_mode`]).
     pub mode: Option<OpeningMode>,
 }
 
 named_enum! {
-    /// Whether the opening gives way to messages that wait.
+    /// Whether the opening yields to waiting messages.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum OpeningMode {
-        /// It gives way to them.
+        /// It yields to them.
         Yield = "yield",
         /// It plays to its end, and they wait.
         Always = "always",
@@ -92,7 +92,7 @@ named_enum! {
 }
 
 impl Default for Opening {
-    /// Returns the app's own words.
+    /// Returns the app's own text.
     fn default() -> Self {
         Self {
             card: "Not so long ago, on a broker\nnot so far away....".to_owned(),
@@ -111,7 +111,7 @@ impl Default for Opening {
 }
 
 impl Opening {
-    /// Returns an opening without words: messages are shown at once.
+    /// Returns an opening without text: messages are shown at once.
     pub fn silent() -> Self {
         Self {
             card: String::new(),
@@ -123,7 +123,7 @@ impl Opening {
         }
     }
 
-    /// Whether any of its words differ from the app's own, or are left out.
+    /// Whether any part of its text differs from the app's own, or is left out.
     pub fn is_edited(&self) -> bool {
         let own = Self::default();
         [
@@ -134,10 +134,10 @@ impl Opening {
             (&self.intro, &own.intro),
         ]
         .into_iter()
-        .any(|(words, own)| words != own)
+        .any(|(text, own)| text != own)
     }
 
-    /// Returns the default mode: custom words are shown completely, the app's own give way.
+    /// Returns the default mode: a custom text is shown completely, the app's own yields.
     pub fn default_mode(&self) -> OpeningMode {
         if self.is_edited() { OpeningMode::Always } else { OpeningMode::Yield }
     }
@@ -172,9 +172,9 @@ impl Opening {
 
     /// Returns the entries for the plane.
     fn entries(&self) -> Vec<BlockContent> {
-        let part = |words: &str, entry: fn(String) -> BlockContent| {
-            let words = words.trim();
-            (!words.is_empty()).then(|| entry(words.to_owned()))
+        let part = |text: &str, entry: fn(String) -> BlockContent| {
+            let text = text.trim();
+            (!text.is_empty()).then(|| entry(text.to_owned()))
         };
         [part(&self.episode, BlockContent::Episode), part(&self.title, BlockContent::Title)]
             .into_iter()
@@ -198,7 +198,7 @@ named_enum! {
         Logo = "logo",
         /// The logotype is still retreating, and the plane moves.
         Rise = "rise",
-        /// The plane; words of the opening are on it.
+        /// The plane; text of the opening is on it.
         Intro = "intro",
         /// The plane, with messages alone. The sky has come up from below.
         Crawl = "crawl",
@@ -309,12 +309,12 @@ impl OpeningSequence {
         self.skipped = true;
     }
 
-    /// Whether words of the opening that aren't on the plane yet give way to messages.
+    /// Whether text of the opening that isn't on the plane yet yields to messages.
     pub fn can_end_early(&self, opening: &Opening) -> bool {
         self.can_be_shortened(opening) && self.step != OpeningStep::Crawl
     }
 
-    /// Returns the words of the opening that are placed on the plane; none if the mode is off.
+    /// Returns the text of the opening that is placed on the plane; none if the mode is off.
     pub(super) fn blocks(&self, opening: &Opening) -> Vec<BlockContent> {
         if self.is_off(opening) { Vec::new() } else { opening.entries() }
     }
@@ -327,7 +327,7 @@ impl OpeningSequence {
         self.trigger == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Off
     }
 
-    /// Ends the introduction: the opening's words have left the plane.
+    /// Ends the introduction: the opening's text has left the plane.
     pub fn end_intro(&mut self) {
         if self.step == OpeningStep::Intro {
             self.step = OpeningStep::Crawl;
@@ -377,7 +377,7 @@ impl OpeningSequence {
         (scene.can_be_skipped() && !scene.shows_lines()).then_some(mode)
     }
 
-    /// Returns how long the current step lasts; zero if it has no words.
+    /// Returns how long the current step lasts; zero if it has no text.
     fn duration(&self, opening: &Opening, waits: bool) -> Option<Duration> {
         let is_off = self.is_off(opening);
         let has_card = !is_off && !opening.card.trim().is_empty();
@@ -516,7 +516,7 @@ mod tests {
         for waiting_rows in [0.0, 1.8, 3.6, 500.0] {
             check(&edited, |_| waiting_rows, &FILM, (13_000, IntroMode::Whole));
         }
-        // The mode overrides this, for any words.
+        // The mode overrides this, for any text.
         let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
         check(&always, |_| 500.0, &FILM, (13_000, IntroMode::Whole));
         let yields = Opening { mode: Some(OpeningMode::Yield), ..edited };
@@ -567,7 +567,7 @@ mod tests {
     #[test]
     fn an_introduction_has_paragraphs() {
         let opening = Opening { intro: " One.\r\n\nTwo,\rthree. \n ".to_owned(), ..Opening::silent() };
-        assert_eq!(opening.entries(), ["One.", "Two,", "three."].map(|words| BlockContent::Intro(words.to_owned())));
+        assert_eq!(opening.entries(), ["One.", "Two,", "three."].map(|text| BlockContent::Intro(text.to_owned())));
     }
 
     #[test]

@@ -171,10 +171,10 @@ pub fn set_entry(
         BlockContent::Item(CrawlItem::Skipped { count, .. }) => {
             centred(set("", &skip_notice(*count), size, own_em, body))
         }
-        BlockContent::Intro(words) => set("", &truncate::shorten(words), 1.0, column.width_em, body),
-        BlockContent::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
-        BlockContent::Title(words) => {
-            return TypesetBlock::Title(set_title(words, column.width_em * TITLE_WIDTH, title));
+        BlockContent::Intro(text) => set("", &truncate::shorten(text), 1.0, column.width_em, body),
+        BlockContent::Episode(text) => centred(set("", text, 1.0, column.width_em, body)),
+        BlockContent::Title(text) => {
+            return TypesetBlock::Title(set_title(text, column.width_em * TITLE_WIDTH, title));
         }
     })
 }
@@ -266,8 +266,8 @@ struct RowFragment {
 
 fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> LineLayout {
     let name = unicode::capitals(&printable(speaker));
-    let words = four_dots(&printable(&quotes::curly(text)));
-    let pieces = pieces(&words, column_em, measure);
+    let printed = four_dots(&printable(&quotes::curly(text)));
+    let pieces = pieces(&printed, column_em, measure);
     let widths = (0..pieces.len()).map(|index| pieces[index].width_em + space_em(&pieces, index));
     LineLayout {
         speaker: set_name(&name, column_em / SPEAKER_SIZE, measure),
@@ -502,12 +502,12 @@ fn four_dots(text: &str) -> String {
     let text = text.trim_end();
     let quotes = text.trim_end_matches(['"', '”', '’', '\'', ')', '»']);
     let tail = &text[quotes.len()..];
-    let words = quotes.trim_end_matches(['.', '…']);
-    let dots = &quotes[words.len()..];
+    let before_dots = quotes.trim_end_matches(['.', '…']);
+    let dots = &quotes[before_dots.len()..];
     // A separate ellipsis is a sign that something was left out.
-    let is_apart = words.ends_with(' ');
+    let is_apart = before_dots.ends_with(' ');
     if !is_apart && (dots.contains('…') || dots.len() >= 3) {
-        return format!("{words}....{tail}");
+        return format!("{before_dots}....{tail}");
     }
     text.to_owned()
 }
@@ -594,12 +594,12 @@ mod tests {
 
     #[test]
     fn no_row_ends_in_a_lone_letter() {
-        for words in [
+        for text in [
             "He practises at night I know and a day later I am there and a friend",
             "It is what I have I said to a man with a dog and I went on",
         ] {
             for column_em in [8.0, 9.5, 12.4, 14.2, 20.0, 23.0] {
-                let rows = set("", words, 1.0, column_em, &mut typewriter).rows;
+                let rows = set("", text, 1.0, column_em, &mut typewriter).rows;
                 for row in &rows[..rows.len() - 1] {
                     assert!(!row.text.ends_with(" I") && !row.text.ends_with(" a"), "{column_em}: {:?}", row.text);
                 }
@@ -650,10 +650,10 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_and_every_row_fits() {
-        let words =
+        let sentence =
             "one fifteen-minute http://a.example/path/of/some/depth 日本語のとても長い文章です。それは続きます。 x";
         let long_word = "é".repeat(300);
-        for text in [words, &long_word, "नमस्ते दुनिया 👩‍👩‍👧‍👦👩‍👩‍👧‍👦 🇩🇪🇫🇷 ok"]
+        for text in [sentence, &long_word, "नमस्ते दुनिया 👩‍👩‍👧‍👦👩‍👩‍👧‍👦 🇩🇪🇫🇷 ok"]
         {
             let setting = line_layout("", text);
             let mut joined = String::new();
@@ -692,8 +692,8 @@ mod tests {
         let text =
             "Two of three pumps restarted on their own, and the fourth, incomprehensibly, has never been heard of. ";
         let (mut ragged, mut all, mut widest_em) = (0, 0, 0.0_f64);
-        for words in 8..60 {
-            let text: Vec<&str> = text.split(' ').cycle().take(words).collect();
+        for count in 8..60 {
+            let text: Vec<&str> = text.split(' ').cycle().take(count).collect();
             let rows = line_layout("Ada", &text.join(" ")).rows;
             for row in &rows[..rows.len() - 1] {
                 all += 1;

@@ -28,7 +28,7 @@ pub struct Jwt {
 #[derive(Deserialize)]
 struct Header<'a> {
     #[serde(borrow)]
-    #[expect(dead_code, reason = "its presence is what tells a token from other text (RFC 7515, section 4.1.1)")]
+    #[expect(dead_code, reason = "its presence distinguishes a token from other text (RFC 7515, section 4.1.1)")]
     alg: &'a RawValue,
 }
 

@@ -127,7 +127,7 @@ pub fn user_info(url: &str) -> Option<Range<usize>> {
     Some(start..start + end)
 }
 
-/// When the credentials in an address expire, if the address says so: the earliest of all its dates.
+/// Returns when the credentials in an address expire, if it has such dates: the earliest of them.
 pub fn url_expires_at(url: &str) -> Option<Instant> {
     let parameters: Vec<_> = parameters(split_query(url).1).collect();
     let value_of =

@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 4;
 
 /// Fields with the text of an object that is a text field itself, the most likely first, if it has
 /// none with a name of text fields.
-const INNER_WORDS: [&str; 6] = ["content", "plain", "plaintext", "raw", "string", "markdown"];
+const INNER_TEXT: [&str; 6] = ["content", "plain", "plaintext", "raw", "string", "markdown"];
 
 /// Name fields of an object, the most likely first.
 const NAMES: [&str; 10] = [
@@ -43,14 +43,14 @@ pub(super) struct NamedFields<'a> {
     /// The field with the speaker, if it is one of this object.
     pub(super) speaker_field: Option<&'a RawValue>,
     /// The text.
-    pub(super) words: Option<Words>,
+    pub(super) text: Option<FoundText>,
     /// Whether there is a text field, and it is empty.
     pub(super) is_silent: bool,
 }
 
 /// The text of a line.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct FoundText {
     pub(super) text: String,
     /// Whether it was written as text: not a number, and not composed from other values.
     pub(super) is_text: bool,
@@ -66,33 +66,32 @@ impl<'a> NamedFields<'a> {
         if !json.get().starts_with('{') {
             return None;
         }
-        let (mut speakers, mut words) = (Candidates::default(), Candidates::default());
+        let (mut speakers, mut texts) = (Candidates::default(), Candidates::default());
         let mut objects = Vec::new();
         each_field(json, &mut |name, value| match rank(name) {
             (Some(rank), _) => speakers.add(rank, value),
-            (None, Some(rank)) => words.add(rank, value),
+            (None, Some(rank)) => texts.add(rank, value),
             (None, None) => objects.extend(Some(only_item(value)).filter(|item| item.get().starts_with('{'))),
         })?;
         let named = speakers.all().find_map(|value| Some((value, name_of(value)?)));
         let (speaker_field, speaker) = named.unzip();
-        let said = words.all().find_map(|value| said(value, rank, depth));
+        let direct = texts.all().find_map(|value| text_of(value, rank, depth));
         let inside = || {
             let inner = objects.iter().filter(|_| depth < DEPTH_MAX);
             let mut inner = inner.filter_map(|object| Self::within(object, rank, depth + 1));
-            inner.find_map(|inner| Some((inner.words.filter(|words| words.is_text)?, inner.speaker)))
+            inner.find_map(|inner| Some((inner.text.filter(|text| text.is_text)?, inner.speaker)))
         };
         let readable = || {
-            let value = words.all().find(|value| value.get() != "null")?;
-            Some((Words { text: readable::value(value)?, is_text: false }, None))
+            let value = texts.all().find(|value| value.get() != "null")?;
+            Some((FoundText { text: readable::value(value)?, is_text: false }, None))
         };
-        let is_silent = words.all().next().is_some();
-        let (words, nearer) =
-            said.or_else(inside).or_else(readable).filter(|(words, _)| !words.text.is_empty()).unzip();
+        let is_silent = texts.all().next().is_some();
+        let (text, nearer) = direct.or_else(inside).or_else(readable).filter(|(text, _)| !text.text.is_empty()).unzip();
         Some(Self {
             speaker: nearer.flatten().or(speaker),
             speaker_field,
-            is_silent: is_silent && words.is_none(),
-            words,
+            is_silent: is_silent && text.is_none(),
+            text,
         })
     }
 }
@@ -117,17 +116,17 @@ impl<'a> Candidates<'a> {
 }
 
 /// Returns the text in a value, and its speaker if that is inside, too.
-fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<String>)> {
+fn text_of(value: &RawValue, rank: Rank, depth: usize) -> Option<(FoundText, Option<String>)> {
     let (text, is_text) = match value.get().as_bytes().first()? {
         b'n' => return None,
         b'{' if depth == DEPTH_MAX => return None,
         b'{' => {
             let inner = NamedFields::within(value, rank, depth + 1)?;
-            let words = match inner.words {
-                Some(words) if words.is_text => words,
-                words => inner_words(value).or(words)?,
+            let text = match inner.text {
+                Some(text) if text.is_text => text,
+                text => inner_text(value).or(text)?,
             };
-            return Some((words, inner.speaker));
+            return Some((text, inner.speaker));
         }
         b'[' => (joined(value, rank, depth)?, true),
         first => (shown(value), *first == b'"'),
@@ -135,25 +134,25 @@ fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<Str
     if depth < DEPTH_MAX
         && let Some(json) = json_of(&text).filter(|_| is_text)
         && let Some(found) = NamedFields::within(json, rank, depth + 1)
-        && let Some(words) = found.words
+        && let Some(text) = found.text
     {
-        return Some((words, found.speaker));
+        return Some((text, found.speaker));
     }
-    (!text.is_empty()).then_some((Words { text, is_text }, None))
+    (!text.is_empty()).then_some((FoundText { text, is_text }, None))
 }
 
 /// Returns the text in an object that is a text field.
-fn inner_words(object: &RawValue) -> Option<Words> {
-    let mut words = Candidates::default();
+fn inner_text(object: &RawValue) -> Option<FoundText> {
+    let mut texts = Candidates::default();
     each_field(object, &mut |name, value| {
-        if let Some(rank) = INNER_WORDS.iter().position(|known| known.eq_ignore_ascii_case(name))
+        if let Some(rank) = INNER_TEXT.iter().position(|known| known.eq_ignore_ascii_case(name))
             && value.get().starts_with('"')
         {
-            words.add(rank, value);
+            texts.add(rank, value);
         }
     })?;
-    let text = words.all().map(shown).find(|text| !text.is_empty())?;
-    Some(Words { text, is_text: true })
+    let text = texts.all().map(shown).find(|text| !text.is_empty())?;
+    Some(FoundText { text, is_text: true })
 }
 
 /// Joins the texts of a list; `None` if it has none.
@@ -163,7 +162,7 @@ fn joined(list: &RawValue, rank: Rank, depth: usize) -> Option<String> {
         let piece = match item.get().as_bytes().first() {
             Some(b'"') => serde_json::from_str(item.get()).unwrap_or_default(),
             Some(b'{') if depth < DEPTH_MAX => {
-                said(item, rank, depth + 1).map(|(words, _)| words.text).unwrap_or_default()
+                text_of(item, rank, depth + 1).map(|(text, _)| text.text).unwrap_or_default()
             }
             _ => return,
         };

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use fields::{NamedFields, Words};
+use fields::{FoundText, NamedFields};
 
 /// Speaker and text. The text is plain: nothing in it is ever markup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Line {
     ///   and in inner objects as well: `null` and empty values count as missing, a list of texts is
     ///   one text, and an object as a speaker has a name of its own or is no speaker.
     /// - Other JSON: a short text of its fields or items.
-    /// - `NAME: words`: that line.
+    /// - `NAME: text`: that line.
     /// - Other text: the text; a JSON string without its quotation marks.
     /// - An empty or blank payload: a note that it is empty or blank, and its topic.
     /// - Bytes that aren't UTF-8, or mostly control characters: their number, and the first of them
@@ -101,8 +101,8 @@ impl ParsedPayload {
         let readable = |aside| readable::json(json, aside);
         let as_written = || Self::reading(readable(None).unwrap_or_else(|| on_one_line(json.get())));
         let Some(named) = NamedFields::of(json, rank) else { return as_written() };
-        let NamedFields { speaker, speaker_field, words, is_silent } = named;
-        if let Some(Words { text, is_text }) = words {
+        let NamedFields { speaker, speaker_field, text, is_silent } = named;
+        if let Some(FoundText { text, is_text }) = text {
             let text = if is_text { text } else { readable::rounded(&text).into_owned() };
             let is_prose = is_text && readable::is_prose(&text);
             return Self { speaker, text, is_prose };
@@ -124,11 +124,11 @@ impl ParsedPayload {
         if let Some(json) = string.as_ref().and_then(|_| json_of(text)) {
             return Self::from_json(json);
         }
-        let (speaker, words) = match split_name(text) {
-            Some((name, words)) => (Some(name.to_owned()), words),
+        let (speaker, text) = match split_name(text) {
+            Some((name, text)) => (Some(name.to_owned()), text),
             None => (None, text),
         };
-        Self { speaker, text: readable::rounded(words).into_owned(), is_prose: readable::is_prose(words) }
+        Self { speaker, text: readable::rounded(text).into_owned(), is_prose: readable::is_prose(text) }
     }
 
     fn reading(text: String) -> Self {
@@ -295,22 +295,22 @@ fn on_one_line(json: &str) -> String {
 const NAME_CHARS_MAX: usize = 32;
 const NAME_WORDS_MAX: usize = 4;
 
-/// Splits `NAME: words`. The space after the colon distinguishes a name from `http://…`, `12:30`
+/// Splits `NAME: text`. The space after the colon distinguishes a name from `http://…`, `12:30`
 /// and `key:value`. A wide colon contains its space.
 fn split_name(text: &str) -> Option<(&str, &str)> {
     let colon = text.find([':', '：'])?;
     let is_wide = text[colon..].starts_with('：');
-    let (name, words) = (&text[..colon], &text[colon + if is_wide { '：'.len_utf8() } else { 1 }..]);
+    let (name, text) = (&text[..colon], &text[colon + if is_wide { '：'.len_utf8() } else { 1 }..]);
     let name = name.trim_end_matches(' ');
     let fits = name.chars().count() <= NAME_CHARS_MAX
         && name.split(' ').count() <= NAME_WORDS_MAX
         && name.starts_with(char::is_alphanumeric)
         && name.contains(char::is_alphabetic)
         && name.chars().all(|char| char.is_alphanumeric() || " .-'’_".contains(char));
-    if !fits || !(is_wide || words.starts_with(char::is_whitespace)) || words.trim().is_empty() {
+    if !fits || !(is_wide || text.starts_with(char::is_whitespace)) || text.trim().is_empty() {
         return None;
     }
-    Some((name, words.trim()))
+    Some((name, text.trim()))
 }
 
 /// Returns the text for bytes that aren't text: `‹3 bytes: 00 ff 10›`.

@@ -79,7 +79,7 @@ impl Field<'_> {
         self.value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit())
     }
 
-    fn words(&self, is_alone: bool) -> Option<String> {
+    fn text(&self, is_alone: bool) -> Option<String> {
         let mut value = match self.value.get().as_bytes().first()? {
             b'{' | b'[' => inner(self.value)?,
             _ => scalar(self.value).filter(|value| !value.is_empty())?,
@@ -108,27 +108,27 @@ fn object(json: &RawValue, aside: Option<&RawValue>) -> Option<String> {
             has_more = true;
         }
     })?;
-    if let Some((place, unit)) = unit {
+    if let Some((position, unit)) = unit {
         // The unit belongs to the only number, or to the number before it.
         let mut numbers = (0..fields.len()).filter(|field| fields[*field].is_number());
         let meant = match (numbers.next(), numbers.next()) {
             (only, None) => only,
-            _ => place.checked_sub(1).filter(|before| fields.get(*before).is_some_and(Field::is_number)),
+            _ => position.checked_sub(1).filter(|before| fields.get(*before).is_some_and(Field::is_number)),
         };
         match meant {
             Some(number) => fields[number].unit = scalar(unit.value),
-            None => fields.insert(place.min(fields.len()), unit),
+            None => fields.insert(position.min(fields.len()), unit),
         }
     }
     let is_alone = fields.len() == 1;
-    let mut words: Vec<_> = fields.iter().filter_map(|field| field.words(is_alone)).collect();
-    if words.is_empty() {
+    let mut texts: Vec<_> = fields.iter().filter_map(|field| field.text(is_alone)).collect();
+    if texts.is_empty() {
         return None;
     }
     if has_more {
-        words.push(MORE.to_owned());
+        texts.push(MORE.to_owned());
     }
-    Some(words.join(", "))
+    Some(texts.join(", "))
 }
 
 fn is_unit(name: &str, value: &RawValue) -> bool {
@@ -146,11 +146,11 @@ fn list(json: &RawValue) -> Option<String> {
         }
     })?;
     let are_scalars = items.iter().all(|item| !item.get().starts_with(['{', '[']));
-    let words: Option<Vec<_>> = items.into_iter().map(scalar).collect();
-    let words = words.filter(|_| are_scalars && count <= ITEMS_MAX).unwrap_or_default().join(", ");
+    let values: Option<Vec<_>> = items.into_iter().map(scalar).collect();
+    let values = values.filter(|_| are_scalars && count <= ITEMS_MAX).unwrap_or_default().join(", ");
     match count {
         0 => None,
-        _ if !words.trim().is_empty() && words.chars().count() <= ITEMS_CHARS_MAX => Some(words),
+        _ if !values.trim().is_empty() && values.chars().count() <= ITEMS_CHARS_MAX => Some(values),
         1 => Some("1 item".to_owned()),
         _ => Some(format!("{} items", format::grouped(count as u64))),
     }
@@ -159,21 +159,21 @@ fn list(json: &RawValue) -> Option<String> {
 /// Returns a nested object or list: its few short values, or a mark that there are some. `None` if
 /// it is empty.
 fn inner(json: &RawValue) -> Option<String> {
-    let (mut words, mut is_short) = (Vec::new(), true);
+    let (mut values, mut is_short) = (Vec::new(), true);
     let is_object = json.get().starts_with('{');
     each_field(json, &mut |name, value| {
         if !is_short || value.get() == "null" {
             return;
         }
         let value = if value.get().starts_with(['{', '[']) { None } else { scalar(value) };
-        is_short = words.len() < INNER_MAX
+        is_short = values.len() < INNER_MAX
             && value.is_some_and(|value| {
                 let is_short = value.chars().count() <= INNER_CHARS_MAX;
-                words.push(if is_object { format!("{} {value}", readable_name(name)) } else { value });
+                values.push(if is_object { format!("{} {value}", readable_name(name)) } else { value });
                 is_short
             });
     })?;
-    if is_short { (!words.is_empty()).then(|| words.join(" ")) } else { Some(MORE.to_owned()) }
+    if is_short { (!values.is_empty()).then(|| values.join(" ")) } else { Some(MORE.to_owned()) }
 }
 
 /// Returns a text without its quotation marks, a number that isn't too long, anything else as

@@ -29,10 +29,10 @@ const MIXED_CHANGES_MIN: usize = 4;
 /// temperature". Identifiers are left out in favour of the levels before them, unless there are no
 /// others.
 pub fn speaker_of(topic: &str) -> String {
-    let names = topic.rsplit('/').filter(|level| !is_identifier(level)).map(words);
+    let names = topic.rsplit('/').filter(|level| !is_identifier(level)).map(readable_level);
     let mut names = names.filter(|name| !name.is_empty()).take(LEVELS);
     let Some(last) = names.next() else {
-        return topic.rsplit('/').map(words).find(|name| !name.is_empty()).unwrap_or_default();
+        return topic.rsplit('/').map(readable_level).find(|name| !name.is_empty()).unwrap_or_default();
     };
     match names.next() {
         Some(before) if before.chars().count() + last.chars().count() < NAME_CHARS_MAX => format!("{before} {last}"),
@@ -46,7 +46,7 @@ pub(super) fn has_levels(topic: &str) -> bool {
 }
 
 /// Returns a level as words.
-fn words(level: &str) -> String {
+fn readable_level(level: &str) -> String {
     let words: Vec<_> =
         level.split(|c: char| matches!(c, '_' | '-') || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
     words.join(" ")

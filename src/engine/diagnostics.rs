@@ -125,8 +125,8 @@ impl DiagnosisInput<'_> {
         advice.extend(repeated_failures::advice(self.failure, self.recurrence, self.client_id));
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
-            Failure::ServerDisconnect(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
-            // The server's reason text says what to do.
+            Failure::ServerDisconnect(disconnect) => advice.extend(self.by_reason(disconnect.reason)),
+            // The server's reason string contains the advice.
             Failure::Closed { closed, .. } if closed.is_refusal() => {}
             Failure::Closed { stage: Stage::Dialing, .. } | Failure::Timeout(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
@@ -185,7 +185,7 @@ impl DiagnosisInput<'_> {
             Failure::Refused { refusal: Refusal::V311(code), .. } => {
                 note("CONNACK", format!("return code {code} of MQTT 3.1.1"));
             }
-            Failure::ServerDisconnect(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
+            Failure::ServerDisconnect(disconnect) => note("DISCONNECT", disconnect.reason.to_string()),
             Failure::Violation(Violation { rule, excerpt, .. }) => {
                 note("Violated rule", (*rule).to_owned());
                 if !excerpt.is_empty() {

@@ -29,8 +29,8 @@ impl Record {
         let time = [self.time_and_flags as u32, (self.time_and_flags >> 32) as u32];
         let words = [time[0], time[1], self.topic_at, self.body_at, self.properties_bytes, self.payload_bytes];
         let mut bytes = [0; RECORD_BYTES];
-        for (place, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-            *place = word.to_le_bytes();
+        for (target, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *target = word.to_le_bytes();
         }
         bytes
     }

@@ -288,10 +288,10 @@ impl LogFileReader {
         })
     }
 
-    fn add_error(&mut self, words: impl FnOnce(u64) -> String) {
+    fn add_error(&mut self, message: impl FnOnce(u64) -> String) {
         self.errors += 1;
         let lines = self.lines;
-        self.first_error.get_or_insert_with(|| words(lines));
+        self.first_error.get_or_insert_with(|| message(lines));
     }
 
     fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
@@ -403,21 +403,22 @@ mod tests {
     #[test]
     fn it_stops_and_says_how_far_it_is() {
         let mut replay = Replay::new((1..=1_200).map(|seq| message(seq, seq * 10)).collect());
-        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().description("sample"));
-        assert_eq!(words(&replay), None);
+        let description =
+            |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().description("sample"));
+        assert_eq!(description(&replay), None);
         replay.play(START);
         replay.take_due(after(10_990), 2_000);
-        assert_eq!(words(&replay).as_deref(), Some("Playing sample 1,100 of 1,200"));
+        assert_eq!(description(&replay).as_deref(), Some("Playing sample 1,100 of 1,200"));
         replay.pause(after(10_990));
-        assert_eq!(words(&replay).as_deref(), Some("Paused: sample 1,100 of 1,200"));
+        assert_eq!(description(&replay).as_deref(), Some("Paused: sample 1,100 of 1,200"));
         replay.play(after(10_990));
         replay.stop();
-        assert_eq!((words(&replay), replay.poll_timeout()), (None, None));
+        assert_eq!((description(&replay), replay.poll_timeout()), (None, None));
         assert!(replay.take_due(after(60_000), 10).is_empty());
         replay.play(after(60_000));
         assert_eq!(seqs(replay.take_due(after(60_000), 10)), [1], "from the beginning");
         replay.take_due(after(99_000), 2_000);
-        assert_eq!(words(&replay), None, "it is over");
+        assert_eq!(description(&replay), None, "it is over");
     }
 
     #[test]
@@ -430,15 +431,15 @@ mod tests {
 
     #[test]
     fn another_kind_of_file_is_told_and_costs_no_memory() {
-        for (file, words) in [
+        for (file, expected) in [
             (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: not UTF-8 text"),
             (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: not a valid message"),
             (b"{}", "missing field `seq`"),
         ] {
             let mut reader = LogFileReader::default();
             assert!(reader.read(file).is_empty() && reader.finish().is_none());
-            let error_summary = reader.error_summary().expect(words);
-            assert!(reader.is_other_format() && error_summary.contains(words), "{error_summary}");
+            let error_summary = reader.error_summary().expect(expected);
+            assert!(reader.is_other_format() && error_summary.contains(expected), "{error_summary}");
             assert!(error_summary.starts_with("Not an exported NDJSON log."), "{error_summary}");
         }
         // A long line without an end, and then a message.
@@ -452,7 +453,7 @@ mod tests {
             br#"{"seq":1,"time":"2026-11-21T10:00:00Z","topic":"t","qos":0,"retain":false,"dup":false,"payload":""}"#;
         let messages = reader.read(&[b"x\n", &line[..], b"\n"].concat());
         assert_eq!((messages.len(), reader.messages()), (1, 1));
-        let error_summary = reader.error_summary().expect("words about the long line");
+        let error_summary = reader.error_summary().expect("an error about the long line");
         assert_eq!(error_summary, "1 invalid line skipped. Line 1: longer than any message.");
     }
 
@@ -475,7 +476,7 @@ mod tests {
             messages.extend(reader.read(&broken[cut..]));
             messages.extend(reader.finish());
             assert_eq!(seqs(&messages), [1, 2, 3], "cut at {cut}");
-            let error_summary = reader.error_summary().expect("words about the broken line");
+            let error_summary = reader.error_summary().expect("an error about the broken line");
             assert!(error_summary.contains("Line 2") && error_summary.starts_with("1 invalid line"), "{error_summary}");
         }
     }

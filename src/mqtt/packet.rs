@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-/// A protocol version that this client speaks.
+/// A protocol version that this client supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// MQTT 3.1.1, protocol level 4.

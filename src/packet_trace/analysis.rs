@@ -299,17 +299,17 @@ impl TraceEntry {
         let reason_at = |index: usize| ReasonCode(excerpt.get(index).copied().unwrap_or(0));
         match self.kind() {
             Kind::Publish => {
-                let mut words = format!("QoS {}", record.first >> 1 & 0b11);
+                let mut text = format!("QoS {}", record.first >> 1 & 0b11);
                 if record.first & 0b1000 != 0 {
-                    words.push_str(", DUP");
+                    text.push_str(", DUP");
                 }
                 if record.first & 0b0001 != 0 {
-                    words.push_str(", retain");
+                    text.push_str(", retain");
                 }
                 if record.seq > 0 {
-                    words.push_str(&format!(", message {}", record.seq));
+                    text.push_str(&format!(", message {}", record.seq));
                 }
-                words
+                text
             }
             Kind::ConnAck => {
                 let session =

@@ -22,7 +22,7 @@ pub enum PayloadFormat {
     /// Exactly `{"character":"…","text":"…"}`.
     #[default]
     Json,
-    /// `NAME: words`, or only the words if there is no speaker.
+    /// `NAME: text`, or only the text if there is no speaker.
     Text,
 }
 

@@ -124,7 +124,7 @@ impl PublishHistory {
         format!("{} sent, {}.", grouped(sent), parts.join(", "))
     }
 
-    /// Without a connection: says that messages wait, and how many.
+    /// Without a connection: the number of waiting messages, as text.
     pub fn waiting_text(&self, state: ConnectionState) -> Option<String> {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::options::Options::default().queue_messages as u64;

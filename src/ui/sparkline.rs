@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn rates_read_well() {
-        for (per_1000_s, words) in [
+        for (per_1000_s, text) in [
             (0, ""),
             (1, "1/min"),
             (100, "6/min"),
@@ -281,7 +281,7 @@ mod tests {
             (12_400, "12/s"),
             (10_000_000, "10,000/s"),
         ] {
-            assert_eq!(rate(per_1000_s), words);
+            assert_eq!(rate(per_1000_s), text);
         }
     }
 }

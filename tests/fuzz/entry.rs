@@ -1,9 +1,8 @@
-//! What a fuzzer's bytes do to codec and session, and what must hold whatever
-//! they do. Shared by the fuzz target and by `tests/fuzz_corpus.rs`, which
-//! replays the kept inputs without a fuzzer.
+//! Runs codec and session with a fuzzer's bytes, and checks the invariants. Shared by the fuzz target and by
+//! `tests/fuzz_corpus.rs`, which replays the stored inputs without a fuzzer.
 //!
-//! The first byte chooses the settings. Then come steps: a byte that names one
-//! (by its remainder, so that every byte does), and its arguments.
+//! The first byte selects the settings. Steps follow: a byte that selects the step (by its remainder, so that every byte
+//! is valid), and its arguments.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,13 +18,13 @@ use mqtt_crawl::mqtt::session::options::{Message, Options, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
-/// How many steps there are.
+/// The number of steps.
 pub const STEPS: u8 = 12;
 /// The step "these bytes arrive": a length byte and the bytes follow.
 pub const SERVE: u8 = 0;
 /// The step "the transport opens".
 pub const OPEN: u8 = 1;
-/// The step "CONNACK says yes": one argument, odd for session present.
+/// The step "CONNACK accepts": one argument, odd for session present.
 pub const ACCEPT: u8 = 2;
 /// The step "publish": one argument, its QoS and length.
 pub const PUBLISH: u8 = 3;
@@ -36,7 +35,7 @@ const SEED: u64 = 11;
 /// Runs one input.
 ///
 /// # Panics
-/// Where something doesn't hold.
+/// Panics if an invariant is violated.
 pub fn run(data: &[u8]) {
     let Some((&settings, mut script)) = data.split_first() else { return };
     let mut pair = Pair::new(settings);
@@ -95,9 +94,8 @@ pub fn run(data: &[u8]) {
                 pair.step(|session, now| session.unsubscribe(&filter, now));
             }
             9 => {
-                let parting =
-                    if argument() & 1 == 0 { DisconnectMode::EndSession } else { DisconnectMode::KeepSession };
-                pair.step(|session, _| session.disconnect(parting));
+                let mode = if argument() & 1 == 0 { DisconnectMode::EndSession } else { DisconnectMode::KeepSession };
+                pair.step(|session, _| session.disconnect(mode));
             }
             10 => pair.step(Session::connect),
             _ => pair.restart(),
@@ -110,14 +108,14 @@ fn filter(argument: u8) -> TopicFilter {
     TopicFilter::parse(text).expect("a filter")
 }
 
-/// Whatever is a whole packet is decoded or refused, and doesn't depend on what
-/// follows it; whatever isn't asks for more at every length.
+/// Checks that a complete packet is decoded or refused independent of the following bytes, and that an incomplete one
+/// needs more bytes at every length.
 fn check_codec(bytes: &[u8]) {
     let limits = limits();
     match frame(bytes, &limits) {
         Ok(None) => {
             for end in 0..bytes.len() {
-                assert_eq!(frame(&bytes[..end], &limits), Ok(None), "a beginning of an unfinished packet");
+                assert_eq!(frame(&bytes[..end], &limits), Ok(None), "a prefix of an incomplete packet");
             }
         }
         Ok(Some(length)) => {
@@ -145,8 +143,7 @@ fn limits() -> Limits {
     Limits { packet_bytes: PACKET_BYTES, ..Limits::default() }
 }
 
-/// Two sessions that live through the same, but for the pieces in which their
-/// input comes: one gets it whole, the other byte by byte.
+/// Two sessions with the same events. One gets its input at once, the other byte by byte.
 struct Pair {
     whole: Session,
     bytewise: Session,
@@ -157,9 +154,9 @@ struct Pair {
     has_transport: bool,
 }
 
-/// All that a session let out after one step.
+/// The output of a session after one step.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct Output {
     transmits: Vec<Action>,
     events: Vec<Event>,
     messages: Vec<(String, Vec<u8>, QoS)>,
@@ -172,7 +169,7 @@ enum Action {
     HungUp,
 }
 
-impl MessageSink for Said {
+impl MessageSink for Output {
     fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         assert!(!message.topic.is_empty(), "an alias was resolved");
         assert!(message.topic.len() + message.payload.len() <= PACKET_BYTES as usize);
@@ -205,18 +202,18 @@ impl Pair {
         }
     }
 
-    fn step(&mut self, does: impl Fn(&mut Session, Instant)) {
-        does(&mut self.whole, self.now);
-        does(&mut self.bytewise, self.now);
-        self.compare(Said::default(), Said::default());
+    fn step(&mut self, action: impl Fn(&mut Session, Instant)) {
+        action(&mut self.whole, self.now);
+        action(&mut self.bytewise, self.now);
+        self.compare(Output::default(), Output::default());
     }
 
     fn serve(&mut self, bytes: &[u8]) {
-        // An empty frame has no bytes to be cut into, and is a sign of life.
+        // An empty frame has no bytes to split, and it counts as activity.
         if bytes.is_empty() {
             return;
         }
-        let (mut whole, mut bytewise) = (Said::default(), Said::default());
+        let (mut whole, mut bytewise) = (Output::default(), Output::default());
         self.whole.handle_input(bytes, self.now, &mut whole);
         for byte in bytes.chunks(1) {
             self.bytewise.handle_input(byte, self.now, &mut bytewise);
@@ -229,12 +226,12 @@ impl Pair {
         let token = self.whole.publish(message.clone(), self.now);
         assert_eq!(token, self.bytewise.publish(message.clone(), self.now));
         if let Ok(token) = token {
-            assert!(self.unfinished.insert(token), "a token is given once");
+            assert!(self.unfinished.insert(token), "a token is used once");
         }
-        self.compare(Said::default(), Said::default());
+        self.compare(Output::default(), Output::default());
     }
 
-    /// A deadline that has come leads on: never again and again at one moment.
+    /// Checks that a deadline that is handled isn't due again at the same moment endlessly.
     fn wait_for_timeout(&mut self) {
         let Some(deadline) = self.whole.poll_timeout() else { return };
         self.now = self.now.max(deadline);
@@ -247,12 +244,12 @@ impl Pair {
         panic!("the timer spins at {:?}", self.now);
     }
 
-    /// The program ends, and the next one takes the session up again.
+    /// Ends the program; the next one resumes the session.
     fn restart(&mut self) {
         let saved = self.whole.snapshot();
         assert_eq!(saved, self.bytewise.snapshot());
         let (whole, tokens) = Session::restore(self.options.clone(), SEED, saved.clone());
-        assert_eq!(whole.snapshot(), saved, "what was saved is what is restored");
+        assert_eq!(whole.snapshot(), saved, "the restored state differs from the saved one");
         self.bytewise = Session::restore(self.options.clone(), SEED, saved).0;
         self.whole = whole;
         self.unfinished = tokens.into_iter().collect();
@@ -260,15 +257,15 @@ impl Pair {
         self.step(Session::connect);
     }
 
-    fn compare(&mut self, mut whole: Said, mut bytewise: Said) {
-        listen(&mut self.whole, &mut whole);
-        listen(&mut self.bytewise, &mut bytewise);
-        assert_eq!(whole, bytewise, "the pieces in which input comes make no difference");
+    fn compare(&mut self, mut whole: Output, mut bytewise: Output) {
+        drain(&mut self.whole, &mut whole);
+        drain(&mut self.bytewise, &mut bytewise);
+        assert_eq!(whole, bytewise, "the division of the input must make no difference");
         assert_eq!(self.whole.poll_timeout(), self.bytewise.poll_timeout());
         for transmit in &whole.transmits {
             match transmit {
                 Action::Dial => assert!(!std::mem::replace(&mut self.has_transport, true), "one transport at a time"),
-                Action::HungUp => assert!(std::mem::take(&mut self.has_transport), "nothing to hang up"),
+                Action::HungUp => assert!(std::mem::take(&mut self.has_transport), "nothing to close"),
                 Action::Sent(bytes) => check_sent(bytes),
             }
         }
@@ -285,14 +282,18 @@ impl Pair {
                 _ => {}
             }
         }
-        assert!(losses <= 1, "a connection is lost once");
-        assert_eq!(self.whole.unfinished_publishes(), self.unfinished.len(), "what has no outcome is unfinished");
+        assert!(losses <= 1, "a connection is lost only once");
+        assert_eq!(
+            self.whole.unfinished_publishes(),
+            self.unfinished.len(),
+            "publishes without an outcome are in flight"
+        );
     }
 }
 
-fn listen(session: &mut Session, said: &mut Said) {
+fn drain(session: &mut Session, output: &mut Output) {
     while let Some(transmit) = session.poll_transmit() {
-        said.transmits.push(match transmit {
+        output.transmits.push(match transmit {
             Transmit::Dial => Action::Dial,
             Transmit::Send(bytes) => Action::Sent(bytes.to_vec()),
             Transmit::HangUp => Action::HungUp,
@@ -303,14 +304,14 @@ fn listen(session: &mut Session, said: &mut Said) {
             && let Failure::Violation(violation) = failure.as_mut()
         {
             check_violation(violation);
-            // As much of the packet as has come is shown.
+            // The excerpt has only the received part of the packet.
             violation.excerpt.truncate(1);
         }
-        said.events.push(event);
+        output.events.push(event);
     }
 }
 
-/// What goes out is whole packets that a client may send.
+/// Checks that these are complete packets that a client may send.
 fn check_sent(mut bytes: &[u8]) {
     while let Some(&first) = bytes.first() {
         assert!(

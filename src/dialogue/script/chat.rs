@@ -69,7 +69,7 @@ pub(super) struct Chat {
 /// How a row begins a message.
 enum Begin<'a> {
     /// Name and text.
-    Said(String, &'a str),
+    Line(String, &'a str),
     /// Name and time, with the text below.
     Head(String),
     /// A notice without a speaker.
@@ -81,24 +81,24 @@ enum Begin<'a> {
 /// Whether a script with this beginning is a conversation.
 pub(super) fn recognizes(sample: &str) -> bool {
     let rows = sample.lines().filter(|row| !row.trim().is_empty());
-    let (mut said, mut heads, mut count) = (0, 0, 0);
+    let (mut lines, mut heads, mut count) = (0, 0, 0);
     for row in rows {
         count += 1;
         match begin(row) {
-            Begin::Said(..) => said += 1,
+            Begin::Line(..) => lines += 1,
             Begin::Head(_) => heads += 1,
             Begin::System | Begin::No => {}
         }
     }
     // A message may have several rows, so a third of the rows is enough. Rows of only a name and a
     // time need a fifth, but two at least: a single one can be a sentence with a time of day.
-    (said > 0 && said * 3 >= count) || (heads > 1 && heads * 5 >= count) || (count == 1 && said == 1)
+    (lines > 0 && lines * 3 >= count) || (heads > 1 && heads * 5 >= count) || (count == 1 && lines == 1)
 }
 
 impl Chat {
     pub(super) fn row(&mut self, number: usize, row: &str, out: &mut Out) {
         match begin(row) {
-            Begin::Said(character, text) => {
+            Begin::Line(character, text) => {
                 self.end(out);
                 self.is_marked = text.trim_start().starts_with('\u{200e}');
                 self.message = Some((number, Line { character, text: cleaned(text) }));
@@ -173,28 +173,28 @@ fn begin(row: &str) -> Begin<'_> {
         return Begin::System;
     }
     // A name in a chat may be a number, or have any characters.
-    if let Some((name, words)) =
+    if let Some((name, text)) =
         rest.split_once(": ").or_else(|| rest.split_once(":\t")).or_else(|| Some((rest.strip_suffix(':')?, "")))
     {
         let name = cleaned(name.trim_start_matches('~')).trim_start_matches("From ").to_owned();
         let name = name.split(" to ").next().unwrap_or_default().trim().to_owned();
         let fits =
-            !name.is_empty() && name.chars().count() <= NAME_MAX && !SYSTEM.iter().any(|words| name.contains(words));
+            !name.is_empty() && name.chars().count() <= NAME_MAX && !SYSTEM.iter().any(|phrase| name.contains(phrase));
         // A time alone can be in any sentence, so the name has to look like one.
         let is_somebody = is_name(&name) && !name.starts_with(char::is_lowercase);
         if fits && (time != Time::Bare || is_somebody) {
-            return Begin::Said(name, words);
+            return Begin::Line(name, text);
         }
     }
     if time == Time::Bare { Begin::No } else { Begin::System }
 }
 
-/// Parses `<nick> words`, `* nick waves`.
+/// Parses `<nick> text`, `* nick waves`.
 fn nick(rest: &str) -> Option<Begin<'_>> {
-    if let Some((name, words)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+    if let Some((name, text)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         let name = name.trim().trim_start_matches(['@', '+', '%', '&', '~', '!']);
         let fits = !name.is_empty() && name.chars().count() <= NAME_MAX && !name.contains(['/', '=', '"']);
-        return (fits && words.starts_with([' ', '\t'])).then(|| Begin::Said(name.to_owned(), words));
+        return (fits && text.starts_with([' ', '\t'])).then(|| Begin::Line(name.to_owned(), text));
     }
     None
 }
@@ -202,7 +202,7 @@ fn nick(rest: &str) -> Option<Begin<'_>> {
 /// Whether it is `*** ida has joined`, `-!- mode`, `--> ida`, `<-- bo`.
 fn is_irc_notice(row: &str) -> bool {
     ["***", "-!-", "-->", "<--", "* ", "== "].iter().any(|begin| row.starts_with(begin))
-        || SYSTEM.iter().any(|words| row.starts_with(words.trim_start()))
+        || SYSTEM.iter().any(|phrase| row.starts_with(phrase.trim_start()))
 }
 
 /// Parses a row of a name and a time, with the text below: `Ida, [21.11.2026 10:00]`,
@@ -327,11 +327,11 @@ mod tests {
 
     #[test]
     fn messages_begin_in_many_ways() {
-        let check = |row: &str, name: &str, words: &str| match begin(row) {
-            Begin::Said(found, said) => assert_eq!((found.as_str(), said.trim()), (name, words), "{row}"),
-            Begin::Head(found) => assert_eq!((found.as_str(), ""), (name, words), "{row}"),
-            Begin::System => assert_eq!(("", "system"), (name, words), "{row}"),
-            Begin::No => assert_eq!(("", ""), (name, words), "{row}"),
+        let check = |row: &str, name: &str, expected: &str| match begin(row) {
+            Begin::Line(found, text) => assert_eq!((found.as_str(), text.trim()), (name, expected), "{row}"),
+            Begin::Head(found) => assert_eq!((found.as_str(), ""), (name, expected), "{row}"),
+            Begin::System => assert_eq!(("", "system"), (name, expected), "{row}"),
+            Begin::No => assert_eq!(("", ""), (name, expected), "{row}"),
         };
         check("[21.11.26, 10:00:01] Ida: The tide is late.", "Ida", "The tide is late.");
         check("\u{200e}[2026-11-21, 10:00:01 AM] +49 170 1234567: Late.", "+49 170 1234567", "Late.");

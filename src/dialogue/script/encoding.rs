@@ -168,8 +168,8 @@ impl Decoder {
             return false;
         }
         let head = &head[..wanted.min(head.len())];
-        if let Some((_, words)) = SIGNATURES.iter().find(|(begin, _)| head.starts_with(begin)) {
-            self.not_text = Some(words);
+        if let Some((_, description)) = SIGNATURES.iter().find(|(begin, _)| head.starts_with(begin)) {
+            self.not_text = Some(description);
             return false;
         }
         let nuls = |first: usize| head.iter().skip(first).step_by(2).filter(|&&byte| byte == 0).count();
@@ -360,10 +360,10 @@ mod tests {
 
     #[test]
     fn binary_files_are_identified() {
-        let check = |bytes: &[u8], words: &str| {
+        let check = |bytes: &[u8], expected: &str| {
             let (text, decoder) = decoded(bytes);
             assert_eq!(text, "");
-            assert!(decoder.not_text().is_some_and(|reason| reason.contains(words)), "{:?}", decoder.not_text());
+            assert!(decoder.not_text().is_some_and(|reason| reason.contains(expected)), "{:?}", decoder.not_text());
         };
         check(b"PK\x03\x04\x14\0\x06\0", "an office document");
         check(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF");

@@ -48,14 +48,14 @@ pub(super) fn read(number: usize, row: &str, out: &mut Out) {
     };
     let column = row.chars().take_while(|char| char.is_whitespace()).count() + 1;
     if !json.get().starts_with('{') {
-        let words = r#"The row is JSON, but not an object such as {"character":"ADA","text":"Hello"}."#;
-        return out.fault(number, column, words.to_owned());
+        let message = r#"The row is JSON, but not an object such as {"character":"ADA","text":"Hello"}."#;
+        return out.fault(number, column, message.to_owned());
     }
-    if Parts::of(json).has_words {
+    if Parts::of(json).has_text {
         return match line_of(json) {
             Ok(Some(line)) => out.spoken(number, line),
             Ok(None) => out.fault(number, column, no_fields()),
-            Err(words) => out.fault(number, column, words.to_owned()),
+            Err(message) => out.fault(number, column, message.to_owned()),
         };
     }
     let mut items = Items { whole: row, line: number, found: 0, out };
@@ -66,8 +66,8 @@ pub(super) fn read(number: usize, row: &str, out: &mut Out) {
 }
 
 fn reason(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    words.rsplit_once(" at line ").map_or_else(|| words.clone(), |(words, _)| words.to_owned())
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or_else(|| message.clone(), |(message, _)| message.to_owned())
 }
 
 fn no_fields() -> String {
@@ -77,11 +77,11 @@ fn no_fields() -> String {
 /// Returns the line of an object as written; `None` if it has no text field, an error if that is
 /// empty.
 fn line_of(json: &RawValue) -> Result<Option<Line>, &'static str> {
-    let Some(NamedFields { speaker, words, is_silent, .. }) = NamedFields::of(json, columns::rank) else {
+    let Some(NamedFields { speaker, text, is_silent, .. }) = NamedFields::of(json, columns::rank) else {
         return Ok(None);
     };
-    match words {
-        Some(words) => Ok(Some(Line { character: speaker.unwrap_or_default(), text: words.text })),
+    match text {
+        Some(text) => Ok(Some(Line { character: speaker.unwrap_or_default(), text: text.text })),
         None if is_silent => Err(super::EMPTY_TEXT),
         None => Ok(None),
     }
@@ -242,16 +242,16 @@ impl Document {
     fn end_list(&mut self, out: &mut Out) {
         let texts = std::mem::take(&mut self.texts);
         match texts.as_slice() {
-            [(number, name), (_, words)] if self.items == 2 && is_pair(name, words) => {
-                out.spoken(*number, Line { character: name.clone(), text: words.clone() });
+            [(number, name), (_, text)] if self.items == 2 && is_pair(name, text) => {
+                out.spoken(*number, Line { character: name.clone(), text: text.clone() });
             }
-            texts => texts.iter().for_each(|(number, words)| out.take(*number, text::read(words))),
+            texts => texts.iter().for_each(|(number, text)| out.take(*number, text::read(text))),
         }
     }
 }
 
-fn is_pair(name: &str, words: &str) -> bool {
-    name.chars().count() <= NAME_CHARS_MAX && !name.contains(':') && !words.is_empty()
+fn is_pair(name: &str, text: &str) -> bool {
+    name.chars().count() <= NAME_CHARS_MAX && !name.contains(':') && !text.is_empty()
 }
 
 /// Reads the lines inside an item.
@@ -272,7 +272,7 @@ impl Items<'_, '_> {
                 let parts = Parts::of(json);
                 let inside = if parts.lines.is_empty() { parts.others } else { parts.lines };
                 let found = self.found;
-                if !parts.has_words && depth < DEPTH_MAX {
+                if !parts.has_text && depth < DEPTH_MAX {
                     inside.into_iter().for_each(|value| self.read(value, depth + 1, false));
                 }
                 if self.found == found {
@@ -287,7 +287,7 @@ impl Items<'_, '_> {
         let row = match line_of(json) {
             Ok(None) => return,
             Ok(Some(line)) => Ok(Row::Spoken(line)),
-            Err(words) => Err(RowFault::at(1, words)),
+            Err(message) => Err(RowFault::at(1, message)),
         };
         self.found += 1;
         self.out.take(self.number(json), row);
@@ -298,13 +298,13 @@ impl Items<'_, '_> {
         if each_field(json, &mut |_, item| items.push(item)).is_none() {
             return;
         }
-        if let [name, words] = items.as_slice()
+        if let [name, text] = items.as_slice()
             && is_item
-            && [name, words].iter().all(|item| item.get().starts_with('"'))
-            && is_pair(&shown(name), &shown(words))
+            && [name, text].iter().all(|item| item.get().starts_with('"'))
+            && is_pair(&shown(name), &shown(text))
         {
             self.found += 1;
-            return self.out.spoken(self.number(json), Line { character: shown(name), text: shown(words) });
+            return self.out.spoken(self.number(json), Line { character: shown(name), text: shown(text) });
         }
         for item in items {
             if item.get().starts_with('"') {
@@ -327,7 +327,7 @@ impl Items<'_, '_> {
 #[derive(Default)]
 struct Parts<'a> {
     /// Whether it has text of its own; `false` if it has lists of lines.
-    has_words: bool,
+    has_text: bool,
     /// Lists in a text field whose items name speakers: lines, not pieces of one text.
     lines: Vec<&'a RawValue>,
     /// Other lists and objects.
@@ -341,7 +341,7 @@ impl<'a> Parts<'a> {
             let is_inner = value.get().starts_with(['{', '[']);
             match columns::rank(name) {
                 (None, Some(_)) if holds_lines(value) => parts.lines.push(value),
-                (None, Some(_)) => parts.has_words |= !matches!(value.get(), "null" | "[]" | "{}"),
+                (None, Some(_)) => parts.has_text |= !matches!(value.get(), "null" | "[]" | "{}"),
                 (_, None) if is_inner => parts.others.push(value),
                 _ => {}
             }
@@ -349,7 +349,7 @@ impl<'a> Parts<'a> {
         if seen.is_none() {
             return Self::default();
         }
-        parts.has_words &= parts.lines.is_empty();
+        parts.has_text &= parts.lines.is_empty();
         parts
     }
 }

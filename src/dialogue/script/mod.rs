@@ -58,7 +58,7 @@ named_enum! {
         Screenplay = "screenplay",
         /// Messages with times and names.
         Chat = "chat",
-        /// `NAME: words`, or only words.
+        /// `NAME: text`, or only text.
         Text = "text",
     }
 }
@@ -488,7 +488,7 @@ impl Reader {
         let text = sample.trim_start();
         let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
         let options = &self.options;
-        // <p>words</p>, but not <nick> words
+        // <p>text</p>, but not <nick> text
         let has_tags = sample.lines().next().is_some_and(|first| head.starts_with('<') && first.contains("</"));
         let is_markup = ["<!doctype", "<html", "<?xml", "<tt ", "<sami"].iter().any(|mark| head.starts_with(mark));
         if options.format.is_none() && (has_tags || is_markup) {

@@ -97,17 +97,17 @@ impl Default for Screenplay {
 pub(super) fn recognizes(sample: &str) -> bool {
     let rows: Vec<&str> = sample.lines().map(str::trim).collect();
     let is_blank = |at: Option<usize>| at.and_then(|at| rows.get(at)).is_none_or(|row| row.is_empty());
-    let (mut cues, mut paragraphs, mut signs, mut said) = (0, 0, 0, 0);
+    let (mut cues, mut paragraphs, mut signs, mut lines) = (0, 0, 0, 0);
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
         let begins_paragraph = is_blank(at.checked_sub(1));
         paragraphs += usize::from(begins_paragraph);
         signs += usize::from(is_scene(row) || is_transition(row));
-        said += usize::from(spoken_at_once(row).is_some());
+        lines += usize::from(spoken_at_once(row).is_some());
         let has_words = rows.get(at + 1).is_some_and(|next| !next.is_empty() && cue(next).is_none());
         cues += usize::from(begins_paragraph && has_words && cue(row).is_some());
     }
     let has_title = rows.iter().find(|row| !row.is_empty()).is_some_and(|row| is_title(row));
-    ((signs > 0 || has_title) && cues + said > 0) || (cues >= CUES_MIN && cues * 2 >= paragraphs)
+    ((signs > 0 || has_title) && cues + lines > 0) || (cues >= CUES_MIN && cues * 2 >= paragraphs)
 }
 
 impl Screenplay {
@@ -274,13 +274,13 @@ fn name_of(row: &str) -> &str {
     name.strip_suffix(['.', ':']).unwrap_or(name).trim_end()
 }
 
-/// Parses `IDA: words`, with the name in capitals, in Markdown or with the text on the row of the
+/// Parses `IDA: text`, with the name in capitals, in Markdown or with the text on the row of the
 /// name.
 fn spoken_at_once(row: &str) -> Option<(String, String)> {
-    let (name, words) = spoken(row);
+    let (name, text) = spoken(row);
     let is_meant =
         !name.is_empty() && !begins_no_name(&name) && (is_capital(&name) || named_in_markdown(row).is_some());
-    is_meant.then_some((name, words))
+    is_meant.then_some((name, text))
 }
 
 fn begins_no_name(name: &str) -> bool {

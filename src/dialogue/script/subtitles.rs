@@ -76,7 +76,7 @@ pub(super) fn recognizes_rows(sample: &str) -> bool {
     rows().next().is_some() && rows().all(|row| timed(row).is_some())
 }
 
-/// Returns the text after the time of a row: `[00:12.00]words`, `{25}{50}words|more`, `[25][50]words`.
+/// Returns the text after the time of a row: `[00:12.00]text`, `{25}{50}text|more`, `[25][50]text`.
 fn timed(row: &str) -> Option<&str> {
     for (open, close) in [('{', '}'), ('[', ']')] {
         if let Some((from, rest)) = bracketed(row, open, close)
@@ -133,10 +133,10 @@ impl Subtitles {
             if is_lrc_tag(row) {
                 return out.skip(Unspoken::Note);
             }
-            if let Some(words) = timed(row) {
+            if let Some(text) = timed(row) {
                 // `|` separates the rows on screen, and `/` is italics.
-                let words = words.split('|').map(|words| words.trim().trim_start_matches('/'));
-                self.cue.extend(words.map(|words| (number, words.to_owned())));
+                let parts = text.split('|').map(|part| part.trim().trim_start_matches('/'));
+                self.cue.extend(parts.map(|part| (number, part.to_owned())));
                 return self.end_cue(out);
             }
         }
@@ -181,17 +181,17 @@ impl Subtitles {
         self.is_in_cue = false;
         let mut line: Option<(usize, Line)> = None;
         for (number, row) in std::mem::take(&mut self.cue) {
-            for (voice, words) in voices(&row) {
-                let words = plain(words);
-                let (is_next, words) = without_dash(&words);
-                if words.is_empty() {
+            for (voice, text) in voices(&row) {
+                let text = plain(text);
+                let (is_next, text) = without_dash(&text);
+                if text.is_empty() {
                     continue;
                 }
-                if is_direction(words) {
+                if is_direction(text) {
                     out.skip(Unspoken::Direction);
                     continue;
                 }
-                let (name, words) = named(words);
+                let (name, text) = named(text);
                 let name = voice.map(|voice| plain(voice).trim().to_owned()).unwrap_or(name);
                 if let Some((_, line)) = &mut line
                     && !is_next
@@ -200,10 +200,10 @@ impl Subtitles {
                     if !line.text.is_empty() {
                         line.text.push(' ');
                     }
-                    line.text.push_str(&words);
+                    line.text.push_str(&text);
                     continue;
                 }
-                flush(line.replace((number, Line { character: name, text: words })), out);
+                flush(line.replace((number, Line { character: name, text })), out);
             }
         }
         flush(line, out);
@@ -219,16 +219,16 @@ impl Subtitles {
         match (kind, self.fields) {
             ("Format", Some(_)) => {
                 let names: Vec<_> = fields.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
-                let place = |name: &str| names.iter().position(|known| known == name);
+                let position = |name: &str| names.iter().position(|known| known == name);
                 self.fields = Some((
                     names.len(),
-                    place("name").or_else(|| place("actor")),
-                    place("text").unwrap_or(names.len() - 1),
+                    position("name").or_else(|| position("actor")),
+                    position("text").unwrap_or(names.len() - 1),
                 ));
             }
-            ("Dialogue", Some((count, name, words))) => {
+            ("Dialogue", Some((count, name, text_cell))) => {
                 let cells: Vec<_> = fields.splitn(count.max(1), ',').collect();
-                let Some(text) = cells.get(words) else {
+                let Some(text) = cells.get(text_cell) else {
                     out.fault(number, 1, format!("The row has {} of {count} fields.", cells.len()));
                     return true;
                 };
@@ -330,29 +330,29 @@ fn is_tag(inside: &str, close: char) -> bool {
 }
 
 /// Returns whether the row begins with a change of speaker, and the text.
-fn without_dash(words: &str) -> (bool, &str) {
-    let words = words.trim();
-    let rest = words.strip_prefix(">>").or_else(|| words.strip_prefix(['-', '–', '—', '‐'])).map(str::trim_start);
+fn without_dash(text: &str) -> (bool, &str) {
+    let text = text.trim();
+    let rest = text.strip_prefix(">>").or_else(|| text.strip_prefix(['-', '–', '—', '‐'])).map(str::trim_start);
     match rest {
         // Two dashes continue a sentence: `--so it goes on`.
         Some(rest) if !rest.starts_with('-') => (true, rest.trim_start_matches('>').trim_start()),
-        _ => (false, words),
+        _ => (false, text),
     }
 }
 
 /// Returns name and text; a direction after the name, or a name alone, isn't text.
-fn named(words: &str) -> (String, String) {
-    if let Some(name) = words.strip_suffix(':').map(without_direction)
+fn named(text: &str) -> (String, String) {
+    if let Some(name) = text.strip_suffix(':').map(without_direction)
         && is_capital(name)
         && is_name(name)
     {
         return (name.to_owned(), String::new());
     }
-    let (name, words) = spoken(words);
+    let (name, text) = spoken(text);
     if !name.is_empty()
-        && let Some(end) = words.find([')', ']']).filter(|_| words.starts_with(['(', '[']))
+        && let Some(end) = text.find([')', ']']).filter(|_| text.starts_with(['(', '[']))
     {
-        return (name, words[end + 1..].trim_start().to_owned());
+        return (name, text[end + 1..].trim_start().to_owned());
     }
-    (name, words)
+    (name, text)
 }

@@ -121,23 +121,23 @@ impl Table {
             self.header_rows -= 1;
             return Ok(Row::Empty);
         }
-        let Some(words) = self.columns.text else { return Ok(Row::Empty) };
-        let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
+        let Some(text_column) = self.columns.text else { return Ok(Row::Empty) };
+        let fault = |cell: usize, message: String| Err(RowFault::in_bytes(row, cells[cell].at, message));
         let count = self.columns.names.len();
         // Spreadsheets append empty cells to rows.
         let surplus =
             texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
-        let text = match texts.get(words) {
+        let text = match texts.get(text_column) {
             None => {
-                let words = format!("The row ends before column {}.", self.columns.names[words]);
-                return Err(RowFault::in_bytes(row, row.trim_end().len(), words));
+                let message = format!("The row ends before column {}.", self.columns.names[text_column]);
+                return Err(RowFault::in_bytes(row, row.trim_end().len(), message));
             }
             Some(_) if surplus > 0 => {
-                let parts = &cells[words..=words + surplus];
+                let parts = &cells[text_column..=text_column + surplus];
                 // An unquoted separator, in a text with spaces.
                 let is_plain =
                     |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
-                if words + 1 != count && !parts[1..].iter().all(is_plain) {
+                if text_column + 1 != count && !parts[1..].iter().all(is_plain) {
                     let counts = format!("The row has more cells than the first row ({count}).");
                     return fault(count, format!("{counts} Put cells that contain a separator in quotation marks."));
                 }
@@ -148,10 +148,11 @@ impl Table {
             Some(text) => text.clone(),
         };
         if text.is_empty() {
-            return fault(words, super::EMPTY_TEXT.to_owned());
+            return fault(text_column, super::EMPTY_TEXT.to_owned());
         }
-        let place = self.columns.speaker.map(|speaker| if speaker > words { speaker + surplus } else { speaker });
-        let character = place.and_then(|place| texts.get(place)).cloned().unwrap_or_default();
+        let speaker_column =
+            self.columns.speaker.map(|speaker| if speaker > text_column { speaker + surplus } else { speaker });
+        let character = speaker_column.and_then(|column| texts.get(column)).cloned().unwrap_or_default();
         // Chat programs write an arrow instead of a name: ida joins.
         if !self.columns.has_header && ["-->", "<--", "--", "-!-", "*"].contains(&character.as_str()) {
             return Ok(Row::Unspoken(Unspoken::System));
@@ -189,11 +190,11 @@ fn best_field(sample: &str, separators: &[&'static str]) -> &'static str {
     let first = rows().next().unwrap_or_default();
     let named = |separator: &str| columns::named(&cells_of(first, separator));
     let both = rows().find_map(|row| separators.iter().find(|separator| is_header(row, separator)));
-    let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
+    let with_text = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
     let alone = || separators.iter().find(|separator| named(separator).1.is_some());
     // Otherwise the most frequent one; of several the most likely.
     let most = || separators.iter().rev().max_by_key(|separator| cells_of(first, separator).len());
-    both.or_else(words).or_else(alone).or_else(most).copied().unwrap_or(",")
+    both.or_else(with_text).or_else(alone).or_else(most).copied().unwrap_or(",")
 }
 
 fn cells_of(row: &str, separator: &str) -> Vec<String> {
@@ -223,7 +224,7 @@ fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> C
     let may_be_named = || separator != CORNELL && !first.iter().any(|cell| is_data(cell));
     let looks_named = columns::named(first).1.is_some() || may_be_named();
     let has_header = choice.has_header.unwrap_or(looks_named);
-    let (names, (speaker, words)) = if has_header {
+    let (names, (speaker, text)) = if has_header {
         (first.to_vec(), columns::likely(first))
     } else {
         let count = typical_count(rows);
@@ -234,7 +235,7 @@ fn columns_of(rows: &[Vec<String>], separator: &str, choice: &ColumnChoice) -> C
         };
         ((1..=count).map(|number| format!("Column {number}")).collect(), found)
     };
-    let mut columns = Columns { names, speaker, text: words, has_header, unknown: None };
+    let mut columns = Columns { names, speaker, text, has_header, unknown: None };
     if let Some(wanted) = &choice.text {
         columns.text = columns.find(wanted);
         columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.text);
@@ -282,16 +283,16 @@ fn guessed(rows: &[Vec<String>], count: usize) -> (Option<usize>, Option<usize>)
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let length = |column: &usize| cells(*column).map(|cell| cell.chars().count()).sum::<usize>();
     let has_letters = |column: &usize| cells(*column).any(|cell| cell.contains(char::is_alphabetic));
-    let words = (0..count).rev().filter(has_letters).max_by_key(length);
+    let text = (0..count).rev().filter(has_letters).max_by_key(length);
     let is_speaker_column = |column: &usize| {
         let is_name = |cell: &String| is_short(cell) && !cell.contains(|char: char| char.is_ascii_digit());
-        Some(*column) != words
+        Some(*column) != text
             && cells(*column).all(is_name)
             && cells(*column).any(|cell| cell.contains(char::is_alphabetic))
     };
-    let end = words.unwrap_or_default();
+    let end = text.unwrap_or_default();
     let speaker = (0..end).rev().find(is_speaker_column).or_else(|| (end + 1..count).find(is_speaker_column));
-    (speaker, words)
+    (speaker, text)
 }
 
 fn split<'a>(text: &'a str, separator: &str, is_end: bool) -> Split<'a> {

@@ -1,5 +1,5 @@
-//! Plain text: `NAME: words`, or only words, one row each; also names in Markdown, and names
-//! followed by a direction: `**IDA:** words`, `IDA (softly): words`.
+//! Plain text: `NAME: text`, or only text, one row each; also names in Markdown, and names
+//! followed by a direction: `**IDA:** text`, `IDA (softly): text`.
 //!
 //! - Blank rows are skipped, and so are rows in brackets, which are directions.
 //! - If names are in Markdown, headings and rules are skipped, and emphasis is removed.
@@ -39,12 +39,12 @@ pub(super) fn read_markdown(row: &str) -> Result<Row, RowFault> {
 
 /// Returns name and text of a row; the name is empty if there is none.
 pub(super) fn spoken(row: &str) -> (String, String) {
-    if let Some((name, words)) = named_in_markdown(row) {
-        return (name, without_emphasis(words.trim()));
+    if let Some((name, text)) = named_in_markdown(row) {
+        return (name, without_emphasis(text.trim()));
     }
     let plain = without_mark(row);
-    if let Some((name, words)) = split_name(plain).or_else(|| named_with_direction(plain)) {
-        return (name.to_owned(), words.to_owned());
+    if let Some((name, text)) = split_name(plain).or_else(|| named_with_direction(plain)) {
+        return (name.to_owned(), text.to_owned());
     }
     (String::new(), row.to_owned())
 }
@@ -60,37 +60,37 @@ fn without_mark(row: &str) -> &str {
     rest.and_then(|rest| rest.strip_prefix(' ')).map_or(row, str::trim_start)
 }
 
-/// Parses `IDA (softly): words`, `IDA [on the telephone]: words`.
+/// Parses `IDA (softly): text`, `IDA [on the telephone]: text`.
 fn named_with_direction(row: &str) -> Option<(&str, &str)> {
     let open = row.find(['(', '['])?;
     let close = if row[open..].starts_with('(') { ')' } else { ']' };
     let end = open + row[open..].find(close)? + 1;
-    let words = row[end..].trim_start().strip_prefix(':')?;
+    let text = row[end..].trim_start().strip_prefix(':')?;
     let name = row[..open].trim_end();
-    let fits = is_name(name) && words.starts_with(char::is_whitespace) && !words.trim().is_empty();
-    fits.then(|| (name, words.trim()))
+    let fits = is_name(name) && text.starts_with(char::is_whitespace) && !text.trim().is_empty();
+    fits.then(|| (name, text.trim()))
 }
 
-/// Parses `**IDA:** words`, `**IDA**: words`, `*IDA (softly):* words`; without a colon only names
+/// Parses `**IDA:** text`, `**IDA**: text`, `*IDA (softly):* text`; without a colon only names
 /// in capitals, because other words are often bold.
 pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
     let row = without_mark(row);
     let mark = ["***", "**", "__", "*", "_"].into_iter().find(|mark| row.starts_with(mark))?;
-    let (inside, words) = row[mark.len()..].split_once(mark)?;
+    let (inside, text) = row[mark.len()..].split_once(mark)?;
     let inside = inside.trim();
-    let has_colon = inside.ends_with(':') || words.trim_start().starts_with(':');
-    let words = words.trim_start();
-    let words = words.strip_prefix(':').unwrap_or(words).trim_start();
-    // **IDA** *(softly)*: words
-    let directed = words.strip_prefix(['*', '_']).unwrap_or(words).strip_prefix(['(', '[']).and_then(|words| {
-        let (_, words) = words.split_once([')', ']'])?;
-        Some(words.strip_prefix(['*', '_']).unwrap_or(words).trim_start())
+    let has_colon = inside.ends_with(':') || text.trim_start().starts_with(':');
+    let text = text.trim_start();
+    let text = text.strip_prefix(':').unwrap_or(text).trim_start();
+    // **IDA** *(softly)*: text
+    let directed = text.strip_prefix(['*', '_']).unwrap_or(text).strip_prefix(['(', '[']).and_then(|text| {
+        let (_, text) = text.split_once([')', ']'])?;
+        Some(text.strip_prefix(['*', '_']).unwrap_or(text).trim_start())
     });
-    let words = directed.map_or(words, |words| words.strip_prefix(':').unwrap_or(words).trim_start());
+    let text = directed.map_or(text, |text| text.strip_prefix(':').unwrap_or(text).trim_start());
     let name = inside.trim_end_matches([':', '.']);
     let name = without_direction(name);
     let is_meant = if has_colon { !name.is_empty() } else { mark.len() > 1 && is_capital(name) };
-    (is_meant && is_name(name) && !words.is_empty()).then(|| (name.to_owned(), words))
+    (is_meant && is_name(name) && !text.is_empty()).then(|| (name.to_owned(), text))
 }
 
 /// Returns a name without the parentheses after it.
@@ -124,8 +124,8 @@ pub(super) fn is_direction(text: &str) -> bool {
 
 /// Removes the emphasis marks of Markdown and Fountain: `*so*`, `**so**`, `_so_`. A separate
 /// asterisk or underscore is kept, and so is one after a backslash.
-pub(super) fn without_emphasis(words: &str) -> String {
-    let chars: Vec<char> = words.chars().collect();
+pub(super) fn without_emphasis(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
     let mut kept = vec![true; chars.len()];
     let mut open: Vec<usize> = Vec::new();
     for (at, &char) in chars.iter().enumerate() {
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn names_are_found_in_many_forms() {
-        let check = |row: &str, name: &str, words: &str| {
-            assert_eq!(spoken(row), (name.to_owned(), words.to_owned()), "{row}");
+        let check = |row: &str, name: &str, text: &str| {
+            assert_eq!(spoken(row), (name.to_owned(), text.to_owned()), "{row}");
         };
         check("IDA: The tide is late.", "IDA", "The tide is late.");
         check("IDA (softly): The tide is late.", "IDA", "The tide is late.");
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn emphasis_is_removed_and_other_stars_stay() {
-        for (words, expected) in [
+        for (text, expected) in [
             ("*so* and **so** and _so_", "so and so and so"),
             ("***so***, 2 * 3 * 4", "so, 2 * 3 * 4"),
             ("a_name_like_this", "a_name_like_this"),
@@ -199,7 +199,7 @@ mod tests {
             ("a footnote*", "a footnote*"),
             ("*unclosed", "*unclosed"),
         ] {
-            assert_eq!(without_emphasis(words), expected);
+            assert_eq!(without_emphasis(text), expected);
         }
     }
 }

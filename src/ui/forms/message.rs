@@ -160,19 +160,19 @@ impl MessageFields {
     pub fn parse(&self) -> Result<PublishRequest, Vec<FieldError<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
-            let words = match error {
+            let message = match error {
                 TopicError::Empty => "Enter a topic.",
                 error => error.message(),
             };
-            faults.push(FieldError::new(Field::Topic, words));
+            faults.push(FieldError::new(Field::Topic, message));
         }
         let payload = self.payload.parse().unwrap_or_else(|error| {
             faults.push(FieldError::new(Field::Payload, error));
             Vec::new()
         });
         if self.payload_is_utf8 && std::str::from_utf8(&payload).is_err() {
-            let words = "The payload isn't valid UTF-8. Fix it, or clear “Payload is UTF-8 text”.";
-            faults.push(FieldError::new(Field::Payload, words));
+            let message = "The payload isn't valid UTF-8. Fix it, or clear “Payload is UTF-8 text”.";
+            faults.push(FieldError::new(Field::Payload, message));
         }
         let properties = self.properties(&mut faults);
         if !faults.is_empty() {
@@ -182,8 +182,8 @@ impl MessageFields {
     }
 
     fn properties(&self, faults: &mut Vec<FieldError<Field>>) -> PublishProperties {
-        let content_type = text_of("content type", &self.content_type).unwrap_or_else(|words| {
-            faults.push(FieldError::new(Field::ContentType, words));
+        let content_type = text_of("content type", &self.content_type).unwrap_or_else(|message| {
+            faults.push(FieldError::new(Field::ContentType, message));
             None
         });
         // A topic name and no filter, because the answer goes to one topic [MQTT-3.3.2-14].
@@ -193,8 +193,8 @@ impl MessageFields {
         }
         let correlation_data = match self.correlation_data.parse() {
             Ok(data) if data.len() > usize::from(u16::MAX) => {
-                let words = format!("Too long: {} bytes (maximum 65,535).", data.len());
-                faults.push(FieldError::new(Field::CorrelationData, words));
+                let message = format!("Too long: {} bytes (maximum 65,535).", data.len());
+                faults.push(FieldError::new(Field::CorrelationData, message));
                 None
             }
             Ok(data) => Some(data).filter(|data| !data.is_empty()),
@@ -207,8 +207,8 @@ impl MessageFields {
             faults.push(FieldError::new(Field::MessageExpiry, error));
             None
         });
-        let user_properties = user_properties(&self.user_properties, |row, words| {
-            faults.push(FieldError::new(Field::UserProperty(row), words));
+        let user_properties = user_properties(&self.user_properties, |row, message| {
+            faults.push(FieldError::new(Field::UserProperty(row), message));
         });
         PublishProperties {
             payload_is_utf8: self.payload_is_utf8.then_some(true),
@@ -225,14 +225,14 @@ impl MessageFields {
 /// Parses a field that may be left empty.
 fn text_of(name: &str, text: &str) -> Result<Option<String>, String> {
     match string_fault(name, text) {
-        Some(words) => Err(words),
+        Some(message) => Err(message),
         None => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
     }
 }
 
-/// Returns the rows that aren't empty; an error in one goes to `blame`, with its place. The
+/// Returns the rows that aren't empty; an error in one goes to `add_error`, with its place. The
 /// standard allows an empty name, and so does this form.
-pub(crate) fn user_properties(rows: &[(String, String)], mut blame: impl FnMut(usize, String)) -> UserProperties {
+pub(crate) fn user_properties(rows: &[(String, String)], mut add_error: impl FnMut(usize, String)) -> UserProperties {
     let mut properties = UserProperties::new();
     for (row, (name, value)) in rows.iter().enumerate() {
         if name.is_empty() && value.is_empty() {
@@ -240,7 +240,7 @@ pub(crate) fn user_properties(rows: &[(String, String)], mut blame: impl FnMut(u
         }
         let fault = string_fault("name of this property", name).or_else(|| string_fault("value", value));
         match fault {
-            Some(words) => blame(row, words),
+            Some(message) => add_error(row, message),
             None => properties.push((name.clone(), value.clone())),
         }
     }

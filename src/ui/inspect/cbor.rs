@@ -65,7 +65,7 @@ fn invalid(head: u8, at: usize) -> FormatError {
 
 /// Reads a simple value or a floating-point number.
 fn simple(decoder: &mut Decoder<'_>, info: u8, argument: u64, at: usize) -> Result<(), FormatError> {
-    let words = match (info, argument) {
+    let literal = match (info, argument) {
         (25, bits) => return decoder.value(&float(format!("{:?}", half(bits as u16))), Kind::Number, at),
         (26, bits) => {
             return decoder.value(&float(format!("{:?}", f32::from_bits(bits as u32))), Kind::Number, at);
@@ -78,7 +78,7 @@ fn simple(decoder: &mut Decoder<'_>, info: u8, argument: u64, at: usize) -> Resu
         (_, 23) => "undefined".to_owned(),
         (_, number) => format!("simple({number})"),
     };
-    decoder.value(&words, Kind::Literal, at)
+    decoder.value(&literal, Kind::Literal, at)
 }
 
 /// Converts a number of 16 bits (RFC 8949, appendix D), exactly.

@@ -73,7 +73,7 @@ fn slice(bytes: &[u8], index: usize, bytes_per_row: usize) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn words(row: Option<Row>) -> Option<String> {
+    fn row_text(row: Option<Row>) -> Option<String> {
         row.map(|row| row.pieces.into_iter().fold(row.lead, |all, piece| format!("{all}|{}", piece.text)))
     }
 
@@ -83,13 +83,13 @@ mod tests {
         let first = "000000|5e 5f 60 61 62 63 64 65  66 67 68 69 6a 6b 6c 6d |^_`abcdefghijklm";
         let second = "000010|6e 6f 70                                         |nop";
         for (index, expected) in [(0, Some(first)), (1, Some(second)), (2, None)] {
-            assert_eq!(words(row(&bytes, index, 16)).as_deref(), expected, "row {index}");
+            assert_eq!(row_text(row(&bytes, index, 16)).as_deref(), expected, "row {index}");
         }
-        assert_eq!(words(row(&bytes[..2], 0, 8)).as_deref(), Some("000000|5e 5f                    |^_"));
-        assert_eq!(words(base64_row(&bytes, 0, 6)).as_deref(), Some("|Xl9gYWJj"));
-        assert_eq!(words(base64_row(&bytes, 3, 6)).as_deref(), Some("|cA=="));
-        assert_eq!(words(base64_row(&bytes, 4, 6)), None);
-        assert_eq!(words(row(b"", 0, 8)).as_deref(), Some("000000|                         |"));
-        assert_eq!(words(row(b"", 1, 8)), None);
+        assert_eq!(row_text(row(&bytes[..2], 0, 8)).as_deref(), Some("000000|5e 5f                    |^_"));
+        assert_eq!(row_text(base64_row(&bytes, 0, 6)).as_deref(), Some("|Xl9gYWJj"));
+        assert_eq!(row_text(base64_row(&bytes, 3, 6)).as_deref(), Some("|cA=="));
+        assert_eq!(row_text(base64_row(&bytes, 4, 6)), None);
+        assert_eq!(row_text(row(b"", 0, 8)).as_deref(), Some("000000|                         |"));
+        assert_eq!(row_text(row(b"", 1, 8)), None);
     }
 }

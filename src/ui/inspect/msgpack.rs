@@ -14,7 +14,7 @@ pub(super) fn read_item(decoder: &mut Decoder<'_>) -> Result<(), FormatError> {
     let head = decoder.reader.u8()?;
     decoder.separate();
     let number = |number: i128| (number.to_string(), Kind::Number);
-    let literal = |words: &str| (words.to_owned(), Kind::Literal);
+    let literal = |text: &str| (text.to_owned(), Kind::Literal);
     let (text, kind) = match head {
         0x00..=0x7F => number(i128::from(head)),
         0x80..=0x8F => return decoder.open_map(u64::from(head & 0xF), at),
@@ -79,8 +79,8 @@ fn text(decoder: &mut Decoder<'_>, length: u64, at: usize) -> Result<(String, Ki
 fn extension(decoder: &mut Decoder<'_>, length: u64) -> Result<(String, Kind), FormatError> {
     let kind = decoder.reader.u8()?.cast_signed();
     let data = decoder.reader.take(length)?;
-    let words = (kind == TIMESTAMP).then(|| timestamp(data)).flatten();
-    Ok((words.unwrap_or_else(|| format!("ext({kind}, {})", bytes_in_hex(data))), Kind::Literal))
+    let time = (kind == TIMESTAMP).then(|| timestamp(data)).flatten();
+    Ok((time.unwrap_or_else(|| format!("ext({kind}, {})", bytes_in_hex(data))), Kind::Literal))
 }
 
 /// Formats seconds and nanoseconds since 1970, which have one of three sizes.

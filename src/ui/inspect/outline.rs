@@ -102,8 +102,8 @@ impl Outline {
         let fold = (line.closed_by > 0).then_some(Fold { line: place, is_folded });
         if is_folded && let Some(close) = self.lines.get(line.closed_by as usize) {
             let hidden = line.closed_by as usize - place - 1;
-            let words = if hidden == 1 { " 1 row ".to_owned() } else { format!(" {hidden} rows ") };
-            pieces.push(Piece { text: words, kind: Kind::Odd });
+            let text = if hidden == 1 { " 1 row ".to_owned() } else { format!(" {hidden} rows ") };
+            pieces.push(Piece { text, kind: Kind::Odd });
             text::put(self.slice(close.start..close.end), close.kind, &mut pieces);
         }
         Some(Row { indent: usize::from(line.depth), continues: line.continues, fold, pieces, ..Row::default() })

@@ -33,7 +33,7 @@ impl Offline {
             follow(container, on_newer.clone());
             let (browser, wants_newer) = (browser.clone(), Rc::clone(&wants_newer));
             // The newer version has taken over, in all tabs at once.
-            listen(
+            add_listener(
                 container,
                 "controllerchange",
                 move || {
@@ -73,10 +73,10 @@ fn follow(container: &ServiceWorkerContainer, on_newer: impl Fn() + Clone + 'sta
             on_newer();
         }
         let found = registration.clone();
-        listen(&registration, "updatefound", move || {
+        add_listener(&registration, "updatefound", move || {
             let Some(installing) = found.installing() else { return };
             let (worker, is_newer, on_newer) = (installing.clone(), is_newer.clone(), on_newer.clone());
-            listen(&installing, "statechange", move || {
+            add_listener(&installing, "statechange", move || {
                 if worker.state() == ServiceWorkerState::Installed && is_newer() {
                     on_newer();
                 }
@@ -87,7 +87,7 @@ fn follow(container: &ServiceWorkerContainer, on_newer: impl Fn() + Clone + 'sta
 }
 
 /// Calls `call` for each event, as long as the page exists.
-fn listen(target: &web_sys::EventTarget, name: &str, call: impl FnMut() + 'static) {
+fn add_listener(target: &web_sys::EventTarget, name: &str, call: impl FnMut() + 'static) {
     let call = Closure::<dyn FnMut()>::new(call).into_js_value();
     // Fails only if the listener isn't a function.
     let _ = target.add_event_listener_with_callback(name, call.unchecked_ref());

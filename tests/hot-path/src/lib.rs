@@ -1,4 +1,4 @@
-//! What the core does with every message, and another library's decoder beside its own. Whoever calls it has a clock.
+//! The core's work for every message, and another library's decoder for comparison. The caller measures the time.
 
 use std::hint::black_box;
 
@@ -15,62 +15,62 @@ use mqtt_crawl::time::Instant;
 /// The session's current time.
 const NOW: Instant = Instant::from_millis(1_000);
 
-/// Takes in PUBLISH after PUBLISH of 5.0, and keeps none.
+/// Decodes PUBLISH packets of 5.0, and stores none.
 ///
 /// # Errors
-/// When they are anything else.
+/// Fails for any other packet.
 pub fn decode(packets: &[u8]) -> Result<()> {
-    take_in(packets, &mut Seen)
+    handle_packets(packets, &mut NullSink)
 }
 
-/// The same with mqttbytes, which takes packets out of a buffer.
+/// The same with mqttbytes, which removes packets from a buffer.
 ///
 /// # Errors
-/// When they are no packets.
+/// Fails if these aren't packets.
 pub fn decode_with_mqttbytes(mut packets: BytesMut) -> Result<()> {
     while !packets.is_empty() {
-        if let Err(fault) = mqttbytes::v5::read(&mut packets, usize::MAX).map(black_box) {
-            bail!("mqttbytes: {fault:?}");
+        if let Err(error) = mqttbytes::v5::read(&mut packets, usize::MAX).map(black_box) {
+            bail!("mqttbytes: {error:?}");
         }
     }
     Ok(())
 }
 
-/// Takes them in and keeps the messages.
+/// Decodes PUBLISH packets of 5.0, and stores the messages.
 ///
 /// # Errors
-/// When they are anything else than PUBLISH of 5.0.
+/// Fails for any other packet.
 pub fn keep(packets: &[u8]) -> Result<MessageLog> {
-    let mut kept = Kept(MessageLog::default());
-    take_in(packets, &mut kept)?;
-    Ok(kept.0)
+    let mut sink = LogSink(MessageLog::default());
+    handle_packets(packets, &mut sink)?;
+    Ok(sink.0)
 }
 
-struct Seen;
+struct NullSink;
 
-impl MessageSink for Seen {
+impl MessageSink for NullSink {
     fn on_message(&mut self, message: &Publish<'_>, _now: Instant) {
         black_box(message);
     }
 }
 
-struct Kept(MessageLog);
+struct LogSink(MessageLog);
 
-impl MessageSink for Kept {
+impl MessageSink for LogSink {
     fn on_message(&mut self, message: &Publish<'_>, now: Instant) {
         self.0.append(&NewMessage::of(message, now));
     }
 }
 
-/// What the worker does with a frame of these packets, by a session that is connected.
-fn take_in(packets: &[u8], inbox: &mut impl MessageSink) -> Result<()> {
+/// Passes a frame of these packets to a connected session, as the worker does.
+fn handle_packets(packets: &[u8], sink: &mut impl MessageSink) -> Result<()> {
     let mut session = Session::new(Options { version: Some(Version::V5), ..Options::default() }, 1);
     session.connect(NOW);
     session.handle_open(NOW);
-    session.handle_input(&[0x20, 3, 0, 0, 0], NOW, inbox);
+    session.handle_input(&[0x20, 3, 0, 0, 0], NOW, sink);
     while session.poll_event().is_some() {}
-    session.handle_input(packets, NOW, inbox);
+    session.handle_input(packets, NOW, sink);
     let event = session.poll_event();
-    ensure!(event.is_none(), "these are not only messages: {event:?}");
+    ensure!(event.is_none(), "a packet isn't a message: {event:?}");
     Ok(())
 }

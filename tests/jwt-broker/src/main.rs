@@ -1,7 +1,7 @@
-//! A broker whose users show a signed token (JWT) instead of a password: rmqtt with its own plugin for that.
+//! A broker that accepts signed tokens (JWT) as passwords: rmqtt with its own plugin.
 //!
-//! It stands in for VerneMQ, which the tests can't have; see `docs/vernemq.md`. It is a program of its own so that the
-//! station stays what it is.
+//! It replaces VerneMQ, which the tests can't install; see `docs/vernemq.md`. It is a separate program, so that the
+//! station doesn't change for a test.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use rmqtt::context::ServerContext;
 use rmqtt::net::Builder;
 use rmqtt::server::MqttServer;
 
-/// A broker that takes signed tokens (HS256) as passwords.
+/// A broker that accepts signed tokens (HS256) as passwords.
 #[derive(Parser)]
 #[command(name = "mqtt-crawl-jwt-broker")]
 struct Options {
-    /// Where it takes MQTT over TCP
+    /// Address for MQTT over TCP
     #[arg(long)]
     mqtt: SocketAddr,
 
-    /// Where it takes MQTT over WebSocket, at any path
+    /// Address for MQTT over WebSocket, at any path
     #[arg(long)]
     ws: SocketAddr,
 
-    /// A file with the secret that signs the tokens
+    /// File with the secret that signs the tokens
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
 }
@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
     let secret = secret.trim();
     ensure!(secret.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''), "the secret is one word, without '");
 
-    // The claims' end is checked here, as VerneMQ's webhook does it in the guide.
+    // The claim `exp` is checked here, as VerneMQ's webhook does in the guide.
     let plugin = format!(
         "from = \"password\"\nencrypt = \"hmac-based\"\nhmac_base64 = false\nhmac_secret = '{secret}'\n\
          disconnect_if_expiry = true\n[validate_claims]\nexp = true\n"
