@@ -18,7 +18,7 @@ pub struct Settings {
     /// The topic name that the lines are published to. With `{speaker}` and `{line}` in it each line has its own, see
     /// [`topic_of`](mqtt_crawl::transmit::encoding::topic_of).
     pub topic: String,
-    /// The interval between lines; zero is "as fast as the broker takes them".
+    /// The interval between lines; zero is "as fast as the broker accepts them".
     pub interval: Duration,
     /// Once or repeatedly.
     pub repeat: Repeat,
@@ -74,7 +74,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether a script of this many lines has a line to begin with.
+    /// Whether a script with this number of lines has a first line to send.
     pub(crate) fn check_lines(&self, lines: u64) -> Result<(), SettingsError> {
         if lines == 0 {
             return Err(SettingsError::NoLines);
@@ -123,7 +123,7 @@ pub enum SettingsError {
         /// The scheme of the broker's URL.
         scheme: &'static str,
     },
-    /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker has a use for it.
+    /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker can use it.
     #[error("A password requires a user name.")]
     PasswordWithoutUser,
     /// The CA file can't be used.

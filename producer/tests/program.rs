@@ -1,4 +1,4 @@
-//! The program against Debian's mosquitto, and against peers that are none.
+//! The program with Debian's mosquitto, and with peers that aren't brokers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 mod support;
 use support::{Access, BreakingLink, Mosquitto, Terminal, USER, answering, free_port, producer, run, start};
 
-/// A script of this many lines below its header row.
+/// Returns a script with this number of lines below its header row.
 fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
     let rows = (1..=lines).map(|n| format!("\"{n}\" \"RELAY {n}\" \"Line \\\"{n}\\\"\"\n"));
     write(folder, &format!("\"character\" \"dialogue\"\n{}", rows.collect::<String>()))
@@ -285,7 +285,7 @@ fn manual_and_completions_are_printed() {
         assert_eq!(ended.status, 0, "{}", ended.stderr);
         assert!(ended.stdout.contains("mqtt-crawl-producer") && ended.stdout.contains("dry-run"), "{shell}");
     }
-    // What bash would do after `--format `.
+    // The completion that bash requests after `--format `.
     let bash = run(producer().args(["--print-completions", "bash"])).stdout;
     let asked = format!(
         "{bash}\nCOMP_WORDS=(mqtt-crawl-producer --format ''); COMP_CWORD=2\n\
@@ -323,7 +323,7 @@ fn system_certificate_authorities_are_trusted() {
         let run_with = |variable: &str| {
             run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script).env(variable, &broker.ca_file))
         };
-        // How a system says where its authorities are.
+        // The variable with the location of a system's authorities.
         let trusted = run_with("SSL_CERT_FILE");
         assert_eq!(trusted.status, 0, "{url}: {}", trusted.stderr);
         let unknown = run_with("SOMETHING_ELSE");
@@ -471,7 +471,7 @@ fn forbidden_topic_ends_the_program() {
             .arg(&script));
         assert_eq!((ended.status, ended.stdout.as_str()), (1, "0 of 40 lines acknowledged\n"), "{}", ended.stderr);
         assert!(ended.stderr.contains("its topic may be forbidden"), "{}", ended.stderr);
-        // After the third line it is given up.
+        // It is given up after the third line.
         assert!(ended.stderr.contains("–40 (rows ") && ended.stderr.contains("–41): not sent"), "{}", ended.stderr);
         assert!(begun.elapsed().as_secs() < 120, "{} s", begun.elapsed().as_secs());
     }
@@ -532,7 +532,7 @@ fn interrupted_loop_ends_cleanly() {
         let words: Vec<_> = summary.split(' ').collect();
         assert!(matches!(words.as_slice(), [a, "of", b, "lines", "acknowledged"] if a == b), "{summary}");
         assert!(program.end().success());
-        // Mosquitto's words for a connection that ended with DISCONNECT.
+        // Mosquitto's message for a connection that ended with DISCONNECT.
         broker.process.wait_for("Client looping disconnected.");
     };
     check("-INT");
@@ -558,7 +558,7 @@ fn broken_connection_loses_no_line() {
     let script = write_script(&broker.folder, 30);
     let check = |protocol: &str, qos: &str, cuts_bytes: &[usize]| {
         let topic = format!("cut/{protocol}/{qos}");
-        // One more than there are, so that it doesn't end before a duplicate.
+        // One more than the number of lines, so that it doesn't end before a duplicate.
         let watcher = broker.subscribe("mqttv5", "cut/#", 1_000);
         let link = BreakingLink::to(broker.mqtt_port, cuts_bytes.to_vec());
         let ended = run(producer()
@@ -571,7 +571,7 @@ fn broken_connection_loses_no_line() {
         assert_eq!(lost, cuts_bytes.len(), "{}", ended.stderr);
         assert_eq!(ended.stderr.matches("Connected to").count(), cuts_bytes.len() + 1, "{}", ended.stderr);
 
-        // All has arrived when something that was published later has.
+        // Everything has arrived when a later message has.
         let later = write(&broker.folder, "\"1\" \"END\" \"end\"\n");
         run(producer().args(["--broker", &broker.url(), "--topic", "cut/end"]).arg(later));
         write_script(&broker.folder, 30);
