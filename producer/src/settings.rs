@@ -154,12 +154,15 @@ mod tests {
 
     #[test]
     fn invalid_settings_are_reported() {
-        let check = |url: &str, change: fn(&mut Settings), lines: u64, words: &str| {
+        let check = |url: &str, change: fn(&mut Settings), lines: u64, expected: &str| {
             let mut settings = Settings::new(BrokerUrl::parse(url).expect(url));
             change(&mut settings);
             let checked = settings.check().and_then(|()| settings.check_lines(lines));
             let error = checked.err().map_or_else(String::new, |error| error.to_string());
-            assert!(error.contains(words) && error.is_empty() == words.is_empty(), "{error:?} should say {words:?}");
+            assert!(
+                error.contains(expected) && error.is_empty() == expected.is_empty(),
+                "{error:?} should say {expected:?}"
+            );
         };
         check("mqtt://127.0.0.1", |_| {}, 3, "");
         check("mqtt://127.0.0.1", |s| s.first_line = 3, 3, "");

@@ -27,10 +27,10 @@ pub struct Process {
 
 impl Process {
     /// Starts it and reads one of its outputs.
-    fn start(mut command: Command, listen: fn(&mut Child) -> Box<dyn Read + Send>) -> Self {
+    fn start(mut command: Command, stream_of: fn(&mut Child) -> Box<dyn Read + Send>) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} can't be started: {error}"));
-        let output = BufReader::new(listen(&mut child));
+        let output = BufReader::new(stream_of(&mut child));
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
@@ -48,8 +48,8 @@ impl Process {
     }
 
     /// Skips lines up to one that contains this text.
-    pub fn wait_for(&self, words: &str) {
-        while !self.line().contains(words) {}
+    pub fn wait_for(&self, text: &str) {
+        while !self.line().contains(text) {}
     }
 
     pub fn id(&self) -> u32 {
@@ -203,15 +203,15 @@ impl BreakingLink {
                 let Ok(broker) = TcpStream::connect(("127.0.0.1", broker_port)) else { return };
                 let limit = cuts.next().unwrap_or(usize::MAX);
                 let back = (broker.try_clone().expect("a clone"), client.try_clone().expect("a clone"));
-                thread::spawn(move || carry(back.0, back.1, usize::MAX));
-                thread::spawn(move || carry(client, broker, limit));
+                thread::spawn(move || copy_until_cut(back.0, back.1, usize::MAX));
+                thread::spawn(move || copy_until_cut(client, broker, limit));
             }
         });
         Self { port }
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, limit: usize) {
+fn copy_until_cut(mut from: TcpStream, mut to: TcpStream, limit: usize) {
     let mut left = limit;
     let mut buffer = [0; 512];
     while left > 0 {
@@ -275,7 +275,7 @@ pub fn run(command: &mut Command) -> Run {
 pub struct Terminal {
     ours: File,
     screen: Receiver<String>,
-    seen: String,
+    unread_output: String,
     pub program: Process,
 }
 
@@ -300,7 +300,7 @@ impl Terminal {
                 }
             }
         });
-        Self { ours, screen, seen: String::new(), program }
+        Self { ours, screen, unread_output: String::new(), program }
     }
 
     /// Types these keys.
@@ -309,30 +309,30 @@ impl Terminal {
     }
 
     /// Waits until this text has been printed since the last wait.
-    pub fn wait_for(&mut self, words: &str) {
-        while !self.seen.contains(words) {
+    pub fn wait_for(&mut self, text: &str) {
+        while !self.unread_output.contains(text) {
             match self.screen.recv_timeout(TIMEOUT) {
-                Ok(more) => self.seen += &more,
-                Err(_) => panic!("no {words:?} in {:?}", self.seen),
+                Ok(more) => self.unread_output += &more,
+                Err(_) => panic!("no {text:?} in {:?}", self.unread_output),
             }
         }
-        let at = self.seen.find(words).map_or(0, |at| at + words.len());
-        self.seen.drain(..at);
+        let at = self.unread_output.find(text).map_or(0, |at| at + text.len());
+        self.unread_output.drain(..at);
     }
 
     /// Whether each key is delivered immediately and without echo.
-    pub fn is_listening(&self) -> bool {
-        is_listening(&self.ours)
+    pub fn is_in_key_mode(&self) -> bool {
+        is_in_key_mode(&self.ours)
     }
 
     /// Waits until the program has ended; returns its status, and whether the terminal is still in key mode.
     pub fn end(self) -> (Option<i32>, bool) {
         let code = self.program.end().code();
-        (code, is_listening(&self.ours))
+        (code, is_in_key_mode(&self.ours))
     }
 }
 
-fn is_listening(terminal: &File) -> bool {
+fn is_in_key_mode(terminal: &File) -> bool {
     // The program's side shares its modes, and may be gone.
     let flags = tcgetattr(terminal).expect("a terminal").local_flags;
     !flags.intersects(LocalFlags::ICANON | LocalFlags::ECHO)
