@@ -388,7 +388,7 @@ proptest! {
             user_name,
             view,
             opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, pace, mode }.settled(),
-            line_rules: line_rules,
+            line_rules,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
         prop_assert_eq!(read.settings, settings);

@@ -33,7 +33,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 /// `report` is called on this thread, soon after an event; nothing else runs during the call.
 ///
 /// # Errors
-/// Fails when the settings can't work with any broker, or when the script holds nothing to send. Failures that depend
+/// Fails when the settings can't work with any broker, or when the script has nothing to send. Failures that depend
 /// on the broker are in [`Summary::end`].
 pub fn transmit(
     settings: &Settings,

@@ -12,7 +12,7 @@
 //!     repeat: Repeat::UntilStopped,
 //!     ..Settings::new(BrokerUrl::parse("mqtt://127.0.0.1:1883")?)
 //! };
-//! let remote = RemoteHandle::new(); // `remote.clone()` goes to whoever ends it
+//! let remote = RemoteHandle::new(); // `remote.clone()` can end it from elsewhere
 //! let summary = transmit(&settings, script.lines.into(), &remote, &mut |report| {
 //!     if let Report::Lost { failure, .. } = report {
 //!         eprintln!("{failure}");

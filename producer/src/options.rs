@@ -323,10 +323,10 @@ mod tests {
 
     #[test]
     fn invalid_options_are_reported() {
-        let check = |arguments: &[&str], words: &str| {
+        let check = |arguments: &[&str], expected: &str| {
             let all = ["producer"].iter().chain(arguments);
             let error = Options::try_parse_from(all).expect_err("wrong use").to_string();
-            assert!(error.contains(words), "{arguments:?}: {error:?} should say {words:?}");
+            assert!(error.contains(expected), "{arguments:?}: {error:?} should say {expected:?}");
         };
         check(&[], "FILE");
         check(&["a", "--qos", "3"], "0, 1 or 2");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::event::DriverEvent;
 
-/// The maximum number of queued commands; a key that is held down loses some.
+/// The maximum number of queued commands; a held key exceeds it, and the excess is dropped.
 const COMMANDS_MAX: usize = 64;
 
 /// Controls a transmission from another thread. Clones control the same one.
@@ -71,7 +71,7 @@ impl RemoteHandle {
         shared.wake();
     }
 
-    /// Wakes the driver to look for something new.
+    /// Wakes the driver to check for commands and rows.
     pub(crate) fn wake(&self) {
         self.shared().wake();
     }
@@ -93,7 +93,7 @@ impl RemoteHandle {
 impl Shared {
     fn wake(&self) {
         if let Some(waker) = &self.waker {
-            // If the queue is full, the driver is awake and looks anyway; if the driver is gone, there is nothing to
+            // If the queue is full, the driver is awake and checks anyway; if the driver is gone, there is nothing to
             // control.
             let _ = waker.try_send(DriverEvent::Woken);
         }

@@ -252,7 +252,7 @@ impl Live {
             // The transmission is over, so nothing receives it.
             let _ = sender.send(item);
         }
-        // The transmission detects the end by this, and looks when it is woken.
+        // The transmission detects the end by this, when it is woken.
         drop(sender);
         remote.wake();
     }

@@ -18,7 +18,7 @@ pub struct Settings {
     /// The topic name that the lines are published to. With `{speaker}` and `{line}` in it each line has its own, see
     /// [`topic_of`](mqtt_crawl::transmit::encoding::topic_of).
     pub topic: String,
-    /// The interval between lines; zero is "as fast as the broker takes them".
+    /// The interval between lines; zero is "as fast as the broker accepts them".
     pub interval: Duration,
     /// Once or repeatedly.
     pub repeat: Repeat,
@@ -74,7 +74,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether a script of this many lines has a line to begin with.
+    /// Whether a script with this number of lines has a first line to send.
     pub(crate) fn check_lines(&self, lines: u64) -> Result<(), SettingsError> {
         if lines == 0 {
             return Err(SettingsError::NoLines);
@@ -123,7 +123,7 @@ pub enum SettingsError {
         /// The scheme of the broker's URL.
         scheme: &'static str,
     },
-    /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker has a use for it.
+    /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker can use it.
     #[error("A password requires a user name.")]
     PasswordWithoutUser,
     /// The CA file can't be used.
@@ -154,12 +154,15 @@ mod tests {
 
     #[test]
     fn invalid_settings_are_reported() {
-        let check = |url: &str, change: fn(&mut Settings), lines: u64, words: &str| {
+        let check = |url: &str, change: fn(&mut Settings), lines: u64, expected: &str| {
             let mut settings = Settings::new(BrokerUrl::parse(url).expect(url));
             change(&mut settings);
             let checked = settings.check().and_then(|()| settings.check_lines(lines));
             let error = checked.err().map_or_else(String::new, |error| error.to_string());
-            assert!(error.contains(words) && error.is_empty() == words.is_empty(), "{error:?} should say {words:?}");
+            assert!(
+                error.contains(expected) && error.is_empty() == expected.is_empty(),
+                "{error:?} should say {expected:?}"
+            );
         };
         check("mqtt://127.0.0.1", |_| {}, 3, "");
         check("mqtt://127.0.0.1", |s| s.first_line = 3, 3, "");

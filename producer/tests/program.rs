@@ -1,4 +1,4 @@
-//! The program against Debian's mosquitto, and against peers that are none.
+//! The program with Debian's mosquitto, and with peers that aren't brokers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 mod support;
 use support::{Access, BreakingLink, Mosquitto, Terminal, USER, answering, free_port, producer, run, start};
 
-/// A script of this many lines below its header row.
+/// Returns a script with this number of lines below its header row.
 fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
     let rows = (1..=lines).map(|n| format!("\"{n}\" \"RELAY {n}\" \"Line \\\"{n}\\\"\"\n"));
     write(folder, &format!("\"character\" \"dialogue\"\n{}", rows.collect::<String>()))
@@ -33,20 +33,20 @@ fn json(n: usize) -> String {
 fn all_lines_arrive_in_order_with_the_requested_qos() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 40);
-    let check = |protocol: &str, watch_with: &str, qos: usize, said: &str| {
-        let watcher = broker.subscribe(watch_with, "StarWars", 40);
+    let check = |protocol: &str, subscriber_version: &str, qos: usize, version: &str| {
+        let subscriber = broker.subscribe(subscriber_version, "StarWars", 40);
         let qos_text = qos.to_string();
         let ended = run(producer()
             .args(["--broker", &broker.url(), "--protocol", protocol, "--qos", &qos_text, "--interval", "2ms"])
             .arg(&script));
         assert_eq!(ended.status, 0, "{}", ended.stderr);
         for n in 1..=40 {
-            assert_eq!(watcher.line(), format!("{qos} 0 StarWars {}", json(n)));
+            assert_eq!(subscriber.line(), format!("{qos} 0 StarWars {}", json(n)));
         }
-        assert!(watcher.end().success());
+        assert!(subscriber.end().success());
         let summary = if qos == 0 { "40 of 40 lines sent" } else { "40 of 40 lines acknowledged" };
         assert!(ended.stdout.contains(summary), "{}", ended.stdout);
-        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        assert!(ended.stderr.contains(version), "{}", ended.stderr);
     };
     check("auto", "mqttv311", 1, "MQTT 5.0");
     check("auto", "mqttv5", 0, "MQTT 5.0");
@@ -61,7 +61,7 @@ fn every_transport_works() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 10);
     let check = |url: String| {
-        let watcher = broker.subscribe("mqttv5", "StarWars", 10);
+        let subscriber = broker.subscribe("mqttv5", "StarWars", 10);
         let mut command = producer();
         command.args(["--broker", &url, "--interval", "2ms"]).arg(&script);
         if url.starts_with("mqtts") || url.starts_with("wss") {
@@ -70,7 +70,7 @@ fn every_transport_works() {
         let ended = run(&mut command);
         assert_eq!(ended.status, 0, "{url}: {}", ended.stderr);
         for n in 1..=10 {
-            assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)), "{url}");
+            assert_eq!(subscriber.line(), format!("1 0 StarWars {}", json(n)), "{url}");
         }
     };
     check(broker.url());
@@ -84,7 +84,7 @@ fn every_transport_works() {
 #[test]
 fn text_topic_retain_start_and_standard_input() {
     let broker = Mosquitto::start(Access::Everybody);
-    let watcher = broker.subscribe("mqttv5", "a/ü", 2);
+    let subscriber = broker.subscribe("mqttv5", "a/ü", 2);
     let mut child = producer()
         .args(["--broker", &broker.url(), "--topic", "a/ü", "--payload", "text", "--retain", "--start", "3"])
         .args(["--interval", "1ms", "-"])
@@ -97,9 +97,9 @@ fn text_topic_retain_start_and_standard_input() {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 of 2 lines acknowledged\n");
-    assert_eq!(watcher.line(), "1 0 a/ü C: three");
-    assert_eq!(watcher.line(), "1 0 a/ü Four: a number");
-    assert!(watcher.end().success());
+    assert_eq!(subscriber.line(), "1 0 a/ü C: three");
+    assert_eq!(subscriber.line(), "1 0 a/ü Four: a number");
+    assert!(subscriber.end().success());
     let later = broker.subscribe("mqttv5", "a/ü", 1);
     assert_eq!(later.line(), "1 1 a/ü Four: a number");
 }
@@ -111,7 +111,7 @@ fn broken_rows_are_reported_and_skipped() {
         &broker.folder,
         "\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"\n\n\"2\" \"B\" \"two\n\"3\" C \"three\"\n\"4\" \"D\" \"four\"\n",
     );
-    let watcher = broker.subscribe("mqttv5", "StarWars", 2);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 2);
     let ended = run(producer().args(["--broker", &broker.url(), "--interval", "1ms", "--quiet"]).arg(&script));
     assert_eq!((ended.status, ended.stdout.as_str()), (0, ""));
     let reports: Vec<_> = ended.stderr.lines().collect();
@@ -119,8 +119,8 @@ fn broken_rows_are_reported_and_skipped() {
     for (report, place) in reports.iter().zip(["line 4, column 9:", "line 5, column 5:"]) {
         assert!(report.contains(place) && report.contains("script.txt"), "{report:?} should say {place:?}");
     }
-    assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"A","text":"one"}"#);
-    assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"D","text":"four"}"#);
+    assert_eq!(subscriber.line(), r#"1 0 StarWars {"character":"A","text":"one"}"#);
+    assert_eq!(subscriber.line(), r#"1 0 StarWars {"character":"D","text":"four"}"#);
 }
 
 #[test]
@@ -132,12 +132,12 @@ fn read_rows_are_counted_and_strict_refuses_skipped_rows() {
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "2 of 2 lines acknowledged\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("talk.csv: 2 of 3 rows read, 1 skipped."), "{}", ended.stderr);
 
-    let watcher = broker.subscribe("mqttv5", "StarWars", 1);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 1);
     for dry in [&[][..], &["--dry-run"]] {
         let ended = run(producer().args(options).args(["--strict"]).args(dry).arg(&script));
         assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
-        for words in ["talk.csv, line 3, column 2: The row ends", "2 of 3 rows read", "Nothing was sent"] {
-            assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+        for expected in ["talk.csv, line 3, column 2: The row ends", "2 of 3 rows read", "Nothing was sent"] {
+            assert!(ended.stderr.contains(expected), "{:?} should say {expected:?}", ended.stderr);
         }
     }
     // Standard input is read to its end first.
@@ -151,7 +151,7 @@ fn read_rows_are_counted_and_strict_refuses_skipped_rows() {
     let whole = write_as(&broker.folder, "whole.csv", "speaker,text\nA,first that was sent\n");
     let ended = run(producer().args(options).arg("--strict").arg(&whole));
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(watcher.line().contains("first that was sent"));
+    assert!(subscriber.line().contains("first that was sent"));
 }
 
 #[test]
@@ -162,8 +162,10 @@ fn unknown_table_columns_must_be_given_as_options() {
         |arguments: &[&str]| run(producer().args(["--dry-run", "--payload", "text"]).args(arguments).arg(&script));
     let ended = dry(&[]);
     assert_eq!((ended.status, ended.stdout.as_str()), (2, ""));
-    for words in ["Can't read ", "talk.csv. ", "The columns are id, foo, bar.", "--speaker-column and --words-column"] {
-        assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+    for expected in
+        ["Can't read ", "talk.csv. ", "The columns are id, foo, bar.", "--speaker-column and --words-column"]
+    {
+        assert!(ended.stderr.contains(expected), "{:?} should say {expected:?}", ended.stderr);
     }
     assert!(!ended.stderr.contains("CHARACTER:"), "{}", ended.stderr);
     let ended = dry(&["--speaker-column", "FOO", "--words-column", "3"]);
@@ -190,12 +192,12 @@ fn several_files_are_published_in_order() {
         write_as(&broker.folder, "4.txt", "E: four\n\nfive\n"),
         write_as(&broker.folder, "5", "\"1\" \"F\" \"six\"\n"),
     ];
-    let watcher = broker.subscribe("mqttv5", "StarWars", 6);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 6);
     let options = ["--broker", &broker.url(), "--interval", "1ms", "--payload", "text"];
     let ended = run(producer().args(options).args(&files));
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "6 of 6 lines acknowledged\n"), "{}", ended.stderr);
     for text in ["A: one; \"1\"", "C: two, 2", "D: three", "E: four", "five", "F: six"] {
-        assert_eq!(watcher.line(), format!("1 0 StarWars {text}"));
+        assert_eq!(subscriber.line(), format!("1 0 StarWars {text}"));
     }
     for place in ["1.csv, line 3, column 1: The row has no text", "3.jsonl, line 2, column 9: The row isn't valid JSON"]
     {
@@ -206,15 +208,16 @@ fn several_files_are_published_in_order() {
     let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
     let ended = run(producer().args(["--broker", &nowhere, "--format", "text"]).args(&files[1..3]));
     assert_eq!(ended.status, 1);
-    for words in ["Lines 1–2 (", "2.tsv, rows 1–2): not sent", "Lines 3–4 (", "3.jsonl, rows 1–2): not sent"] {
-        assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+    for expected in ["Lines 1–2 (", "2.tsv, rows 1–2): not sent", "Lines 3–4 (", "3.jsonl, rows 1–2): not sent"]
+    {
+        assert!(ended.stderr.contains(expected), "{:?} should say {expected:?}", ended.stderr);
     }
 }
 
 #[test]
 fn standard_input_is_published_as_it_arrives() {
     let broker = Mosquitto::start(Access::Everybody);
-    let watcher = broker.subscribe("mqttv5", "StarWars", 5);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 5);
     let mut child = producer()
         .args(["--broker", &broker.url(), "--interval", "1ms", "--payload", "text", "-"])
         .stdin(Stdio::piped())
@@ -226,14 +229,14 @@ fn standard_input_is_published_as_it_arrives() {
     let mut write = |text: &str| input.write_all(text.as_bytes()).expect("it reads");
     write("ADA: Is anybody");
     write(" listening?\n");
-    assert_eq!(watcher.line(), "1 0 StarWars ADA: Is anybody listening?");
+    assert_eq!(subscriber.line(), "1 0 StarWars ADA: Is anybody listening?");
     write("BEN: Now they are.\nB\n");
-    assert_eq!(watcher.line(), "1 0 StarWars BEN: Now they are.");
-    assert_eq!(watcher.line(), "1 0 StarWars B");
+    assert_eq!(subscriber.line(), "1 0 StarWars BEN: Now they are.");
+    assert_eq!(subscriber.line(), "1 0 StarWars B");
     input.write_all(b"\x81\nCY: Yes\nDEE: no line end").expect("it reads");
-    assert_eq!(watcher.line(), "1 0 StarWars CY: Yes");
+    assert_eq!(subscriber.line(), "1 0 StarWars CY: Yes");
     drop(input);
-    assert_eq!(watcher.line(), "1 0 StarWars DEE: no line end");
+    assert_eq!(subscriber.line(), "1 0 StarWars DEE: no line end");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 of 5 lines acknowledged\n");
@@ -277,15 +280,15 @@ fn dry_run_prints_what_would_be_sent() {
 fn manual_and_completions_are_printed() {
     let manual = run(producer().arg("--print-man"));
     assert_eq!(manual.status, 0, "{}", manual.stderr);
-    for words in [".TH mqtt-crawl-producer 1", "\\-\\-interval", "MQTT_PASSWORD", "Exit status"] {
-        assert!(manual.stdout.contains(words), "{words:?} should be in {}", manual.stdout);
+    for expected in [".TH mqtt-crawl-producer 1", "\\-\\-interval", "MQTT_PASSWORD", "Exit status"] {
+        assert!(manual.stdout.contains(expected), "{expected:?} should be in {}", manual.stdout);
     }
     for shell in ["bash", "zsh", "fish"] {
         let ended = run(producer().args(["--print-completions", shell]));
         assert_eq!(ended.status, 0, "{}", ended.stderr);
         assert!(ended.stdout.contains("mqtt-crawl-producer") && ended.stdout.contains("dry-run"), "{shell}");
     }
-    // What bash would do after `--format `.
+    // The completion that bash requests after `--format `.
     let bash = run(producer().args(["--print-completions", "bash"])).stdout;
     let asked = format!(
         "{bash}\nCOMP_WORDS=(mqtt-crawl-producer --format ''); COMP_CWORD=2\n\
@@ -305,13 +308,13 @@ fn manual_and_completions_are_printed() {
 fn lowered_qos_is_reported_and_used() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
-    let watcher = broker.subscribe("mqttv5", "StarWars", 3);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 3);
     let low = format!("mqtt://127.0.0.1:{}", broker.low_qos_port);
     let ended = run(producer().args(["--broker", &low, "--interval", "1ms", "--qos", "2"]).arg(&script));
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "3 of 3 lines acknowledged\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("supports QoS 1 at most. Lines are sent at QoS 1 instead of 2."), "{}", ended.stderr);
     for n in 1..=3 {
-        assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+        assert_eq!(subscriber.line(), format!("1 0 StarWars {}", json(n)));
     }
 }
 
@@ -323,7 +326,7 @@ fn system_certificate_authorities_are_trusted() {
         let run_with = |variable: &str| {
             run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script).env(variable, &broker.ca_file))
         };
-        // How a system says where its authorities are.
+        // The variable with the location of a system's authorities.
         let trusted = run_with("SSL_CERT_FILE");
         assert_eq!(trusted.status, 0, "{url}: {}", trusted.stderr);
         let unknown = run_with("SOMETHING_ELSE");
@@ -339,13 +342,13 @@ fn keys_at_a_terminal_pause_seek_and_quit() {
     let [left, right, up, down] = ["\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"];
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 30);
-    let watcher = broker.subscribe("mqttv5", "StarWars", 1_000);
-    let arrives = |n: usize| assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 1_000);
+    let arrives = |n: usize| assert_eq!(subscriber.line(), format!("1 0 StarWars {}", json(n)));
     let mut terminal = Terminal::start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
     terminal.wait_for("Space pause/resume");
     arrives(1);
     terminal.wait_for("line 1 of 30 · 29 h 0 min left");
-    assert!(terminal.is_listening());
+    assert!(terminal.is_in_key_mode());
     for (key, n) in [(right, 2), (down, 12), (left, 11), (up, 1), (right, 2)] {
         terminal.press(key);
         arrives(n);
@@ -383,10 +386,10 @@ fn invalid_use_is_reported_before_anything_is_sent() {
     std::fs::write(&empty, "\"character\" \"dialogue\"\n\nnonsense\n").expect("a file");
     let missing = folder.path().join("missing");
     let (empty, missing) = (empty.to_str().expect("UTF-8"), missing.to_str().expect("UTF-8"));
-    let check = |arguments: &[&str], words: &str| {
+    let check = |arguments: &[&str], expected: &str| {
         let ended = run(producer().args(arguments));
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains(words), "{arguments:?}: {:?} should say {words:?}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {:?} should say {expected:?}", ended.stderr);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     };
     check(&[script, "--broker", "mqtt://ann:hunter2@127.0.0.1"], "user name or password");
@@ -413,10 +416,10 @@ fn invalid_use_is_reported_before_anything_is_sent() {
 fn unreachable_broker_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_script(&folder, 3);
-    let check = |url: String, words: &str| {
+    let check = |url: String, expected: &str| {
         let ended = run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script));
         assert_eq!(ended.status, 1, "{url}: {}", ended.stderr);
-        assert_eq!(ended.stderr.matches(words).count(), 3, "{url}: {:?} should say {words:?}", ended.stderr);
+        assert_eq!(ended.stderr.matches(expected).count(), 3, "{url}: {:?} should say {expected:?}", ended.stderr);
         assert_eq!(ended.stderr.matches("Retrying in").count(), 2, "{url}: {}", ended.stderr);
         assert!(ended.stderr.contains("Lines 1–3 (rows 2–4): not sent"), "{url}: {}", ended.stderr);
         assert_eq!(ended.stdout, "0 of 3 lines acknowledged\n");
@@ -448,14 +451,14 @@ fn certificate_of_an_unknown_authority_is_refused() {
 fn line_that_ends_the_connection_is_given_up_and_the_others_are_sent() {
     let broker = Mosquitto::start(Access::SmallPackets);
     let script = write(&broker.folder, &format!("A: one\nB: {}\nC: three\n", "x".repeat(3_000)));
-    for (protocol, words) in [
+    for (protocol, expected) in [
         ("3.1.1", "the broker closed the connection each of the 3 times it was sent"),
         ("auto", "but the server accepts 2048 at most"),
     ] {
         let ended =
             run(producer().args(["--broker", &broker.url(), "--protocol", protocol, "--interval", "1ms"]).arg(&script));
         assert_eq!((ended.status, ended.stdout.as_str()), (1, "2 of 3 lines acknowledged\n"), "{}", ended.stderr);
-        assert!(ended.stderr.contains("Line 2 (row 2): ") && ended.stderr.contains(words), "{}", ended.stderr);
+        assert!(ended.stderr.contains("Line 2 (row 2): ") && ended.stderr.contains(expected), "{}", ended.stderr);
     }
 }
 
@@ -471,7 +474,7 @@ fn forbidden_topic_ends_the_program() {
             .arg(&script));
         assert_eq!((ended.status, ended.stdout.as_str()), (1, "0 of 40 lines acknowledged\n"), "{}", ended.stderr);
         assert!(ended.stderr.contains("its topic may be forbidden"), "{}", ended.stderr);
-        // After the third line it is given up.
+        // It is given up after the third line.
         assert!(ended.stderr.contains("–40 (rows ") && ended.stderr.contains("–41): not sent"), "{}", ended.stderr);
         assert!(begun.elapsed().as_secs() < 120, "{} s", begun.elapsed().as_secs());
     }
@@ -482,7 +485,7 @@ fn wrong_password_is_reported_and_not_retried() {
     let broker = Mosquitto::start(Access::User);
     let script = write_script(&broker.folder, 3);
     let (name, password) = USER;
-    let check = |protocol: &str, user: Option<&str>, given: &str, status: i32, words: &str| {
+    let check = |protocol: &str, user: Option<&str>, given: &str, status: i32, expected: &str| {
         let mut command = producer();
         command.args(["--broker", &broker.url(), "--protocol", protocol, "--interval", "1ms"]).arg(&script);
         if let Some(user) = user {
@@ -490,7 +493,7 @@ fn wrong_password_is_reported_and_not_retried() {
         }
         let ended = run(&mut command);
         assert_eq!(ended.status, status, "{}", ended.stderr);
-        assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{:?} should say {expected:?}", ended.stderr);
         assert!(!ended.stderr.contains("Retrying"), "{}", ended.stderr);
         assert!(!ended.stderr.contains(given) && !ended.stdout.contains(given));
     };
@@ -517,14 +520,14 @@ fn interrupted_loop_ends_cleanly() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
     let check = |signal: &str| {
-        let watcher = broker.subscribe("mqttv5", "StarWars", 8);
+        let subscriber = broker.subscribe("mqttv5", "StarWars", 8);
         let program = start(
             producer()
                 .args(["--broker", &broker.url(), "--loop", "--interval", "5ms", "--client-id", "looping"])
                 .arg(&script),
         );
         for n in [1, 2, 3, 1, 2, 3, 1, 2] {
-            assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+            assert_eq!(subscriber.line(), format!("1 0 StarWars {}", json(n)));
         }
         let sent = Command::new("kill").args([signal, &program.id().to_string()]).status();
         assert!(sent.expect("kill").success());
@@ -532,7 +535,7 @@ fn interrupted_loop_ends_cleanly() {
         let words: Vec<_> = summary.split(' ').collect();
         assert!(matches!(words.as_slice(), [a, "of", b, "lines", "acknowledged"] if a == b), "{summary}");
         assert!(program.end().success());
-        // Mosquitto's words for a connection that ended with DISCONNECT.
+        // Mosquitto's message for a connection that ended with DISCONNECT.
         broker.process.wait_for("Client looping disconnected.");
     };
     check("-INT");
@@ -543,9 +546,9 @@ fn interrupted_loop_ends_cleanly() {
 fn interrupted_script_reports_unsent_lines() {
     let broker = Mosquitto::start(Access::Everybody);
     let script = write_script(&broker.folder, 3);
-    let watcher = broker.subscribe("mqttv5", "StarWars", 1);
+    let subscriber = broker.subscribe("mqttv5", "StarWars", 1);
     let program = start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
-    watcher.line();
+    subscriber.line();
     let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status();
     assert!(sent.expect("kill").success());
     assert_eq!(program.line(), "1 of 3 lines acknowledged");
@@ -558,8 +561,8 @@ fn broken_connection_loses_no_line() {
     let script = write_script(&broker.folder, 30);
     let check = |protocol: &str, qos: &str, cuts_bytes: &[usize]| {
         let topic = format!("cut/{protocol}/{qos}");
-        // One more than there are, so that it doesn't end before a duplicate.
-        let watcher = broker.subscribe("mqttv5", "cut/#", 1_000);
+        // One more than the number of lines, so that it doesn't end before a duplicate.
+        let subscriber = broker.subscribe("mqttv5", "cut/#", 1_000);
         let link = BreakingLink::to(broker.mqtt_port, cuts_bytes.to_vec());
         let ended = run(producer()
             .args(["--broker", &format!("mqtt://127.0.0.1:{}", link.port), "--protocol", protocol, "--qos", qos])
@@ -571,13 +574,13 @@ fn broken_connection_loses_no_line() {
         assert_eq!(lost, cuts_bytes.len(), "{}", ended.stderr);
         assert_eq!(ended.stderr.matches("Connected to").count(), cuts_bytes.len() + 1, "{}", ended.stderr);
 
-        // All has arrived when something that was published later has.
+        // Everything has arrived when a later message has.
         let later = write(&broker.folder, "\"1\" \"END\" \"end\"\n");
         run(producer().args(["--broker", &broker.url(), "--topic", "cut/end"]).arg(later));
         write_script(&broker.folder, 30);
         let mut received = Vec::new();
         loop {
-            let line = watcher.line();
+            let line = subscriber.line();
             if line.contains("cut/end") {
                 break;
             }

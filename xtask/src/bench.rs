@@ -10,10 +10,10 @@ use crate::run::{heading, run};
 use crate::setup::{self, Scope, Tools, WASM_TARGET};
 use crate::{demo, dist};
 
-/// Builds the release and measures all of it, or only what is named; `soak` takes this number of minutes.
+/// Builds the release and runs all benchmarks, or only the named ones; `soak` takes this number of minutes.
 ///
 /// # Errors
-/// Fails when something can't be built, or the page fails. A figure that falls short is no error, except in `soak`.
+/// Fails when something can't be built, or the page fails. A missed target is no error, except in `soak`.
 pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
     let tools = setup::install(repo, Scope::Everything)?;
     dist::build(repo, &tools)?;

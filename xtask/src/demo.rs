@@ -24,7 +24,7 @@ pub const PROGRAMS: [&str; 4] = ["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-p
 /// The time the children get to exit after Ctrl-C, which reaches them too.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The interval at which the children are checked.
-const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Builds and starts the station and a looping producer; returns on Ctrl-C.
 ///
@@ -63,7 +63,7 @@ pub fn run_demo(repo: &Repo) -> Result<()> {
     println!("Brokers: ws://{http}/mqtt, ws://{http}/diffusion, mqtt://{mqtt}");
     println!("Script: {}", script.display());
     println!("Press Ctrl-C to stop.");
-    children.watch(&interrupted)
+    children.wait(&interrupted)
 }
 
 /// Builds the station and the producer in the release profile.
@@ -138,8 +138,8 @@ impl Children {
     }
 
     /// Waits for Ctrl-C.
-    fn watch(&mut self, interrupted: &Receiver<()>) -> Result<()> {
-        while let Err(RecvTimeoutError::Timeout) = interrupted.recv_timeout(WATCH_INTERVAL) {
+    fn wait(&mut self, interrupted: &Receiver<()>) -> Result<()> {
+        while let Err(RecvTimeoutError::Timeout) = interrupted.recv_timeout(CHECK_INTERVAL) {
             for (name, child) in &mut self.0 {
                 if let Some(status) = child.try_wait()? {
                     bail!("the {name} exited unexpectedly with {status}");
@@ -149,7 +149,7 @@ impl Children {
         println!("\nStopping…");
         let until = Instant::now() + EXIT_TIMEOUT;
         while Instant::now() < until && self.any_is_running() {
-            std::thread::sleep(WATCH_INTERVAL / 4);
+            std::thread::sleep(CHECK_INTERVAL / 4);
         }
         Ok(())
     }

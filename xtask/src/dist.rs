@@ -15,8 +15,8 @@ use crate::setup::Tools;
 
 /// Builds app, panels, style and fonts into `dist/`.
 ///
-/// Trunk must not access the network: `setup` has installed everything, and a build that downloads fails for people who
-/// are offline.
+/// Trunk must not access the network: `setup` has installed everything, and a build that downloads fails without a
+/// network.
 pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
     heading("dist: app and panels (about 4 minutes the first time, seconds afterwards)");
     let started = Instant::now();

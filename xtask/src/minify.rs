@@ -2,7 +2,7 @@
 //!
 //! `wasm-bindgen` names each function that a program imports from its script after the function and a hash, and writes
 //! these names into both files. Hashes can't be compressed; together with the comments of the script they took 9 kB of
-//! a first visit. It also exports the classes of every library, used or not: Leptos brings three for streams, with all
+//! a first visit. It also exports the classes of every library, used or not: Leptos adds three for streams, with all
 //! their dependencies. JavaScript minifiers don't know the other file, and Trunk's can't parse this script.
 
 use std::collections::hash_map::DefaultHasher;
@@ -83,7 +83,7 @@ fn minify(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     if let Some(class) = classes.iter().find(|class| script.contains(&format!("{class}."))) {
         bail!("the script uses its class {class}, which was to be removed");
     }
-    // What tools add for other tools; a browser ignores it.
+    // Sections of tools for other tools, which a browser ignores.
     let custom_sections: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
     for section in custom_sections {
         module.customs.delete(section);

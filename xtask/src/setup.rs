@@ -388,7 +388,7 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
         .arg(folder)
         .arg("--target-dir")
         .arg(&build_folder)
-        // Nobody debugs these: no symbols, less to link.
+        // They aren't debugged: no symbols, less to link.
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env_remove("CARGO_BUILD_TARGET"))?;
     fs::remove_dir_all(&build_folder).ok();
@@ -462,7 +462,7 @@ const MQTT_PORT: u16 = 1883;
 /// The port of AMQP, RabbitMQ's own protocol.
 const AMQP_PORT: u16 = 5672;
 
-/// Debian starts brokers when it installs them. They aren't wanted here, and the demo needs the standard port of MQTT
+/// Debian starts brokers when it installs them. They aren't needed here, and the demo needs the standard port of MQTT
 /// for its own.
 fn stop_service(service: &str, port: u16) {
     println!("setup: stopping the service {service}, which the package started");

@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-/// The tests that run in WebKit, by name prefix: the set that has to run in every engine, in addition to [`WATCHED`].
+/// The tests that run in WebKit, by name prefix: the set that has to run in every engine, in addition to [`ANIMATION`].
 const CORE: [&str; 21] = [
     "accessibility::everything_is_reachable_by_keyboard",
     "accessibility::page_has_the_promised_accessible_names",
@@ -290,7 +290,7 @@ impl Suite {
     }
 }
 
-/// Runs the end-to-end tests in these engines. The tests that watch the crawl for minutes mostly wait: they run in all
+/// Runs the end-to-end tests in these engines. The animation tests mostly wait for minutes: they run in all
 /// engines at once, in parallel with the others, which run engine after engine. Tests that need the machine for
 /// themselves come last.
 fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Count>> {
@@ -304,19 +304,19 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     // Otherwise each of them would wait for the first one to build it.
     run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
     let is_one_of_several = engines.len() > 1;
-    let watch = |engine: Engine| -> Result<Count> {
+    let run_animation = |engine: Engine| -> Result<Count> {
         let mut command = command(engine, BROWSERS);
-        command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
-        let left_out = if is_one_of_several && engine != Engine::Chromium { &WATCHED_IN_CHROMIUM[..] } else { &[] };
+        command.args(SHOW_OUTPUT).args(["--test-threads", "1", ANIMATION]);
+        let left_out = if is_one_of_several && engine != Engine::Chromium { &ANIMATION_IN_CHROMIUM[..] } else { &[] };
         command.args(left_out.iter().flat_map(|test| ["--skip", test]));
-        let mut count = count_tests_of(&mut command, &format!("{} watched: ", engine.name()))?;
+        let mut count = count_tests_of(&mut command, &format!("{} animation: ", engine.name()))?;
         let reason = format!("takes minutes: only with --engine {}", engine.name());
         count.skipped.extend(left_out.iter().map(|test| ((*test).to_owned(), reason.clone())));
         Ok(count)
     };
     let others = |engine: Engine| {
         let mut command = command(engine, BROWSERS);
-        command.args(SHOW_OUTPUT).args(["--test-threads", &threads().to_string(), "--skip", WATCHED]);
+        command.args(SHOW_OUTPUT).args(["--test-threads", &threads().to_string(), "--skip", ANIMATION]);
         match engine {
             Engine::Chromium => {}
             Engine::Firefox => {
@@ -329,19 +329,19 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
         count_tests_of(&mut command, &format!("{}: ", engine.name()))
     };
     let counts = thread::scope(|scope| -> Result<Vec<Count>> {
-        let watched: Vec<_> = engines.iter().map(|engine| scope.spawn(|| watch(*engine))).collect();
+        let animation: Vec<_> = engines.iter().map(|engine| scope.spawn(|| run_animation(*engine))).collect();
         let mut counts = Vec::new();
         for engine in engines {
             counts.push(others(*engine)?);
         }
-        let watched = watched.into_iter().map(|running| running.join().unwrap_or_else(|_| Ok(Count::FAILED)));
-        counts.into_iter().zip(watched).map(|(count, watched)| Ok(count + watched?)).collect()
+        let animation = animation.into_iter().map(|running| running.join().unwrap_or_else(|_| Ok(Count::FAILED)));
+        counts.into_iter().zip(animation).map(|(count, animation)| Ok(count + animation?)).collect()
     })?;
     let alone = engines.iter().map(|engine| count_tests(command(*engine, FIREHOSE).args(SHOW_OUTPUT)));
     counts.into_iter().zip(alone).map(|(count, alone)| Ok(count + alone?)).collect()
 }
 
-/// Returns the number of tests at once in parallel with those that watch: a test in a browser waits most of its time.
+/// Returns the number of tests at once in parallel with the animation tests: a test in a browser waits most of its time.
 fn threads() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get() + 1)
 }
@@ -352,11 +352,11 @@ const ENGINE: &str = "MQTT_CRAWL_ENGINE";
 /// The test target that needs a browser.
 const BROWSERS: &str = "e2e";
 
-/// Tests that watch the crawl for minutes, by name prefix.
-const WATCHED: &str = "animation::";
+/// The animation tests, which take minutes, by name prefix.
+const ANIMATION: &str = "animation::";
 
 /// Those that run in Chromium only, unless a single engine is requested: each takes minutes of half a processor.
-const WATCHED_IN_CHROMIUM: [&str; 3] = [
+const ANIMATION_IN_CHROMIUM: [&str; 3] = [
     "animation::every_row_is_painted_at_the_highest_speed",
     "animation::crawl_looks_the_same_after_two_minutes",
     "animation::crawl_looks_the_same_after_ten_minutes",
@@ -365,7 +365,7 @@ const WATCHED_IN_CHROMIUM: [&str; 3] = [
 /// The test target that needs a browser, and the machine for itself.
 const FIREHOSE: &str = "firehose";
 
-/// The test target that follows the guides.
+/// The test target that runs the guides.
 const GUIDES: &str = "guides";
 
 /// Tests that pass print results as well, such as speed and smoothness.

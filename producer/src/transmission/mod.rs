@@ -1,4 +1,4 @@
-//! The producer without IO and without a clock: which line is sent, what became of it, and when the transmission is
+//! The producer without IO and without a clock: which line is sent, its outcome, and when the transmission is
 //! over.
 //!
 //! It is used like the [`Session`] inside it: pass in an event with its time; drain [`Transmission::poll_transmit`] and
@@ -180,7 +180,7 @@ impl<'a> Transmission<'a> {
 
     // ---- events -------------------------------------------------------------
 
-    /// Begins.
+    /// Starts.
     pub(crate) fn start(&mut self, now: Instant) {
         self.session.connect(now);
         self.advance(now);

@@ -218,8 +218,8 @@ fn stop_waits_briefly_for_acknowledgements() {
     assert!(!harness.transmission.is_over());
     harness.run_until(ms(1_500) + ACK_TIMEOUT);
     assert_eq!((harness.disconnects, harness.published.len()), (1, 2));
-    let words = harness.summary().describe_failed();
-    assert_eq!(words, ["Lines 1–2 (rows 2–3): not acknowledged", "Lines 3–6 (rows 4–7): not sent"]);
+    let failed_lines = harness.summary().describe_failed();
+    assert_eq!(failed_lines, ["Lines 1–2 (rows 2–3): not acknowledged", "Lines 3–6 (rows 4–7): not sent"]);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn unsupported_retain_ends_the_transmission() {
 
 #[test]
 fn qos_is_lowered_to_the_brokers_maximum_and_reported() {
-    let check = |asked: QoS, maximum: u8, granted: QoS, words: &str| {
+    let check = |asked: QoS, maximum: u8, granted: QoS, expected: &str| {
         let (settings, script) = (Settings { version: Some(Version::V5), qos: asked, ..settings() }, script(3));
         let connack = [0x20, 5, 0, 0, 2, 0x24, maximum];
         let mut harness = TestHarness { connack: Some(&connack), ..TestHarness::new(&settings, &script) }.start();
@@ -307,7 +307,7 @@ fn qos_is_lowered_to_the_brokers_maximum_and_reported() {
         let is_reported = harness.reports.contains(&Report::QosLowered { asked, granted });
         assert_eq!(is_reported, asked != granted);
         let summary = harness.summary();
-        assert_eq!((summary.to_string().as_str(), summary.exit_status()), (words, 0));
+        assert_eq!((summary.to_string().as_str(), summary.exit_status()), (expected, 0));
     };
     let sent = "3 of 3 lines sent (no acknowledgements at QoS 0)";
     check(QoS::ExactlyOnce, 1, QoS::AtLeastOnce, "3 of 3 lines acknowledged");
@@ -447,7 +447,7 @@ fn live_lines_are_sent_on_arrival_but_no_faster_than_the_interval() {
 
 #[test]
 fn live_source_without_lines_is_an_error() {
-    let check = |first_line: usize, lines: usize, words: &str| {
+    let check = |first_line: usize, lines: usize, expected: &str| {
         let settings = Settings { first_line, ..settings() };
         let mut harness = TestHarness::live(&settings).start();
         harness.push(1..=lines);
@@ -455,7 +455,7 @@ fn live_source_without_lines_is_an_error() {
         assert!(harness.transmission.is_over());
         assert_eq!((harness.disconnects, harness.published.len()), (1, 0));
         let error = harness.transmission.into_summary().expect_err("nothing to send").to_string();
-        assert!(error.contains(words), "{error}");
+        assert!(error.contains(expected), "{error}");
     };
     check(1, 0, "No usable lines");
     check(3, 2, "Can't start at line 3");
@@ -480,8 +480,8 @@ fn failed_lines_name_their_file_if_there_are_several() {
     let script = [named("a", 1), named("a", 2), named("b", 1), named("b", 2)];
     let mut harness = TestHarness { connack: None, ..TestHarness::new(&settings, &script) }.start();
     harness.stop();
-    let words = harness.summary().describe_failed();
-    assert_eq!(words, ["Lines 1–2 (a, rows 2–3): not sent", "Lines 3–4 (b, rows 2–3): not sent"]);
+    let failed_lines = harness.summary().describe_failed();
+    assert_eq!(failed_lines, ["Lines 1–2 (a, rows 2–3): not sent", "Lines 3–4 (b, rows 2–3): not sent"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the tests of the program run it against.
+//! Brokers, peers and terminals for the tests of the program.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use tempfile::TempDir;
 
-/// Longer than anything takes; a test that waits so long has failed.
+/// The time limit of a wait: longer than any operation takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The user that brokers with a password know.
+/// The user of brokers with a password.
 pub const USER: (&str, &str) = ("relay", "correct horse");
 
 /// A child process whose lines can be waited for; killed when dropped.
@@ -26,11 +26,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it and listens to one of its outputs.
-    fn start(mut command: Command, listen: fn(&mut Child) -> Box<dyn Read + Send>) -> Self {
+    /// Starts it and reads one of its outputs.
+    fn start(mut command: Command, stream_of: fn(&mut Child) -> Box<dyn Read + Send>) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} can't be started: {error}"));
-        let output = BufReader::new(listen(&mut child));
+        let output = BufReader::new(stream_of(&mut child));
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
@@ -42,21 +42,21 @@ impl Process {
         Self { child, lines }
     }
 
-    /// The next line.
+    /// Returns the next line.
     pub fn line(&self) -> String {
         self.lines.recv_timeout(TIMEOUT).expect("another line of output")
     }
 
     /// Skips lines up to one that contains this text.
-    pub fn wait_for(&self, words: &str) {
-        while !self.line().contains(words) {}
+    pub fn wait_for(&self, text: &str) {
+        while !self.line().contains(text) {}
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     pub fn end(mut self) -> ExitStatus {
         while self.lines.recv_timeout(TIMEOUT).is_ok() {}
         self.child.wait().expect("a status")
@@ -94,9 +94,9 @@ pub struct Mosquitto {
     pub mqtts_port: u16,
     pub ws_port: u16,
     pub wss_port: u16,
-    /// Takes QoS 1 at most.
+    /// Accepts QoS 1 at most.
     pub low_qos_port: u16,
-    /// Certificate authority of its TLS listeners.
+    /// The certificate authority of its TLS listeners.
     pub ca_file: PathBuf,
     pub process: Process,
     pub folder: TempDir,
@@ -139,7 +139,7 @@ impl Mosquitto {
         format!("mqtt://127.0.0.1:{}", self.mqtt_port)
     }
 
-    /// A `mosquitto_sub` whose subscription is acknowledged. Each line of it is QoS,
+    /// Starts a `mosquitto_sub` whose subscription is acknowledged. Each of its lines has QoS,
     /// retain flag, topic, payload; it ends after `count` messages.
     pub fn subscribe(&self, version: &str, topic: &str, count: usize) -> Process {
         let mut watcher = command("mosquitto_sub");
@@ -151,25 +151,25 @@ impl Mosquitto {
     }
 }
 
-/// Debian keeps daemons where not everybody's PATH leads.
+/// Debian keeps daemons in a folder that isn't on every PATH.
 fn command(name: &str) -> Command {
     let daemon = Path::new("/usr/sbin").join(name);
     Command::new(if daemon.exists() { daemon } else { name.into() })
 }
 
-/// All bound at once, so that they differ.
+/// Returns free ports, all bound at once, so that they differ.
 fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
-/// A port that nobody listens at.
+/// Returns a port without a listener.
 pub fn free_port() -> u16 {
     let [port] = free_ports();
     port
 }
 
-/// A certificate authority and a server certificate from it.
+/// Creates a certificate authority and a server certificate from it.
 fn write_certificates(folder: &Path) -> PathBuf {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("a file");
@@ -187,8 +187,8 @@ fn write_certificates(folder: &Path) -> PathBuf {
     folder.join("ca.pem")
 }
 
-/// A link to a broker that breaks: each number is how many bytes a connection
-/// carries toward the broker before it is cut; later connections are whole.
+/// Starts a proxy that cuts connections to a broker: each number is the bytes that a connection
+/// passes to the broker before it is cut; later connections aren't cut.
 pub struct BreakingLink {
     pub port: u16,
 }
@@ -203,15 +203,15 @@ impl BreakingLink {
                 let Ok(broker) = TcpStream::connect(("127.0.0.1", broker_port)) else { return };
                 let limit = cuts.next().unwrap_or(usize::MAX);
                 let back = (broker.try_clone().expect("a clone"), client.try_clone().expect("a clone"));
-                thread::spawn(move || carry(back.0, back.1, usize::MAX));
-                thread::spawn(move || carry(client, broker, limit));
+                thread::spawn(move || copy_until_cut(back.0, back.1, usize::MAX));
+                thread::spawn(move || copy_until_cut(client, broker, limit));
             }
         });
         Self { port }
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, limit: usize) {
+fn copy_until_cut(mut from: TcpStream, mut to: TcpStream, limit: usize) {
     let mut left = limit;
     let mut buffer = [0; 512];
     while left > 0 {
@@ -230,7 +230,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, limit: usize) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// A server that answers whatever comes with these bytes and hangs up.
+/// Starts a server that answers any input with these bytes and closes.
 pub fn answering(answer: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("an address").port();
@@ -240,28 +240,28 @@ pub fn answering(answer: &'static [u8]) -> u16 {
             let _ = client.read(&mut buffer);
             let _ = client.write_all(answer);
             let _ = client.shutdown(Shutdown::Write);
-            // Read to the end, or what was answered might be lost by a reset.
+            // Reads to the end; otherwise a reset might lose the answer.
             while client.read(&mut buffer).is_ok_and(|count| count > 0) {}
         }
     });
     port
 }
 
-/// How a run of the program ended.
+/// The result of a run of the program.
 pub struct Run {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// The program, without any password in its environment.
+/// Returns the program, without any password in its environment.
 pub fn producer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt-crawl-producer"));
     command.env_remove("MQTT_PASSWORD").stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end.
+/// Runs it until it ends.
 pub fn run(command: &mut Command) -> Run {
     let output = command.output().expect("the program starts");
     Run {
@@ -271,11 +271,11 @@ pub fn run(command: &mut Command) -> Run {
     }
 }
 
-/// Somebody at a terminal, with the program in front of them.
+/// A terminal in which the program runs.
 pub struct Terminal {
     ours: File,
     screen: Receiver<String>,
-    seen: String,
+    unread_output: String,
     pub program: Process,
 }
 
@@ -284,7 +284,7 @@ impl Terminal {
         let pty = openpty(None, None).expect("a pseudo-terminal");
         let (ours, theirs) = (File::from(pty.master), File::from(pty.slave));
         let clone = |file: &File| file.try_clone().expect("a clone");
-        // It makes the terminal the program's own, as a shell does.
+        // It makes this the program's controlling terminal, as a shell does.
         let mut owned = Command::new("setsid");
         owned.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
         owned.env_remove("MQTT_PASSWORD").env("TERM", "xterm").stdin(clone(&theirs)).stderr(theirs);
@@ -300,45 +300,45 @@ impl Terminal {
                 }
             }
         });
-        Self { ours, screen, seen: String::new(), program }
+        Self { ours, screen, unread_output: String::new(), program }
     }
 
-    /// Types this.
+    /// Types these keys.
     pub fn press(&mut self, keys: &str) {
         self.ours.write_all(keys.as_bytes()).expect("a terminal");
     }
 
-    /// Waits until these words have come since the last ones that were waited for.
-    pub fn wait_for(&mut self, words: &str) {
-        while !self.seen.contains(words) {
+    /// Waits until this text has been printed since the last wait.
+    pub fn wait_for(&mut self, text: &str) {
+        while !self.unread_output.contains(text) {
             match self.screen.recv_timeout(TIMEOUT) {
-                Ok(more) => self.seen += &more,
-                Err(_) => panic!("no {words:?} in {:?}", self.seen),
+                Ok(more) => self.unread_output += &more,
+                Err(_) => panic!("no {text:?} in {:?}", self.unread_output),
             }
         }
-        let at = self.seen.find(words).map_or(0, |at| at + words.len());
-        self.seen.drain(..at);
+        let at = self.unread_output.find(text).map_or(0, |at| at + text.len());
+        self.unread_output.drain(..at);
     }
 
-    /// Whether each key is handed out at once, and unseen.
-    pub fn is_listening(&self) -> bool {
-        is_listening(&self.ours)
+    /// Whether each key is delivered immediately and without echo.
+    pub fn is_in_key_mode(&self) -> bool {
+        is_in_key_mode(&self.ours)
     }
 
-    /// Waits for the program's end; its status, and whether the terminal still listens for keys.
+    /// Waits until the program has ended; returns its status, and whether the terminal is still in key mode.
     pub fn end(self) -> (Option<i32>, bool) {
         let code = self.program.end().code();
-        (code, is_listening(&self.ours))
+        (code, is_in_key_mode(&self.ours))
     }
 }
 
-fn is_listening(terminal: &File) -> bool {
+fn is_in_key_mode(terminal: &File) -> bool {
     // The program's side shares its modes, and may be gone.
     let flags = tcgetattr(terminal).expect("a terminal").local_flags;
     !flags.intersects(LocalFlags::ICANON | LocalFlags::ECHO)
 }
 
-/// Starts it and listens to its standard output.
+/// Starts it and reads its standard output.
 pub fn start(command: &mut Command) -> Process {
     let mut owned = Command::new(command.get_program());
     owned.args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::piped());
