@@ -548,18 +548,18 @@ async fn scrolling_up_stops_following_and_end_resumes() {
 
     stage.scroller().set_scroll_top(5_000 * 24);
     until("the move is noticed", || !stage.console.is_following()).await;
-    assert!(*stage.moves.borrow() > 0, "other rows are asked for");
+    assert!(*stage.moves.borrow() > 0, "other rows are requested");
     stage.show();
     assert_eq!(stage.visible().first(), Some(&5_001));
 
     stage.log(10_500, 0);
     frames(20).await;
-    assert_eq!(stage.visible().first(), Some(&5_001), "what arrives moves nothing");
+    assert_eq!(stage.visible().first(), Some(&5_001), "arriving rows move nothing");
     assert!(stage.find(".newest").text_content().expect("text").starts_with("500 new"));
 
     stage.log(9_500, 1_000);
     frames(20).await;
-    assert_eq!(stage.visible().first(), Some(&5_001), "what leaves moves nothing");
+    assert_eq!(stage.visible().first(), Some(&5_001), "evicted rows move nothing");
 
     stage.press("PageUp");
     assert!(stage.visible().first() < Some(&5_000));
@@ -669,7 +669,7 @@ async fn highlights_are_added_and_removed_as_text() {
         (0..marks.length()).filter_map(|at| marks.item(at)?.text_content()).collect::<Vec<_>>()
     };
     assert_eq!(highlighted(&stage), ["topic", "2", "<img"]);
-    assert_eq!(text(&stage), before, "marks change no words");
+    assert_eq!(text(&stage), before, "highlights don't change the text");
     marked.rows[1].marks = Some(Highlights { payload: vec![(26, 27)], ..Highlights::default() });
     stage.console.show(marked);
     assert_eq!(highlighted(&stage), [")"]);

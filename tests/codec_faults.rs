@@ -77,7 +77,7 @@ fn fault_1_short_disconnect() {
     let mut stream = BytesMut::from(&[0xE0, 0x01, 0x8E][..]);
     let first = v5::read(&mut stream, 1024);
     assert!(matches!(first, Err(Error::InsufficientBytes(_))));
-    assert!(stream.is_empty(), "waiting for more will never bring it back");
+    assert!(stream.is_empty(), "more input will never restore it");
     let mut stream = BytesMut::from(&[0xE0, 0x00][..]);
     assert_eq!(v5::read(&mut stream, 1024), Err(Error::PayloadRequired));
 
@@ -97,7 +97,7 @@ fn fault_1_short_disconnect() {
 fn fault_2_subscription_identifiers_and_payload() {
     let packet = b"\x30\x13\x00\x03t/a\x06\x0b\x01\x0b\x02\x0b\x03PAYLOAD";
     let Ok(v5::Packet::Publish(theirs)) = v5::read(&mut BytesMut::from(&packet[..]), 1024) else {
-        panic!("mqttbytes takes it");
+        panic!("mqttbytes accepts it");
     };
     assert_eq!(&theirs.payload[..], b"\x0b\x03PAYLOAD");
 
@@ -208,7 +208,7 @@ fn fault_7_connect_behind_other_bytes() {
     connect.set_login("user", "password");
     let returned = connect.write(&mut theirs).expect("written");
     assert_ne!(returned, theirs.len() - 20, "the returned length is wrong");
-    assert_ne!(theirs[..20], [0xAA; 20], "the flags went into somebody else's bytes");
+    assert_ne!(theirs[..20], [0xAA; 20], "the flags changed bytes of another packet");
 
     let ours = Connect {
         client_id: "id",
@@ -313,7 +313,7 @@ fn fault_8_half_a_packet() {
     let mut theirs = BytesMut::new();
     let publish = v4::Publish::new("a", mqttbytes::QoS::AtLeastOnce, "x");
     assert_eq!(publish.write(&mut theirs), Err(Error::PacketIdZero));
-    assert!(!theirs.is_empty(), "half a packet is left behind");
+    assert!(!theirs.is_empty(), "half a packet remains");
 
     let mut ours = publish_of("a");
     ours.qos = QoS::AtLeastOnce;

@@ -55,7 +55,7 @@ fn fixtures() -> Vec<Fixture> {
 }
 
 fn verdict(text: &str) -> Verdict {
-    let (step, rest) = text.split_once(' ').expect("a step and what it says");
+    let (step, rest) = text.split_once(' ').expect("a step and its argument");
     if step == "ok" {
         return Verdict::Ok(rest.to_owned());
     }
@@ -124,7 +124,7 @@ fn whole_packets_are_decoded_or_refused() {
     let fixtures = fixtures();
     assert!(fixtures.len() > 150, "the file was read to its end");
     let names: HashSet<_> = fixtures.iter().map(|fixture| (fixture.name, fixture.version)).collect();
-    assert_eq!(names.len(), fixtures.len(), "each name stands for one packet of a version");
+    assert_eq!(names.len(), fixtures.len(), "each name belongs to one packet of a version");
     let mut wrong = Vec::new();
     for fixture in &fixtures {
         let taken = take(&fixture.bytes, fixture.version).map(|(verdict, _)| verdict);

@@ -180,7 +180,7 @@ fn every_connection_option_is_parsed() {
         }),
     };
     assert!(options.is_persistent());
-    assert_eq!(fields, Fields::from(&options), "what was chosen is shown as it was typed");
+    assert_eq!(fields, Fields::from(&options), "the selected value is shown as typed");
     assert_eq!(fields.parse(), Ok(options));
 }
 

@@ -61,11 +61,11 @@ fn lower_maximum_qos_applies_to_retransmissions() {
 fn retain_not_available_applies_to_retransmissions() {
     let retained = Message { topic: "t".to_owned(), qos: QoS::AtLeastOnce, retain: true, ..Message::default() };
     let mut bench = online(v5(), "2005 00 00 02 25 00");
-    bench.session.publish(retained.clone(), bench.now).expect("taken on");
+    bench.session.publish(retained.clone(), bench.now).expect("accepted");
     assert!(bench.actions().is_empty());
 
     let mut bench = Bench::online(persistent());
-    bench.session.publish(retained, bench.now).expect("taken on");
+    bench.session.publish(retained, bench.now).expect("accepted");
     bench.reconnect("2005 01 00 02 25 00");
     let sent = bench.actions().concat();
     assert!(!sent.starts_with("33") && !sent.starts_with("3b"), "retained to a server that keeps none: {sent}");
@@ -88,7 +88,7 @@ fn topic_aliases_stay_within_the_servers_maximum() {
         let mut bench = online(v5(), connack);
         for topic in ["t", "t", "u", "u"] {
             let message = Message { topic: topic.to_owned(), ..Message::default() };
-            bench.session.publish(message, bench.now).expect("taken on");
+            bench.session.publish(message, bench.now).expect("accepted");
         }
         assert_eq!(bench.actions().concat(), expected.replace(' ', ""), "{connack}");
     }
@@ -166,7 +166,7 @@ fn earlier_connections_do_not_consume_receive_maximum() {
     assert_eq!(bench.actions(), ["50020002"]);
     bench.serve("62020001 3406 0001 74 0003 00");
     bench.serve("3406 0001 74 0004 00");
-    assert!(bench.actions().concat().contains("e0029300"), "and then it counts");
+    assert!(bench.actions().concat().contains("e0029300"), "then it counts");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn filter_too_long_for_the_server_is_reported() {
     assert!(bench.actions().is_empty());
     assert!(matches!(&bench.events()[..], [Event::Subscribed { filter, granted: Err(_) }] if filter == long));
     bench.subscribe("a", QoS::AtMostOnce);
-    assert!(bench.actions().concat().contains("00016100"), "another filter is asked for all the same");
+    assert!(bench.actions().concat().contains("00016100"), "another filter is still requested");
 }
 
 #[test]

@@ -75,11 +75,11 @@ fn connect_is_sent_first_and_once() {
         bench.publish(QoS::AtMostOnce, "before CONNACK");
         bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
         let sent = unhex(&bench.actions().concat());
-        assert_eq!((sent[0], usize::from(sent[1])), (0x10, sent.len() - 2), "CONNECT and nothing behind it");
+        assert_eq!((sent[0], usize::from(sent[1])), (0x10, sent.len() - 2), "CONNECT and nothing after it");
         bench.session.connect(bench.now);
         assert!(bench.actions().is_empty());
         bench.serve(fresh(version));
-        assert!(bench.actions().concat().starts_with("32"), "what waited goes out now");
+        assert!(bench.actions().concat().starts_with("32"), "waiting messages are sent now");
         bench.session.connect(bench.now);
         assert!(bench.actions().is_empty());
     }
@@ -562,7 +562,7 @@ fn sent_message_does_not_expire() {
     // Message expiry interval: 1 s.
     let properties = unhex("02 00000001");
     let message = Message { topic: "t".to_owned(), qos: QoS::ExactlyOnce, properties, ..Message::default() };
-    bench.session.publish(message, bench.now).expect("taken on");
+    bench.session.publish(message, bench.now).expect("accepted");
     assert_eq!(bench.actions().concat(), "340b 000174 0001 05 0200000001".replace(' ', ""));
     bench.now = bench.now + HOUR;
     bench.reconnect(kept(Version::V5));

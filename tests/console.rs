@@ -39,11 +39,11 @@ fn tail_is_followed_until_scrolled_away() {
     assert_eq!((scroll.top_rows(), scroll.unread()), (89.0, 0));
 
     scroll.grow(150, 0);
-    assert_eq!((scroll.top_rows(), scroll.unread()), (89.0, 50), "what arrives moves nothing");
+    assert_eq!((scroll.top_rows(), scroll.unread()), (89.0, 50), "arriving rows move nothing");
     scroll.step(ScrollStep::PageDown);
-    assert_eq!((scroll.top_rows(), scroll.unread()), (98.0, 42), "seen on the way");
+    assert_eq!((scroll.top_rows(), scroll.unread()), (98.0, 42), "shown on the way");
     scroll.step(ScrollStep::PageUp);
-    assert_eq!(scroll.unread(), 42, "what was seen stays seen");
+    assert_eq!(scroll.unread(), 42, "shown messages stay shown");
     scroll.step(ScrollStep::End);
     assert!(scroll.is_following());
     assert_eq!((scroll.top_rows(), scroll.unread()), (140.0, 0));
@@ -86,7 +86,7 @@ fn evicted_rows_do_not_move_the_view() {
     assert_eq!(scroll.top_rows(), 300.0, "the same message is at the edge");
     assert_eq!(scroll.unread(), 100);
     scroll.grow(900, 400);
-    assert_eq!(scroll.top_rows(), 0.0, "its message is gone: the oldest kept");
+    assert_eq!(scroll.top_rows(), 0.0, "its message was evicted: the oldest stored one");
     scroll.grow(4, 0);
     assert!(scroll.is_following());
 }
@@ -261,7 +261,7 @@ impl Console {
         let rows = self.model.scroll.visible_range();
         let first = self.model.first_index();
         let at = |index: u64| usize::try_from(index - first).ok().and_then(|at| self.model.rows().rows.get(at));
-        let seqs = rows.clone().map(|index| at(index).expect("a row that has come").seq).collect();
+        let seqs = rows.clone().map(|index| at(index).expect("an arrived row").seq).collect();
         (seqs, self.model.scroll.top_rows().fract())
     }
 }
@@ -275,7 +275,7 @@ fn view_keeps_its_position_while_matches_change() {
     console.filter("ten");
     console.frame();
     let found_first = console.stats.matching;
-    assert!(found_first < 20_000, "the filter is still at work");
+    assert!(found_first < 20_000, "the filter still runs");
     console.model.step(ScrollStep::PageUp);
     console.model.step(ScrollStep::PageUp);
     console.frame();
@@ -298,7 +298,7 @@ fn view_keeps_its_position_while_matches_change() {
     console.arrive(200_000);
     while console.filter_slice() {}
     console.frame();
-    assert!(console.on_screen().0[0] > 199_820, "what was read is gone: the oldest that is kept");
+    assert!(console.on_screen().0[0] > 199_820, "the message was evicted: the oldest stored one");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn arrow_keys_move_the_selection() {
     console.frame();
     console.model.step(ScrollStep::LineUp);
     assert_eq!((console.model.selected(), console.model.focused_row()), (Some(100), Some(100)), "the newest at first");
-    assert!(!console.model.scroll.is_following(), "it stays in sight");
+    assert!(!console.model.scroll.is_following(), "it stays visible");
     for _ in 0..60 {
         console.model.step(ScrollStep::LineUp);
         console.frame();
@@ -348,10 +348,10 @@ fn seek_visits_matches_in_both_list_modes() {
         assert!(seq.is_none_or(|seq| console.on_screen().0.contains(&seq)), "{seq:?}");
         (seq, console.model.rows().rank)
     };
-    assert_eq!(selected(&mut console, SeekDirection::Older), (Some(990), Some(99)), "first the one in sight");
+    assert_eq!(selected(&mut console, SeekDirection::Older), (Some(990), Some(99)), "first the visible one");
     assert_eq!(selected(&mut console, SeekDirection::Older), (Some(980), Some(98)));
     assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(990), Some(99)));
-    assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(990), Some(99)), "there is none behind the last");
+    assert_eq!(selected(&mut console, SeekDirection::Newer), (Some(990), Some(99)), "there is none after the last");
 
     console.model.toggle_list_mode();
     console.frame();
@@ -433,7 +433,7 @@ fn frozen_view_does_not_change_and_counts_unread() {
         console.arrive(40);
         console.frame();
         assert_eq!((console.on_screen(), console.model.unread()), (before, 40), "of {count}");
-        assert_eq!((console.stats.received, console.stats.matching), (count + 40, count + 40), "intake goes on");
+        assert_eq!((console.stats.received, console.stats.matching), (count + 40, count + 40), "messages still arrive");
         // Also with a filter, and among all again.
         console.filter("-ten");
         console.frame();

@@ -286,7 +286,7 @@ fn nothing_jumps_for_eight_hours() {
     assert!(screen.rebases > 10, "{} rebases", screen.rebases);
     assert!(screen.most_blocks < BLOCKS_MAX / 2, "{} blocks", screen.most_blocks);
     assert_eq!((screen.controller.waiting(), screen.controller.lag()), (0, None));
-    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused, "an empty plane rests");
+    assert!(screen.tops.is_empty() && screen.motion == Motion::Paused, "an empty plane doesn't move");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn burst_speeds_up_and_slows_down_smoothly() {
     assert!(screen.fastest > 1.8, "fastest {}", screen.fastest);
     screen.run(120, |_| 0);
     assert!((screen.rate - 1.0).abs() < 0.05, "calm again: {}", screen.rate);
-    assert_eq!(screen.counts(), (16, 0), "few enough to tell them all");
+    assert_eq!(screen.counts(), (16, 0), "few enough to show all");
 }
 
 /// What a stream of lines of 4 to 16 words looks like on screen.
@@ -681,7 +681,7 @@ fn queued_line_is_not_shown_twice() {
         let shows = |entry: &BlockContent| matches!(entry, BlockContent::Item(shown) if shown.is_about(*seq));
         !screen.shown.iter().any(shows)
     });
-    let taken = taken.expect("a line that waits");
+    let taken = taken.expect("a waiting line");
     screen.show(taken);
     assert!(screen.asked.is_empty(), "{taken} was taken already, and comes next");
 }
@@ -713,7 +713,10 @@ fn skipped_messages_are_found_by_their_note() {
     screen.arrive_many(500);
     screen.run(10, |_| 0);
     screen.jumps = true;
-    assert!(screen.request(|controller, input, actions| controller.reveal(input, 7, actions)), "the note shows of it");
+    assert!(
+        screen.request(|controller, input, actions| controller.reveal(input, 7, actions)),
+        "the note of the skipped one"
+    );
     let note = screen.shown[0].seq().expect("a note");
     assert!(screen.request(|controller, input, actions| controller.reveal(input, note, actions)));
     assert!(
@@ -760,7 +763,7 @@ fn paused_crawl_shows_nothing_new_and_then_skips() {
     screen.request(|controller, _, _| controller.toggle_pause());
     let shown = screen.shown.len();
     screen.run(600, |_| 5);
-    assert!(screen.shown.len() <= shown + 1, "what was at the edge already, and no more");
+    assert!(screen.shown.len() <= shown + 1, "only what was at the edge already");
     assert!(screen.controller.lag() > Some(2_900));
     screen.request(|controller, _, _| controller.toggle_pause());
     screen.run(5, |_| 0);
@@ -953,7 +956,7 @@ fn without_an_opening_the_first_message_is_shown_immediately() {
         let off = Opening { mode: Some(OpeningMode::Off), ..opening };
         let (shown, seconds, scenes) = play(off.clone(), |second| u64::from(second == 3));
         assert_eq!(shown, "l");
-        assert_eq!(seconds, 4, "in the second in which it comes");
+        assert_eq!(seconds, 4, "in the second of its arrival");
         assert!(!scenes.iter().any(|scene| matches!(scene, Scene::Card | Scene::Logo | Scene::Rise)), "{scenes:?}");
         let (_, seconds, _) = play(off.clone(), |second| u64::from(second == 0));
         assert_eq!(seconds, 1);
@@ -1034,7 +1037,7 @@ fn replaying_the_opening_loses_no_line() {
         controller.play_opening(now);
     });
     screen.run(12, |_| 1);
-    assert_eq!(screen.controller.scene(), Scene::Logo, "all of it, though messages wait");
+    assert_eq!(screen.controller.scene(), Scene::Logo, "all of it, although messages wait");
     screen.run(10, |_| 1);
     assert!(screen.shown.iter().any(|entry| matches!(entry, BlockContent::Episode(_))), "{:?}", screen.shown);
     screen.run(120, |_| 0);

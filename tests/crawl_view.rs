@@ -168,7 +168,7 @@ async fn one_animation_moves_up_and_pauses() {
         frame().await;
     }
     assert_eq!(top_px(), held_px);
-    assert_eq!(pane.handle.room().lines, 0, "what isn't shown waits in the worker");
+    assert_eq!(pane.handle.room().lines, 0, "rows that aren't shown wait in the worker");
 
     pane.click(".pause");
     until("movement again", || top_px() < held_px - 1.0).await;

@@ -317,7 +317,7 @@ fn line_is_returned_as_soon_as_it_is_complete() {
     assert_eq!(push("Hi\n\nCY: Yes\n"), ["2 BEN|Hi", "4 CY|Yes"]);
     let mut reader = Reader::new(ReaderOptions { format: Some(Format::Csv), ..live });
     reader.push(b"text\n\"a\n");
-    assert!(reader.poll().is_none(), "the cell goes on");
+    assert!(reader.poll().is_none(), "the cell continues");
     reader.push(b"b\"\n");
     assert_eq!(reader.poll().map(|row| shown(&row)).as_deref(), Some("2 |a\nb"));
 }

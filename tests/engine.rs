@@ -76,7 +76,7 @@ impl Bench {
     /// Lets the store answer the pending request.
     fn load(&mut self, loaded: Result<Option<Vec<u8>>, String>) {
         let key = self.engine.poll_load().expect("something to load");
-        assert_eq!(self.engine.poll_load(), None, "asked for once");
+        assert_eq!(self.engine.poll_load(), None, "requested once");
         assert!(self.transmits().is_empty(), "dialled before the store answered");
         self.engine.handle_loaded(&key, loaded, self.now);
     }
@@ -364,7 +364,7 @@ fn filter_work_pauses_in_a_flood() {
         bench.message("t", &n.to_string());
     }
     bench.command(PageCommand::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
-    assert_eq!(bench.engine.poll_timeout(), Some(Instant::EPOCH), "nothing came since");
+    assert_eq!(bench.engine.poll_timeout(), Some(Instant::EPOCH), "nothing has arrived since");
     for n in 0..3_000 {
         bench.message("t", &n.to_string());
     }
@@ -437,7 +437,7 @@ fn lost_connection_is_restored_and_counted() {
     let connection = bench.update().connection;
     assert_eq!(connection.state, ConnectionState::Reconnecting);
     assert!(connection.retry_at.is_some());
-    bench.now = bench.engine.poll_timeout().expect("tried again");
+    bench.now = bench.engine.poll_timeout().expect("a retry");
     bench.engine.handle_timeout(bench.now);
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     let connection = bench.update().connection;
@@ -447,7 +447,7 @@ fn lost_connection_is_restored_and_counted() {
     bench.serve(&[0x20, 3, 0, 0, 0]);
     let update = bench.update();
     assert_eq!((update.connection.state, update.stats.reconnects), (ConnectionState::Connected, 1));
-    assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription comes back");
+    assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription is restored");
 }
 
 /// Returns how a connection to this address fails, and the first advice.
@@ -626,7 +626,7 @@ fn each_publish_has_one_outcome() {
     let published = bench.published();
     assert_eq!(published[0], Published { number: 7, outcome: PublishOutcome::Done });
     assert!(
-        matches!(&published[1], Published { number: 9, outcome: PublishOutcome::Failed(reason) } if reason.contains('#'))
+        matches!(&published[1], Published { number: 9, outcome: PublishOutcome::Failed(why) } if why.contains('#'))
     );
     assert_eq!(published.len(), 2);
     bench.serve(&[0x40, 2, 0, 2]);
@@ -634,7 +634,7 @@ fn each_publish_has_one_outcome() {
     let published = bench.published();
     assert_eq!(published[0], Published { number: 8, outcome: PublishOutcome::Done });
     assert!(
-        matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(reason) } if reason.contains("quota"))
+        matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(why) } if why.contains("quota"))
     );
     // Seeking leaves the last one unknown, never done.
     bench.command(PageCommand::Connect(request()));
@@ -704,7 +704,7 @@ fn session_continues_without_a_store_with_a_notice() {
             bench.engine.handle_saved(Err("no store".to_owned()));
         }
         assert_eq!(bench.transmits().len(), 1);
-        let notice = bench.update().connection.notice.expect("words about it");
+        let notice = bench.update().connection.notice.expect("a notice");
         assert!(notice.contains("no store"), "{notice}");
     }
 }
@@ -718,7 +718,7 @@ fn panels_receive_broker_capabilities() {
     let status = bench.panels().expect("something new").status;
     assert_eq!((status.state, status.version), (ConnectionState::Connected, Some(Version::V5)));
     assert_eq!(status.options, ConnectionOptions::default());
-    let server = status.server.expect("what the broker said");
+    let server = status.server.expect("the broker's capabilities");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
 }
@@ -948,7 +948,7 @@ fn counts_are_updated_with_messages() {
     assert!(bench.subscriptions().is_some(), "the first is always sent");
     assert_eq!(bench.subscriptions(), None, "nothing new");
     bench.message("StarWars", "x");
-    let view = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
+    let view = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message");
     assert_eq!(view.counts[0].messages, 1);
 }
 
@@ -960,11 +960,11 @@ fn worker_answers_suggestion_queries() {
     bench.message("deck", &format!("LANDO: {}", "x".repeat(5_000)));
     let mut known = |ask: SuggestionQuery| {
         bench.command(PanelCommand::Pull(PanelsRequest { suggestions: Some(ask), ..PanelsRequest::default() }));
-        let known = bench.engine.poll_panels().and_then(|update| update.suggestions).expect("it is answered at once");
+        let known = bench.engine.poll_panels().and_then(|update| update.suggestions).expect("an immediate answer");
         known.names
     };
     assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"]);
-    assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"], "as often as it is asked");
+    assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"], "for every request");
     assert_eq!(known(SuggestionQuery::Topics("h".to_owned())), ["house/hall", "house/attic"]);
     // The newest first; long messages aren't read for it.
     assert_eq!(known(SuggestionQuery::Speakers(String::new())), ["HAN", "Leia"]);
@@ -978,7 +978,7 @@ fn changes_while_disconnected_apply_to_the_next_connection() {
     bench.transmits();
     bench.command(subscribe("new", QoS::AtLeastOnce));
     bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
-    assert!(bench.transmits().is_empty(), "nobody is there");
+    assert!(bench.transmits().is_empty(), "no listener");
     let view = bench.subscriptions().expect("something new");
     assert_eq!(list(&view), ["1 new asked"]);
     bench.now = bench.engine.poll_timeout().expect("another attempt");
@@ -1026,7 +1026,7 @@ fn connection_without_subscriptions_is_kept_and_restored() {
     bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
     // The connection is lost before the answer: it isn't requested again.
     assert_eq!(bench.sent().first(), Some(&0xA2));
-    assert!(bench.reconnect().is_empty(), "nothing to ask for");
+    assert!(bench.reconnect().is_empty(), "nothing to request");
     let Update { connection, .. } = bench.update();
     assert_eq!((connection.state, connection.subscriptions.len()), (ConnectionState::Connected, 0));
 }
@@ -1055,7 +1055,7 @@ fn invalid_filter_is_reported_and_not_subscribed() {
     bench.subscriptions();
     bench.command(subscribe("a/#/b", QoS::AtMostOnce));
     assert!(bench.transmits().is_empty());
-    let view = bench.subscriptions().expect("said");
+    let view = bench.subscriptions().expect("the list of subscriptions");
     assert_eq!(view.list.len(), 1);
     assert!(view.answer.is_some_and(|answer| answer.contains('#')));
     // Without a connection there is no broker to ask, and nothing is stored.
@@ -1077,7 +1077,7 @@ fn topic_tree_is_sent_while_open_and_changed() {
     bench.message("c", "2");
     let view = bench.engine.poll_panels().expect("news").topics;
     assert_eq!(counts(view), Some(vec![2, 1]));
-    assert_eq!(bench.engine.poll_panels(), None, "they didn't ask");
+    assert_eq!(bench.engine.poll_panels(), None, "they requested nothing");
     // A rate falls to zero while nothing arrives.
     let rate = |view: Option<TopicsView>| view.map(|view| view.rows[0].per_1000_s);
     bench.now = bench.now + Duration::from_secs(9);
@@ -1087,7 +1087,7 @@ fn topic_tree_is_sent_while_open_and_changed() {
     bench.now = bench.now + Duration::from_secs(10);
     assert_eq!(rate(bench.topics()), Some(0));
     bench.now = bench.now + Duration::from_secs(1);
-    assert_eq!(rate(bench.topics()), None, "it is none already");
+    assert_eq!(rate(bench.topics()), None, "it is already none");
     // Closed and opened again, it is sent again.
     assert_eq!(bench.panels(), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
@@ -1101,7 +1101,7 @@ fn topic_tree_is_sent_while_open_and_changed() {
 fn panels_receive_only_changes() {
     let mut bench = Bench::new();
     let states = |update: Option<PanelsUpdate>| update.map(|update| update.status.state);
-    assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
+    assert_eq!(states(bench.engine.poll_panels()), None, "they requested nothing");
     assert_eq!(states(bench.panels()), Some(ConnectionState::Idle), "the first pull is always answered");
     assert_eq!(states(bench.panels()), None);
     // The pull waits for an update …
@@ -1195,14 +1195,14 @@ fn expired_jwt_is_replaced_without_a_new_connection() {
     bench.command(PageCommand::Connect(with_password(format!("{} ", token(exp)))));
     bench.engine.handle_open(bench.now);
     let connect = bench.sent();
-    assert!(connect.ends_with(token(exp).as_bytes()), "without the space it was pasted with");
+    assert!(connect.ends_with(token(exp).as_bytes()), "without the pasted space");
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.sent();
 
     // Before the keep alive is due.
     bench.now = Instant::from_micros(exp * 1_000_000);
     bench.engine.handle_timeout(bench.now);
-    let notice = bench.update().connection.notice.expect("words about it");
+    let notice = bench.update().connection.notice.expect("a notice");
     assert!(notice.contains("expired"), "{notice}");
 
     let newer = token(exp + 3_600);
@@ -1210,7 +1210,7 @@ fn expired_jwt_is_replaced_without_a_new_connection() {
     assert!(bench.update().token.expect("a token").can_renew);
     bench.command(PageCommand::ReplacePassword(Secret(newer.clone())));
     let update = bench.update();
-    assert_eq!(update.connection.state, ConnectionState::Connected, "not thrown out by ourselves");
+    assert_eq!(update.connection.state, ConnectionState::Connected, "not disconnected by ourselves");
     assert!(!update.token.expect("a token").can_renew);
 
     bench.sent();
@@ -1233,7 +1233,7 @@ fn jwt_expired_during_sleep_is_reported_on_waking() {
     bench.engine.handle_clock_jump(3_600_000_000, bench.now);
     let update = bench.update();
     assert!(update.token.expect("a token").has_expired);
-    assert!(update.connection.notice.expect("words about it").contains("expired"));
+    assert!(update.connection.notice.expect("a notice").contains("expired"));
 }
 
 #[test]
@@ -1266,14 +1266,14 @@ fn panels_receive_a_message_in_parts() {
     bench.panels();
     let payload = "x".repeat(2_500_000);
     bench.message("deck/large", &payload);
-    assert_eq!(bench.panels(), None, "nobody looks at it");
+    assert_eq!(bench.panels(), None, "it isn't shown");
     let mut fetched = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
         let request = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
         bench.command(PanelCommand::Pull(request));
         let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
         assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
-        let found = part.found.expect("it is kept");
+        let found = part.found.expect("a stored message");
         assert_eq!((found.topic.as_str(), found.payload_bytes, found.from_byte), ("deck/large", 2_500_000, from_byte));
         assert_eq!(found.payload.len(), bytes);
         fetched.push_str(std::str::from_utf8(&found.payload).expect("text"));
@@ -1364,7 +1364,7 @@ fn panels_receive_packets_while_open() {
     bench.sent();
     bench.panels();
     bench.message("deck/a", "x");
-    assert_eq!(bench.panels(), None, "nobody looks at packets");
+    assert_eq!(bench.panels(), None, "packets aren't shown");
     let look = |bench: &mut Bench, from| {
         bench.command(PanelCommand::Pull(PanelsRequest { trace_from: Some(from), ..PanelsRequest::default() }));
         bench.engine.poll_panels().and_then(|update| update.trace)

@@ -576,7 +576,7 @@ impl Simulation {
                 break;
             }
         }
-        assert!(quiet > 40, "it never comes to rest");
+        assert!(quiet > 40, "it doesn't settle");
         self.check();
         if self.transport.as_ref().is_some_and(|held| held.is_accepted && held.answers.is_empty())
             && self.saving.is_none()

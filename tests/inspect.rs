@@ -393,7 +393,7 @@ fn large_value_is_laid_out_in_slices() {
         let mut sheet = Sheet::new(view, payload.as_slice().into(), 80);
         let mut rows = sheet.rows();
         let mut slices = 0;
-        while !sheet.advance(1 << 16).expect("it is what it is taken for") {
+        while !sheet.advance(1 << 16).expect("a value of this type") {
             assert!(sheet.rows() - rows < 1 << 16, "{view:?}: {} rows in one slice", sheet.rows() - rows);
             rows = sheet.rows();
             slices += 1;

@@ -59,13 +59,13 @@ fn export(
 ) -> (Vec<u8>, ExportState) {
     let mut exporting = ExportState::new(format, selection);
     let first = part(engine, &exporting);
-    let mut file = exporting.take(first.clone()).expect("it was asked for");
+    let mut file = exporting.take(first.clone()).expect("the requested part");
     between(engine);
-    assert_eq!(exporting.take(first), None, "an answer that comes twice");
+    assert_eq!(exporting.take(first), None, "a repeated answer");
     while exporting.request().is_some() {
         let part = part(engine, &exporting);
         assert!(part.bytes.len() <= SLICE_BYTES + 1_000, "{} bytes", part.bytes.len());
-        file.extend(exporting.take(part).expect("it was asked for"));
+        file.extend(exporting.take(part).expect("the requested part"));
     }
     (file, exporting)
 }

@@ -158,7 +158,7 @@ fn names_are_picked_by_substring() {
     assert_eq!(picked.len(), SuggestionData::NAMES_MAX);
     let all: Vec<_> = (0..100).map(|n| format!("x/a{n}")).chain(["a".to_owned()]).collect();
     let picked = pick(&mut all.iter().map(String::as_str), "a");
-    assert_eq!((picked.len(), picked[0].as_str()), (SuggestionData::NAMES_MAX, "a"), "what begins with it finds room");
+    assert_eq!((picked.len(), picked[0].as_str()), (SuggestionData::NAMES_MAX, "a"), "later entries have room");
 }
 
 proptest! {

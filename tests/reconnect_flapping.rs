@@ -139,7 +139,7 @@ impl Network {
                 self.failures = 0;
             }
             let ceiling = (FIRST_WAIT_MAX * (1 << self.failures.min(6))).min(WAIT_MAX);
-            let wait = retry_at.expect("a lost network is tried again").since(self.now);
+            let wait = retry_at.expect("a retry after a lost network").since(self.now);
             assert!(wait <= ceiling, "{wait:?} after {} failures", self.failures);
             self.failures += 1;
         }

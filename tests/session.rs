@@ -602,7 +602,7 @@ fn limits_of_the_server_are_respected() {
     bench.events();
 
     let retained = Message { topic: "t".to_owned(), retain: true, ..Message::default() };
-    bench.session.publish(retained, bench.now).expect("taken on");
+    bench.session.publish(retained, bench.now).expect("accepted");
     bench.publish(QoS::ExactlyOnce, "x");
     bench.publish(QoS::AtMostOnce, "more than sixteen bytes");
     let errors: Vec<_> = bench
@@ -675,7 +675,7 @@ fn back_off_grows_and_a_good_connection_resets_it() {
     let mut waits = Vec::new();
     for _ in 0..40 {
         bench.session.handle_close(CloseInfo::default(), bench.now);
-        let due = bench.session.poll_timeout().expect("tried again");
+        let due = bench.session.poll_timeout().expect("a retry");
         waits.push(due.since(bench.now));
         bench.wait_for_timeout();
         assert_eq!(bench.actions(), ["dial"]);
@@ -688,7 +688,7 @@ fn back_off_grows_and_a_good_connection_resets_it() {
     bench.serve(CONNACK_V5);
     bench.now = bench.now + Duration::from_secs(31);
     bench.session.handle_close(CloseInfo::default(), bench.now);
-    let due = bench.session.poll_timeout().expect("tried again");
+    let due = bench.session.poll_timeout().expect("a retry");
     assert!(due.since(bench.now) <= Duration::from_secs(1));
 }
 
@@ -740,7 +740,7 @@ fn events_of_the_old_transport_are_ignored() {
         act(&mut bench.session, bench.now);
         assert_eq!(bench.actions(), expected);
         bench.session.handle_open(bench.now);
-        assert!(bench.actions().concat().ends_with("000164"), "CONNECT goes to whom it is for");
+        assert!(bench.actions().concat().ends_with("000164"), "CONNECT has the right address");
     };
     let no_mqtt = |session: &mut Session, now| {
         session.handle_violation(Violation::text_frame(&[]), now);
@@ -771,7 +771,7 @@ fn clean_start_of_a_persistent_3_1_1_session_takes_two_connections() {
     assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
     assert!(bench.events().is_empty());
     bench.session.handle_open(bench.now);
-    assert_eq!(bench.actions(), ["100d00044d5154540400001e000163"], "and now to stay");
+    assert_eq!(bench.actions(), ["100d00044d5154540400001e000163"], "and now permanently");
     bench.serve(CONNACK_V311);
     assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
     bench.reconnect("20020100");

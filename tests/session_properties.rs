@@ -178,7 +178,7 @@ impl PublishRun {
         let qos = QoS::from_u8(argument % 3).unwrap_or_default();
         let message = Message { topic: "t".to_owned(), payload: vec![payload], qos, ..Message::default() };
         let token = self.session.publish(message, self.now).expect("there is room");
-        assert!(self.expected.insert(token, (payload, qos)).is_none(), "a token is given once");
+        assert!(self.expected.insert(token, (payload, qos)).is_none(), "a token is used once");
     }
 
     fn lose_connection(&mut self) {

@@ -18,7 +18,7 @@ fn each_key_is_listed_once_per_section() {
         assert!(!seen.is_empty(), "{place:?} has no keys");
     }
     let places: HashSet<_> = shortcuts::ALL.iter().map(|shortcut| shortcut.section).collect();
-    assert_eq!(places.len(), ShortcutSection::ALL.len(), "a place is missing from the list");
+    assert_eq!(places.len(), ShortcutSection::ALL.len(), "a position is missing in the list");
 }
 
 #[test]

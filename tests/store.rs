@@ -184,7 +184,7 @@ impl Page {
     async fn serve(&mut self, bytes: &[u8]) {
         self.engine.handle_input(bytes, NOW);
         while let Some(wanted) = self.engine.poll_save(NOW) {
-            assert!(self.engine.poll_transmit().is_none(), "it speaks before it is safe");
+            assert!(self.engine.poll_transmit().is_none(), "it sends before the state is saved");
             let saved = self.store.save(wanted).await;
             self.engine.handle_saved(saved);
         }
@@ -221,7 +221,7 @@ async fn exactly_once_survives_a_reload() {
     // The next page gets no options, and the broker never received the answer.
     let mut page = Page::connect(&name, None).await;
     let connect = page.accept(1).await;
-    assert_eq!(connect[10..12], [0, 77], "the finer settings were kept too");
+    assert_eq!(connect[10..12], [0, 77], "the advanced settings are stored, too");
     page.serve(MESSAGE).await;
     let (received, notice) = page.received_and_notice();
     assert_eq!(received, 0, "the same message twice");

@@ -204,7 +204,7 @@ fn levels_follow_the_chosen_order() {
 fn latest_value_is_read_only_when_shown() {
     let mut bench = Bench::with_limits(Limits { messages: 32, ..Limits::default() });
     let text = |text: &str| Some(Preview::Text(text.to_owned()));
-    bench.message("old", "gone soon");
+    bench.message("old", "removed soon");
     bench.message("t", "1");
     bench.message("t", "2");
     bench.note("bytes", b"\xff", false);

@@ -100,7 +100,7 @@ impl Harness {
             self.engine.handle_timeout(self.now);
             self.serve();
             turns += 1;
-            assert!(turns < 200_000, "it turns in circles");
+            assert!(turns < 200_000, "it loops");
         }
         self.now = self.now.max(BEGIN + end);
     }
@@ -181,7 +181,7 @@ impl Harness {
     }
 
     fn view(&mut self) -> TransmissionView {
-        self.views().and_then(|mut views| views.pop()).expect("news of the transmission")
+        self.views().and_then(|mut views| views.pop()).expect("an update of the transmission")
     }
 
     fn texts(&self) -> Vec<&str> {
@@ -309,7 +309,7 @@ fn transmission_resumes_at_the_first_unacknowledged_line() {
     harness.run_until(ms(300_000));
     assert_eq!(harness.texts(), ["0", "1", "2", "2", "3", "4", "5"]);
     let at = harness.times_ms();
-    assert_eq!((at[4] - at[3], at[5] - at[4]), (600, 1_000), "of the second before line 3, 0.4 had passed");
+    assert_eq!((at[4] - at[3], at[5] - at[4]), (600, 1_000), "0.4 s of the second before line 3 had passed");
     assert_eq!(harness.view().done, 6);
 }
 
@@ -402,7 +402,7 @@ fn script_in_slices_is_reported_as_one() {
     harness.control(TransmissionCommand::Lines(outgoing_messages(0..2)));
     harness.control(TransmissionCommand::Play);
     harness.run_until(ms(5_000));
-    assert_eq!(harness.view().state, TransmissionState::Playing, "more may come");
+    assert_eq!(harness.view().state, TransmissionState::Playing, "more may arrive");
     harness.control(TransmissionCommand::Lines(outgoing_messages(2..4)));
     harness.control(TransmissionCommand::LinesComplete);
     harness.run_until(ms(60_000));
@@ -469,7 +469,7 @@ fn no_lines_are_sent_while_too_many_bytes_are_unsent() {
         harness.engine.handle_timeout(harness.now);
         harness.serve();
         assert!(harness.sent_lines.is_empty());
-        let due = harness.engine.poll_timeout().expect("it looks again");
+        let due = harness.engine.poll_timeout().expect("another search");
         assert!(due > harness.now, "after a while");
         harness.now = due;
     }

@@ -305,7 +305,7 @@ fn shown_literals_are_found_and_others_are_not() {
                 "Enter" => "Send",
                 _ => unreachable!("not a key: {key}"),
             };
-            let part = words.expect("never shown either");
+            let part = words.expect("never shown");
             let hint = Hint { label: "none", path: "/mqtt", url: "ws://127.0.0.1:8080/mqtt" };
             view! { <p class="quiet wide" title=title aria-label="topic">"now" " and then"</p> }
         }

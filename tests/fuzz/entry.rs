@@ -1,8 +1,8 @@
 //! Runs codec and session with a fuzzer's bytes, and checks the invariants. Shared by the fuzz target and by
 //! `tests/fuzz_corpus.rs`, which replays the stored inputs without a fuzzer.
 //!
-//! The first byte selects the settings. Steps follow: a byte that selects the step (by its remainder, so that every byte
-//! is valid), and its arguments.
+//! The first byte selects the settings. Steps follow: a byte that selects the step (by its remainder, so that every
+//! byte is valid), and its arguments.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -105,7 +105,7 @@ impl Run {
         for (qos, payload_bytes) in [(QoS::AtLeastOnce, 10), (QoS::ExactlyOnce, 200), (QoS::AtLeastOnce, 300)] {
             let payload = vec![b'x'; payload_bytes];
             let message = Message { topic: "t".to_owned(), payload, qos, ..Message::default() };
-            run.session.publish(message, run.now).expect("taken on");
+            run.session.publish(message, run.now).expect("accepted");
         }
         run.session.connect(run.now);
         run

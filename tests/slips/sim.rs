@@ -112,7 +112,7 @@ impl Sim {
             self.engine.handle_timeout(self.now);
             self.serve();
         }
-        panic!("it never settles: {:?}", self.shown.last());
+        panic!("it doesn't settle: {:?}", self.shown.last());
     }
 
     fn close(&mut self) {

@@ -309,7 +309,7 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
         command.args(SHOW_OUTPUT).args(["--test-threads", "1", ANIMATION]);
         let left_out = if is_one_of_several && engine != Engine::Chromium { &ANIMATION_IN_CHROMIUM[..] } else { &[] };
         command.args(left_out.iter().flat_map(|test| ["--skip", test]));
-        let mut count = count_tests_of(&mut command, &format!("{} animation: ", engine.name()))?;
+        let mut count = count_tests_of(&mut command, &format!("{} watched: ", engine.name()))?;
         let reason = format!("takes minutes: only with --engine {}", engine.name());
         count.skipped.extend(left_out.iter().map(|test| ((*test).to_owned(), reason.clone())));
         Ok(count)
@@ -341,7 +341,7 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     counts.into_iter().zip(alone).map(|(count, alone)| Ok(count + alone?)).collect()
 }
 
-/// Returns the number of tests at once in parallel with the animation tests: a test in a browser waits most of its time.
+/// Returns the number of tests in parallel with the animation tests: a test in a browser mostly waits.
 fn threads() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get() + 1)
 }

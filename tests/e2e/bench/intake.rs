@@ -1,7 +1,7 @@
 //! The app and other MQTT clients with the same stream in the same browser, one after the other, in rounds.
 //!
-//! Ours runs as usual, with console and crawl both visible. The others only count, each in a worker of an empty page. One
-//! of them isn't a client but a socket whose bytes aren't read: the limit.
+//! Ours runs as usual, with console and crawl both visible. The others only count, each in a worker of an empty page.
+//! One of them isn't a client but a socket whose bytes aren't read: the limit.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ use crate::usage::Processes;
 
 const ROUNDS: usize = 5;
 
-/// The planned duration of a round at full speed. Overhead outside the client, such as the frames until a number is shown,
-/// is a hundredth of it.
+/// The planned duration of a round at full speed. Overhead outside the client, such as the frames until a number is
+/// shown, is a hundredth of it.
 const ROUND_DURATION: Duration = Duration::from_secs(3);
 
 /// The time limit of a round.

@@ -1,6 +1,6 @@
-//! The program of `cargo xtask bench`. It measures the released site in Debian's Chromium, with a source that costs almost
-//! nothing, and other MQTT clients for comparison; the core's hot paths alone; and the released station with the clients
-//! of an event.
+//! The program of `cargo xtask bench`. It measures the released site in Debian's Chromium, with a source that costs
+//! almost nothing, and other MQTT clients for comparison; the core's hot paths alone; and the released station with the
+//! clients of an event.
 //!
 //! Times are comparable only within a run, and only if the machine does nothing else. The report lists results and
 //! targets. Only `soak` fails, which runs only by name: an hour of the crawl, in which no row may be missing on screen.

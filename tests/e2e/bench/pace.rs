@@ -1,5 +1,5 @@
-//! Whether every line of a stream is shown, with which delay and processor time: ten minutes at one line per second, and
-//! five minutes at five.
+//! Whether every line of a stream is shown, with which delay and processor time: ten minutes at one line per second,
+//! and five minutes at five.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,6 +1,6 @@
 //! An hour of the crawl under all conditions of use: bursts, floods, seeking, other speeds and sizes, a broker that is
-//! killed, a hidden page. It is the only measurement that fails: if a visible row isn't painted, if a line moves backward
-//! without input, or if memory grows by more than the log.
+//! killed, a hidden page. It is the only measurement that fails: if a visible row isn't painted, if a line moves
+//! backward without input, or if memory grows by more than the log.
 
 use std::cell::Cell;
 use std::fmt;

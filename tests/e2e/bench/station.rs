@@ -1,5 +1,5 @@
-//! The released station at an event: a thousand clients without a subscription, twenty that subscribe to everything, and
-//! hostile ones.
+//! The released station at an event: a thousand clients without a subscription, twenty that subscribe to everything,
+//! and hostile ones.
 
 use std::time::{Duration, Instant};
 

@@ -20,8 +20,8 @@ pub const TOPIC: &str = "StarWars";
 /// The interval between samples of the screen.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// One sample of this number may be late: on a busy machine a browser now and then returns an old picture. When Chromium
-/// moved the plane at another speed than the page reported, more than half of them were late.
+/// One sample of this number may be late: on a busy machine a browser now and then returns an old picture. When
+/// Chromium moved the plane at another speed than the page reported, more than half of them were late.
 const SAMPLES_PER_LATE: usize = 4;
 
 /// Before this time the plane may be empty.

@@ -31,9 +31,9 @@ struct Run {
     qos: QoS,
 }
 
-/// Whether the broker restarted an exchange after its PUBREL, which duplicates the message. Mosquitto 2.0.11 and 2.1.2 do
-/// so after two consecutive lost connections: `db__message_reconnect_reset_outgoing` treats an exchange that has to send
-/// PUBREL again like one without a PUBREC.
+/// Whether the broker restarted an exchange after its PUBREL, which duplicates the message. Mosquitto 2.0.11 and 2.1.2
+/// do so after two consecutive lost connections: `db__message_reconnect_reset_outgoing` treats an exchange that has to
+/// send PUBREL again like one without a PUBREC.
 fn sends_after_release(packets: &Packets, payload: &[u8]) -> bool {
     packets.was_sent_after_release(Way::Down, payload)
 }
@@ -233,7 +233,7 @@ async fn mosquitto(transport: Transport, version: Version, qos: QoS) -> Result<(
     Ok((broker, Run { transport, port, version, qos }))
 }
 
-// ---- broker kills --------------------------------------------------------------------
+// ---- broker kills --------------------------------------------------------------------------------
 
 /// The number of times that the broker is killed.
 const KILLS: usize = 12;

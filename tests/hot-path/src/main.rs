@@ -1,7 +1,7 @@
 //! Measures the library in a browser.
 //!
-//! The page provides PUBLISH packets in `packets` and gets the result in `found`: for each kind of work the milliseconds
-//! of each round, as JSON, or an error.
+//! The page provides PUBLISH packets in `packets` and gets the result in `found`: for each kind of work the
+//! milliseconds of each round, as JSON, or an error.
 
 use anyhow::{Context, Result, anyhow};
 use bytes::BytesMut;

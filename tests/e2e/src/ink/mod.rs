@@ -51,8 +51,8 @@ const LAG_MAX: f64 = 1.0;
 /// moved the plane at another speed, 22 of 36 lagged more than this.
 pub const LATE_MAX: f64 = 0.1;
 
-/// A sample is repeated if the plane moved farther than this during it, in heights of the stage, because the machine was
-/// busy …
+/// A sample is repeated if the plane moved farther than this during it, in heights of the stage, because the machine
+/// was busy …
 const MOVED_MAX: f64 = 0.4;
 
 /// … this many times at most.

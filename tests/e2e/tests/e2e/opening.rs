@@ -166,7 +166,7 @@ async fn waiting_messages_shorten_the_opening() -> Result<()> {
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
 
-        // A message that arrives while the card is shown: the scenes are short, and it is shown before the opening's text.
+        // A message arrives while the card is shown: the scenes are short, and it is shown before the opening's text.
         open(page, &station, &[("topic", "coming")]).await?;
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
