@@ -7,16 +7,20 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
+use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
-use rmqtt::types::{ListenerId, QoS};
+use rmqtt::session::SessionState;
+use rmqtt::types::{ClientId, From, Id, ListenerId, Publish, QoS, TopicName};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::connect::{Connect, Refusal, has_few_levels};
@@ -27,7 +31,7 @@ use crate::limits::{
     INFLIGHT_MAX, Limits, PACKET_BYTES_MAX, PASSWORD_WAIT_TIMEOUTS, QUEUE_MESSAGES_MAX, SESSION_EXPIRY_MAX,
     SESSION_EXPIRY_V311, SESSION_SUBSCRIPTIONS_MAX,
 };
-use crate::offline_queue::OfflineQueues;
+use crate::offline_queue::{OfflineQueues, weight};
 use crate::reload::Reloadable;
 use crate::retained::RetainedMessages;
 use crate::throttle::LoginThrottle;
@@ -35,7 +39,7 @@ use crate::users::{Access, PasswordError, Users};
 
 const OPEN: ListenerId = 1;
 
-/// The user name of the station's own transmission.
+/// The client identifier of the station's own messages.
 const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 
 /// A running broker.
@@ -46,9 +50,8 @@ pub(crate) struct Broker {
     diffusion: SocketAddr,
     connections: Connections,
     /// The file of users, if there is one.
-    pub users: Option<Reloadable<Users>>,
+    users: Option<Reloadable<Users>>,
     handshake_timeout: Duration,
-    own_user: (String, String),
     /// See [`Hooks::dropped`].
     pub dropped: Arc<AtomicU64>,
     /// See [`Hooks::published`].
@@ -56,10 +59,15 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Binds all listeners and starts to serve; the task ends only if the library fails.
-    pub(crate) async fn start(users: Option<&Path>, limits: Limits) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let users =
-            users.map(Path::to_owned).map(|path| Reloadable::new(vec![path.clone()], move || Users::read(&path)));
+    /// Binds all listeners and starts to serve, in a task that ends only if the library fails.
+    pub(crate) async fn start(
+        users: Option<&Path>,
+        limits: Limits,
+        reload: watch::Receiver<()>,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<Self> {
+        let users = users.map(Path::to_owned);
+        let users = users.map(|path| Reloadable::new(vec![path.clone()], reload, move || Users::read(&path)));
         let users = users.transpose()?;
         let sessions = isize::try_from(limits.max_sessions.get()).unwrap_or(isize::MAX);
         // The load check would refuse connections on a busy two-core machine.
@@ -70,7 +78,6 @@ impl Broker {
             context: context.clone(),
             connections: Connections::default(),
             has_users: users.is_some(),
-            own_user: (OWN_NAME.to_owned(), random_password()),
             subscriptions_max: limits.max_subscriptions.get(),
             dropped: Arc::default(),
             published: Arc::default(),
@@ -85,21 +92,26 @@ impl Broker {
             .listener_by_id(open_listener, OPEN)
             .listener_by_id(diffusion_listener, DIFFUSION)
             .build();
-        let task = tokio::spawn(async move {
+        tasks.spawn(async move {
             if let Err(error) = server.run().await {
                 tracing::error!(%error, "the broker ended");
             }
         });
-        let Hooks { connections, own_user, dropped, published, .. } = hooks;
+        let Hooks { connections, dropped, published, .. } = hooks;
         let handshake_timeout = limits.handshake_timeout;
-        let broker =
-            Self { context, open, diffusion, connections, users, handshake_timeout, own_user, dropped, published };
-        Ok((broker, task))
+        Ok(Self { context, open, diffusion, connections, users, handshake_timeout, dropped, published })
     }
 
-    /// Returns the address and credentials for the station's own transmission.
-    pub(crate) fn own_login(&self) -> (SocketAddr, (String, String)) {
-        (self.open, self.own_user.clone())
+    /// Publishes a message of the station itself, at QoS 1.
+    pub(crate) async fn publish(&self, topic: &'static str, payload: Bytes) {
+        let (dup, retain, qos, packet_id, properties) = (false, false, QoS::AtLeastOnce, None, None);
+        let topic = TopicName::from_static(topic);
+        let publish = Publish::from(Packet { dup, retain, qos, topic, packet_id, payload, properties });
+        self.published.fetch_add(weight(&publish), Ordering::Relaxed);
+        let from = From::from_custom(Id::from(self.context.node.id(), ClientId::from_static(OWN_NAME)));
+        if let Err(error) = SessionState::forwards(&self.context, from, publish, false, None).await {
+            tracing::warn!(%error, "a message of the station isn't published");
+        }
     }
 
     /// Decides whether a client may connect, before it becomes known to the library or any other client.
@@ -201,10 +213,4 @@ fn listen(builder: Builder) -> anyhow::Result<(Listener, SocketAddr)> {
     let listener = builder.bind().and_then(Listener::tcp);
     let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     bound.map_err(|error| anyhow::anyhow!("{error}")).context("the broker can't listen on this machine")
-}
-
-/// Returns a password that is valid for one run and never leaves the process.
-fn random_password() -> String {
-    let halves = [(); 2].map(|()| argon2::password_hash::generate_salt());
-    halves.as_flattened().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,13 +1,14 @@
 //! The connections of the proxy to the broker inside, by the address that the broker library sees.
 //!
 //! The library accepts connections from its own TCP listeners only, and its hooks know a client by its address. This
-//! table tells the hooks who the client is. The hooks store here why the library closes a connection: it shuts down its
+//! table tells the hooks who the client is. The hooks send back why the library closes a connection: it shuts down its
 //! socket before it would write the DISCONNECT that MQTT 5.0 requires, so the proxy sends it instead.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -18,11 +19,8 @@ use crate::users::Access;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Connection>>>);
 
-#[derive(Debug)]
-struct Connection {
-    client: ClientInfo,
-    reason: Option<oneshot::Sender<u8>>,
-}
+/// A client, and where to send the reason for its close.
+type Connection = (ClientInfo, Option<oneshot::Sender<u8>>);
 
 /// The client at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -49,7 +47,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.connections.remove(self.address);
+        self.connections.0.lock().remove(&self.address);
     }
 }
 
@@ -57,37 +55,20 @@ impl Connections {
     /// Must be called before the library sees the connection.
     pub(crate) fn register(&self, address: SocketAddr, client: ClientInfo) -> Registration {
         let (sender, reason) = oneshot::channel();
-        self.table().insert(address, Connection { client, reason: Some(sender) });
+        self.0.lock().insert(address, (client, Some(sender)));
         Registration { connections: self.clone(), address, reason }
     }
 
-    /// Registers a connection that didn't come through the proxy.
-    pub(crate) fn insert(&self, address: SocketAddr, client: ClientInfo) {
-        self.table().insert(address, Connection { client, reason: None });
-    }
-
-    pub(crate) fn remove(&self, address: SocketAddr) {
-        self.table().remove(&address);
-    }
-
     pub(crate) fn get(&self, address: Option<SocketAddr>) -> Option<ClientInfo> {
-        self.table().get(&address?).map(|connection| connection.client.clone())
+        self.0.lock().get(&address?).map(|(client, _)| client.clone())
     }
 
-    /// Stores that the library closes a connection, and the reason, if any.
+    /// Sends the proxy the reason with which the library closes the connection, if any.
     pub(crate) fn note_close(&self, address: SocketAddr, code: Option<u8>) {
-        let mut table = self.table();
-        let Some(connection) = table.get_mut(&address) else { return };
-        match (connection.reason.take(), code) {
-            // The client is gone, so nothing waits for the reason.
-            (Some(reason), Some(code)) => drop(reason.send(code)),
-            (Some(_), None) => {}
-            (None, _) => drop(table.remove(&address)),
+        let reason = self.0.lock().get_mut(&address).and_then(|(_, reason)| reason.take());
+        if let (Some(reason), Some(code)) = (reason, code) {
+            // Fails only if the client is gone, so that nothing waits for it.
+            let _ = reason.send(code);
         }
-    }
-
-    fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, Connection>> {
-        // The state is consistent after each insert and remove.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

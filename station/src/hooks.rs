@@ -14,11 +14,10 @@ use rmqtt::types::{
 };
 
 use crate::connect::{LEVEL_5, has_few_levels};
-use crate::connections::{ClientInfo, Connections};
+use crate::connections::Connections;
 use crate::inspector::{NO_EMPTY_LEVEL, is_topic_path};
 use crate::limits::TOPIC_LEVELS_MAX;
 use crate::offline_queue::{OfflineQueues, weight};
-use crate::users::Access;
 
 /// The listener for `/diffusion`.
 pub(crate) const DIFFUSION: ListenerId = 3;
@@ -33,8 +32,6 @@ pub(crate) struct Hooks {
     pub connections: Connections,
     /// Whether sessions belong to users.
     pub has_users: bool,
-    /// The credentials of the station's own transmission.
-    pub own_user: (String, String),
     pub subscriptions_max: u32,
     /// Messages dropped because a subscriber was too slow and its queue full, or because too much was queued for
     /// clients that were away.
@@ -69,16 +66,10 @@ impl Hooks {
         register.start().await;
     }
 
-    /// Only the proxy, which has checked the password, and the station's own transmission may connect.
+    /// Only the proxy, which has checked the password, may connect.
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let (id, name) = (connect.id(), connect.username().map(|name| &**name));
-        let Some(client) = self.connections.get(id.remote_addr) else {
-            let is_own = name == Some(&self.own_user.0)
-                && connect.password().is_some_and(|password| password[..] == *self.own_user.1.as_bytes());
-            let Some(address) = id.remote_addr.filter(|_| is_own) else { return AuthResult::NotAuthorized };
-            self.connections.insert(address, ClientInfo { level: LEVEL_5, access: Arc::new(Access::default()) });
-            return AuthResult::Allow(false, None);
-        };
+        let Some(client) = self.connections.get(id.remote_addr) else { return AuthResult::NotAuthorized };
         // The proxy has checked this as well, but another connection may have been faster.
         let is_other = self.has_users
             && (client.access.user.as_deref() != name || is_foreign(&self.context, &id.client_id, name).await);

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -28,8 +27,8 @@ use tungstenite::handshake::server::create_response_with_body;
 
 use crate::inspector::Profile;
 use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX};
-use crate::listener::{Arrival, ConnectionLimits};
-use crate::proxy::{Peer, Proxy};
+use crate::listener::{Arrival, ConnectionLimits, Port};
+use crate::proxy::Proxy;
 use crate::static_files::App;
 use crate::stream::{Pipe, close};
 use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
@@ -45,17 +44,22 @@ pub(crate) struct Web {
     /// The origins of `--allow-frame`.
     pub allowed_frames: Vec<String>,
     /// Counts the connections of all ports.
-    pub connections: ConnectionLimits,
+    pub connections: Arc<ConnectionLimits>,
     /// The proxy to the broker.
     pub proxy: Arc<Proxy>,
-    /// See [`crate::hooks::Hooks::dropped`].
-    pub dropped: Arc<AtomicU64>,
     /// Tracks the open WebSockets.
     pub sockets: TaskTracker,
 }
 
+/// Serves the web port until it is stopped.
+pub(crate) async fn serve(port: Port, web: Web, longest: Duration, stop: CancellationToken) {
+    let (routes, stopping) = (routes(web), stop.clone());
+    let serve = move |pipe, arrival| serve_connection(pipe, arrival, routes.clone(), longest, stopping.clone());
+    port.serve(stop, serve).await;
+}
+
 /// Serves one connection, until it becomes a WebSocket or ends.
-pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest: Duration, stop: CancellationToken) {
+async fn serve_connection(pipe: Pipe, arrival: Arrival, routes: Router, longest: Duration, stop: CancellationToken) {
     let service = TowerToHyperService::new(routes);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(arrival.clone());
@@ -79,7 +83,7 @@ pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest:
 }
 
 /// Returns all routes of the web port.
-pub(crate) fn routes(web: Web) -> Router {
+fn routes(web: Web) -> Router {
     let web = Arc::new(web);
     let policy = web.app.security_policy(&web.allowed_frames);
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
@@ -102,8 +106,7 @@ async fn guard(State(policy): State<HeaderValue>, mut response: Response) -> Res
 }
 
 async fn health(State(web): State<Arc<Web>>) -> Response {
-    let dropped = web.dropped.load(Ordering::Relaxed);
-    let sockets = web.sockets.len();
+    let (sockets, dropped) = (web.sockets.len(), web.proxy.dropped());
     let (connections, refused) = (web.connections.open(), web.connections.refused());
     let body = format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
@@ -150,7 +153,7 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
 /// Upgrades a connection to a WebSocket (RFC 6455, section 4.2).
 async fn upgrade(
     State(web): State<Arc<Web>>,
-    Extension(arrival): Extension<Arrival>,
+    Extension(mut arrival): Extension<Arrival>,
     mut request: Request,
 ) -> Response {
     let headers = request.headers();
@@ -174,31 +177,24 @@ async fn upgrade(
             );
         }
     };
-    let mut address = arrival.client;
-    let mut permit = None;
-    if let Some(forwarded) = forwarded_for(headers, &web.connections, address.ip()) {
-        address.set_ip(forwarded);
-        match web.connections.admit_forwarded(forwarded) {
-            Ok(admitted) => permit = Some(admitted),
-            Err(refusal) => {
-                return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
-            }
-        }
+    if let Some(client) = forwarded_for(headers, &web.connections, arrival.client.ip())
+        && let Err(refusal) = arrival.forward(&web.connections, client)
+    {
+        return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
     }
-    let profile = Profile::of_path(request.uri().path());
-    let span = tracing::info_span!("connection", %address, path = profile.path());
+    arrival.profile = Profile::of_path(request.uri().path());
+    let span = tracing::info_span!("connection", address = %arrival.client, path = arrival.profile.path());
     let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
     let serving = async move {
         // Fails only if the client is gone.
         if let Ok(upgraded) = upgrading.await {
             let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
             match foreign {
-                None => proxy.serve(socket, Peer { address, local: arrival.local, profile }).await,
+                None => proxy.serve(socket, &arrival).await,
                 // A browser hides the body of a 403 from the page, but not the reason of a close.
                 Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
             }
         }
-        drop((arrival, permit));
     };
     web.sockets.spawn(serving.instrument(span));
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));

@@ -43,92 +43,43 @@ mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use tokio::task::JoinHandle;
-use tokio::time::{interval, timeout};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::http::Web;
-use crate::inspector::Profile;
-use crate::limits::{RELOAD_INTERVAL, STOP_TIMEOUT};
+use crate::limits::STOP_TIMEOUT;
 use crate::listener::{Arrival, ConnectionLimits, Port};
-use crate::proxy::{Backend, Peer, Proxy};
-use crate::reload::Reloadable;
+use crate::proxy::{Backend, Proxy};
 use crate::static_files::App;
 use crate::tls::Security;
-use crate::transmit::Transmission;
 use crate::upstream::Upstream;
-use crate::users::Users;
 
 pub use crate::archive::embed;
 pub use crate::limits::Limits;
 pub use crate::options::{LogFormat, Options};
 pub use crate::users::hash_password;
 
-/// A running station. Dropping it doesn't stop it; [`Station::stop`] does.
+/// A running station. Dropping it doesn't stop all of it; [`Station::stop`] does.
 pub struct Station {
     http: SocketAddr,
     mqtt: Option<SocketAddr>,
     announcement: String,
-    files: ReloadableFiles,
-    tasks: Vec<JoinHandle<()>>,
+    reload: watch::Sender<()>,
+    tasks: JoinSet<()>,
     stop: CancellationToken,
     sockets: TaskTracker,
-    transmission: Option<Transmission>,
-}
-
-/// The parts that are reloaded while the station runs.
-#[derive(Clone)]
-struct ReloadableFiles {
-    security: Security,
-    users: Option<Reloadable<Users>>,
-}
-
-impl ReloadableFiles {
-    fn reload(&self, always: bool) {
-        self.security.reload(always);
-        if let Some(users) = &self.users {
-            users.reload(always);
-        }
-    }
-
-    /// Warns that passwords can be read on the network. It isn't an error, because a reverse proxy may do TLS.
-    fn warn_about_plain_passwords(&self, options: &Options) {
-        let is_near =
-            options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
-        if !self.security.is_tls() && !is_near {
-            tracing::warn!(
-                "passwords are sent unencrypted over the network: set a certificate with --tls-cert and --tls-key"
-            );
-        }
-    }
-
-    async fn watch(self) {
-        let mut interval = interval(RELOAD_INTERVAL);
-        loop {
-            interval.tick().await;
-            self.reload(false);
-        }
-    }
-}
-
-async fn serve_http(port: Port, routes: Router, longest: Duration, stop: CancellationToken) {
-    let stopping = stop.clone();
-    port.serve(stop, move |pipe, arrival| http::serve(pipe, arrival, routes.clone(), longest, stopping.clone())).await;
 }
 
 /// Accepts MQTT over TCP until it is stopped.
 async fn serve_tcp(port: Port, proxy: Arc<Proxy>, sockets: TaskTracker, stop: CancellationToken) {
     let serve = move |pipe, arrival: Arrival| {
         let proxy = Arc::clone(&proxy);
-        sockets.track_future(async move {
-            let peer = Peer { address: arrival.client, local: arrival.local, profile: Profile::Open };
-            proxy.serve(pipe, peer).await;
-        })
+        sockets.track_future(async move { proxy.serve(pipe, &arrival).await })
     };
     port.serve(stop, serve).await;
 }
@@ -145,16 +96,17 @@ impl Station {
             Some(directory) => App::new(&static_files::read_files(directory)?),
             None => archive::own_app()?,
         };
+        let (reload, requests) = watch::channel(());
         let security = match (&options.tls_cert, &options.tls_key) {
-            (Some(certificate), Some(key)) => Security::read(certificate, key)?,
+            (Some(certificate), Some(key)) => Security::read(certificate, key, requests.clone())?,
             _ => Security::Plain,
         };
         let script = options.transmit.as_deref().map(transmit::read_script).transpose()?;
         let limits = options.limits;
-        let connections = ConnectionLimits::new(limits, &options.trust_forwarded_for);
-        let bind = |option, address| Port::bind(option, address, security.clone(), connections.clone(), limits);
+        let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));
+        let bind = |option, address| Port::bind(option, address, security.clone(), Arc::clone(&connections), limits);
         let port = bind("--http", options.http)?;
-        let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), Vec::new());
+        let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), JoinSet::new());
         let (backend, tcp_port) = match &options.upstream {
             Some(url) => {
                 let upstream = Upstream::new(url, options.upstream_ca.as_deref(), options.proxy_protocol)?;
@@ -162,38 +114,30 @@ impl Station {
             }
             None => {
                 let port = bind("--mqtt", options.mqtt)?;
-                let (broker, task) = Broker::start(options.users.as_deref(), limits).await?;
-                tasks.push(task);
+                let broker = Broker::start(options.users.as_deref(), limits, requests, &mut tasks).await?;
+                let broker = Arc::new(broker);
+                if let Some(script) = script {
+                    tasks.spawn(transmit::transmit(script, Arc::clone(&broker)));
+                }
                 (Backend::Broker(broker), Some(port))
             }
         };
         let (http, mqtt) = (port.address, tcp_port.as_ref().map(|port| port.address));
         let announcement = announcement(http, security.is_tls(), !app.is_empty(), &backend, mqtt);
-        let broker = backend.broker();
-        let files = ReloadableFiles { security, users: broker.and_then(|broker| broker.users.clone()) };
-        files.warn_about_plain_passwords(options);
-        tasks.push(tokio::spawn(files.clone().watch()));
-        let transmission = script.zip(broker).map(|(script, broker)| {
-            let (address, user) = broker.own_login();
-            Transmission::begin(script, address, user)
-        });
-        let dropped = broker.map_or_else(Arc::default, |broker| Arc::clone(&broker.dropped));
-
         let proxy = Arc::new(Proxy::new(backend, limits, stop.clone()));
         if let Some(port) = tcp_port {
-            tasks.push(tokio::spawn(serve_tcp(port, Arc::clone(&proxy), sockets.clone(), stop.clone())));
+            tasks.spawn(serve_tcp(port, Arc::clone(&proxy), sockets.clone(), stop.clone()));
         }
-        let routes = http::routes(Web {
+        let web = Web {
             app,
             allowed_origins: options.allow_origin.clone(),
             allowed_frames: options.allow_frame.clone(),
             connections,
             proxy,
-            dropped,
             sockets: sockets.clone(),
-        });
-        tasks.push(tokio::spawn(serve_http(port, routes, limits.handshake_timeout, stop.clone())));
-        Ok(Self { http, mqtt, announcement, files, tasks, stop, sockets, transmission })
+        };
+        tasks.spawn(http::serve(port, web, limits.handshake_timeout, stop.clone()));
+        Ok(Self { http, mqtt, announcement, reload, tasks, stop, sockets })
     }
 
     /// Returns the address of the web port, with the port that was picked for 0.
@@ -215,38 +159,21 @@ impl Station {
 
     /// Reads certificate, key and users again. Unusable contents are logged and change nothing.
     pub fn reload(&self) {
-        self.files.reload(true);
+        self.reload.send_replace(());
     }
 
     /// Completes only if a part of the station fails while it runs.
     pub async fn failure(&mut self) -> anyhow::Error {
-        let transmission = async {
-            match &mut self.transmission {
-                Some(transmission) => transmission.ended().await,
-                None => std::future::pending().await,
-            }
-        };
-        let tasks = futures_util::future::select_all(&mut self.tasks);
-        tokio::select! {
-            (ended, ..) = tasks => anyhow::anyhow!("a task of the station ended unexpectedly: {ended:?}"),
-            ended = transmission => anyhow::anyhow!("the transmission ended unexpectedly: {ended}"),
-        }
+        anyhow::anyhow!("a task of the station ended unexpectedly: {:?}", self.tasks.join_next().await)
     }
 
     /// Disconnects every client, closes both ports and ends, within a few seconds.
-    pub async fn stop(self) {
-        if let Some(transmission) = self.transmission {
-            transmission.stop().await;
-        }
+    pub async fn stop(mut self) {
         self.stop.cancel();
         self.sockets.close();
         let _ = timeout(STOP_TIMEOUT, self.sockets.wait()).await;
         // Connections that only fetch files don't delay it.
-        for task in self.tasks {
-            task.abort();
-            // It was aborted, or had ended.
-            let _ = task.await;
-        }
+        self.tasks.shutdown().await;
     }
 }
 

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
 
 /// The library's overhead per message, as measured.
@@ -86,8 +87,7 @@ impl OfflineQueues {
     pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
         let coming = weight(publish);
         self.is_in_use.store(true, Ordering::Relaxed);
-        // The state is consistent after each message.
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock();
         let mut dropped = 0;
         if usage.bytes + coming > self.bytes_max {
             usage.forget_resumed();

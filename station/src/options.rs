@@ -109,8 +109,15 @@ pub enum LogFormat {
 }
 
 impl Options {
-    /// Refuses an address that other machines can reach if anybody could connect to it.
+    /// Refuses an address that other machines can reach if anybody could connect to it, and warns if passwords could be
+    /// read on the network: that isn't an error, because a reverse proxy may do TLS.
     pub(crate) fn check_reach(&self) -> anyhow::Result<()> {
+        let is_near = self.http.ip().is_loopback() && (self.upstream.is_some() || self.mqtt.ip().is_loopback());
+        if self.tls_cert.is_none() && !is_near {
+            tracing::warn!(
+                "passwords are sent unencrypted over the network: set a certificate with --tls-cert and --tls-key"
+            );
+        }
         if self.upstream.is_some() {
             if !self.upstream_checks_users && !self.http.ip().is_loopback() {
                 bail!(

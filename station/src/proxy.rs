@@ -6,8 +6,8 @@
 //! knows of it. Afterwards bytes are passed on as they arrive, both ways.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
@@ -23,6 +23,7 @@ use crate::lag::SubscriberLag;
 use crate::limits::{
     CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
 };
+use crate::listener::Arrival;
 use crate::rate_limit::TokenBucket;
 use crate::stream::{Client, Pipe, close};
 use crate::throttle::LoginThrottle;
@@ -39,7 +40,7 @@ const SERVER_SHUTTING_DOWN: u8 = 0x8B;
 
 /// The broker behind the proxy.
 pub(crate) enum Backend {
-    Broker(Broker),
+    Broker(Arc<Broker>),
     Upstream(Upstream),
 }
 
@@ -61,15 +62,6 @@ pub(crate) struct Proxy {
     unfinished: Arc<Semaphore>,
     throttle: LoginThrottle,
     stop: CancellationToken,
-}
-
-/// A client's address, and the port it came in by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    pub address: SocketAddr,
-    /// The port's own address.
-    pub local: SocketAddr,
-    pub profile: Profile,
 }
 
 /// Why a connection ends.
@@ -107,14 +99,19 @@ impl Proxy {
         Self { backend, limits, unfinished, throttle: LoginThrottle::default(), stop }
     }
 
+    /// Returns the number of messages that the broker inside has dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.backend.broker().map_or(0, |broker| broker.dropped.load(Ordering::Relaxed))
+    }
+
     /// Serves one client until its end.
-    pub(crate) async fn serve(&self, mut client: impl Client, peer: Peer) {
-        let outcome = match self.stop.run_until_cancelled(self.connect(&mut client, peer)).await {
+    pub(crate) async fn serve(&self, mut client: impl Client, arrival: &Arrival) {
+        let outcome = match self.stop.run_until_cancelled(self.connect(&mut client, arrival)).await {
             None => Outcome { end: End::Stopping, is_drained: true, expects_disconnect: false },
             Some(Err(end)) => Outcome { end, is_drained: true, expects_disconnect: false },
             Some(Ok(connection)) => {
                 let (mut reader, mut writer) = split(client);
-                let outcome = self.pass_on(connection, &mut reader, &mut writer, peer.profile).await;
+                let outcome = self.pass_on(connection, &mut reader, &mut writer, arrival.profile).await;
                 client = reader.unsplit(writer);
                 outcome
             }
@@ -130,7 +127,7 @@ impl Proxy {
     }
 
     /// Passes a client's CONNECT to the broker and the CONNACK back.
-    async fn connect(&self, client: &mut impl Client, peer: Peer) -> Result<Connection, End> {
+    async fn connect(&self, client: &mut impl Client, arrival: &Arrival) -> Result<Connection, End> {
         let mut received = Vec::new();
         let reading = read_packet(client, &mut received, 0x10);
         let length = match timeout(self.limits.handshake_timeout, reading).await {
@@ -147,13 +144,13 @@ impl Proxy {
         let (level, client_id) = connect.map_or((4, &b""[..]), |connect| (connect.level, connect.client_id));
         let client_id = String::from_utf8_lossy(client_id).into_owned();
         let dialled = match connect {
-            Ok(connect) => self.dial(&connect, packet, peer).await,
+            Ok(connect) => self.dial(&connect, packet, arrival).await,
             Err(refusal) => Err(refusal),
         };
         let (mut connection, connack) = match dialled {
             Ok(dialled) => dialled,
             Err(refusal) => {
-                self.log_refusal(&client_id, refusal.reason(), peer);
+                self.log_refusal(&client_id, refusal.reason(), arrival);
                 // Fails only if the client is gone.
                 let _ = client.write_all(&refusal.connack(level)).await;
                 return Err(End::Refused(refusal));
@@ -163,7 +160,7 @@ impl Proxy {
         client.flush().await.map_err(|_| End::ClientLeft)?;
         // Or AUTH, which a remote broker continues with.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
-            self.log_refusal(&client_id, "refused by the broker", peer);
+            self.log_refusal(&client_id, "refused by the broker", arrival);
             let _ = connection.broker.shutdown().await;
             return Err(End::BrokerClosed);
         }
@@ -174,25 +171,30 @@ impl Proxy {
     }
 
     /// Sends a client's CONNECT to the broker; returns the connection and the broker's answer.
-    async fn dial(&self, connect: &Connect<'_>, packet: &[u8], peer: Peer) -> Result<(Connection, Vec<u8>), Refusal> {
+    async fn dial(
+        &self,
+        connect: &Connect<'_>,
+        packet: &[u8],
+        arrival: &Arrival,
+    ) -> Result<(Connection, Vec<u8>), Refusal> {
         let is_v5 = connect.level == LEVEL_5;
         match connect.will {
-            _ if peer.profile == Profile::Open => {}
+            _ if arrival.profile == Profile::Open => {}
             _ if !is_v5 => return Err(Refusal::Version),
             Some(will) if will.qos == 2 => return Err(Refusal::WillQos),
             _ => {}
         }
         let (mut broker, registration): (Pipe, _) = match &self.backend {
             Backend::Broker(broker) => {
-                let access = broker.authorize(connect, peer.address.ip(), &self.throttle).await?;
-                let dialled = broker.dial(peer.profile, connect.level, access).await;
+                let access = broker.authorize(connect, arrival.client.ip(), &self.throttle).await?;
+                let dialled = broker.dial(arrival.profile, connect.level, access).await;
                 let (stream, registration) = dialled.map_err(|error| {
                     tracing::error!(%error, "the broker doesn't accept the connection");
                     Refusal::Unavailable("The broker doesn't accept connections now.")
                 })?;
                 (Box::new(stream), Some(registration))
             }
-            Backend::Upstream(upstream) => (upstream.dial(peer.address, peer.local).await?, None),
+            Backend::Upstream(upstream) => (upstream.dial(arrival.client, arrival.local).await?, None),
         };
         let mut connack = Vec::new();
         let asking = async {
@@ -213,8 +215,8 @@ impl Proxy {
 
     /// Logs a refusal with the client identifier, but without the user name, which may be a password typed into the
     /// wrong field.
-    fn log_refusal(&self, client_id: &str, reason: &str, peer: Peer) {
-        let so_far = self.throttle.note_refusal(peer.address.ip(), Instant::now());
+    fn log_refusal(&self, client_id: &str, reason: &str, arrival: &Arrival) {
+        let so_far = self.throttle.note_refusal(arrival.client.ip(), Instant::now());
         if so_far <= LOGGED_REFUSALS_MAX || so_far.is_power_of_two() {
             tracing::warn!(client = ?client_id, reason, so_far, "client refused");
         }

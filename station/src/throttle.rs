@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
@@ -100,7 +101,7 @@ impl LoginThrottle {
     }
 
     fn with<T>(&self, address: IpAddr, now: Instant, change: impl FnOnce(&mut Logins) -> T) -> T {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.lock();
         if table.len() >= ADDRESSES_MAX {
             table.retain(|_, logins| {
                 logins.decay(now);

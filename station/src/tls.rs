@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -27,12 +28,10 @@ pub(crate) enum Security {
 impl Security {
     /// TLS with a certificate and its key. ALPN names no protocol: without it, browsers use HTTP/1.1, the only version
     /// here in which a WebSocket can begin.
-    pub(crate) fn read(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(certificate: &Path, key: &Path, requests: watch::Receiver<()>) -> anyhow::Result<Self> {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        let acceptor = Reloadable::new(vec![certificate.clone(), key.clone()], move || {
-            Ok(Arc::new(read(&certificate, &key)?).into())
-        });
-        Ok(Self::Tls(acceptor?))
+        let files = vec![certificate.clone(), key.clone()];
+        Ok(Self::Tls(Reloadable::new(files, requests, move || Ok(Arc::new(read(&certificate, &key)?).into()))?))
     }
 
     pub(crate) fn is_tls(&self) -> bool {
@@ -47,13 +46,6 @@ impl Security {
                 Ok(stream) => Ok(Box::new(stream?)),
                 Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
             },
-        }
-    }
-
-    /// Reads the files again, see [`Reloadable::reload`].
-    pub(crate) fn reload(&self, always: bool) {
-        if let Self::Tls(acceptor) = self {
-            acceptor.reload(always);
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
@@ -108,7 +109,7 @@ impl Users {
 
     /// Returns the permissions of a user whose password was accepted before, without waiting.
     pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
-        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let accepted = self.accepted.lock();
         let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
         is_known.then(|| self.users.get(name).map(|user| Arc::clone(&user.access)))?
     }
@@ -129,7 +130,7 @@ impl Users {
         match (check.await, user) {
             (Ok(true), Some(user)) => {
                 let digest = self.digest(name, password);
-                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), digest);
+                self.accepted.lock().insert(name.to_owned(), digest);
                 Ok(Arc::clone(&user.access))
             }
             _ => Err(PasswordError::Wrong),
