@@ -35,7 +35,7 @@ use crate::offline_queue::{OfflineQueues, weight};
 use crate::reload::Reloadable;
 use crate::retained::RetainedMessages;
 use crate::throttle::LoginThrottle;
-use crate::users::{Access, PasswordError, Users};
+use crate::users::{Access, Users};
 
 const OPEN: ListenerId = 1;
 
@@ -126,17 +126,17 @@ impl Broker {
             None => Arc::default(),
         };
         if let Some(will) = connect.will {
-            let topic = str::from_utf8(will.topic).map_err(|_| Refusal::WillTopicInvalid)?;
+            let topic = str::from_utf8(will.topic).map_err(|_| Refusal::WILL_TOPIC_INVALID)?;
             if !has_few_levels(will.topic) {
-                return Err(Refusal::WillTopicInvalid);
+                return Err(Refusal::WILL_TOPIC_INVALID);
             }
             if !access.may_write(topic) {
-                return Err(Refusal::WillNotAuthorized);
+                return Err(Refusal::WILL_NOT_AUTHORIZED);
             }
         }
-        let client_id = str::from_utf8(connect.client_id).map_err(|_| Refusal::Malformed)?;
+        let client_id = str::from_utf8(connect.client_id).map_err(|_| Refusal::MALFORMED)?;
         if self.users.is_some() && is_foreign(&self.context, client_id, access.user.as_deref()).await {
-            return Err(Refusal::ForeignSession);
+            return Err(Refusal::FOREIGN_SESSION);
         }
         Ok(access)
     }
@@ -149,19 +149,17 @@ impl Broker {
         address: IpAddr,
     ) -> Result<Arc<Access>, Refusal> {
         let (Some(name), Some(password)) = (connect.user_name, connect.password) else {
-            return Err(Refusal::NoUserName);
+            return Err(Refusal::NO_USER_NAME);
         };
-        let name = str::from_utf8(name).map_err(|_| Refusal::Malformed)?;
+        let name = str::from_utf8(name).map_err(|_| Refusal::MALFORMED)?;
         if let Some(access) = users.known(name, password) {
             return Ok(access);
         }
         let permit = timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
-        let _permit = permit.await.map_err(|_| Refusal::Busy)?;
-        users.check(name, password).await.map_err(|error| match error {
-            PasswordError::Busy => Refusal::Busy,
-            PasswordError::Wrong => {
+        let _permit = permit.await.map_err(|_| Refusal::BUSY)?;
+        users.check(name, password).await.inspect_err(|refusal| {
+            if *refusal == Refusal::WRONG_PASSWORD {
                 throttle.note_failure(address, Instant::now());
-                Refusal::BadUserNameOrPassword
             }
         })
     }

@@ -132,20 +132,20 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     let Some(file) = web.app.find(request.uri().path()) else {
         return plain_text(StatusCode::NOT_FOUND, "Not found.");
     };
-    let (coding, form) = file.form(&listed(headers, header::ACCEPT_ENCODING));
+    let form = file.form(&listed(headers, header::ACCEPT_ENCODING));
     let mut response = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => Body::from(form.content.clone()).into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
+    headers.insert(header::CONTENT_TYPE, file.kind.clone());
     headers.insert(header::ETAG, form.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if file.is_named_by_content {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     }
-    if let Some(coding) = coding {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name));
+    if let Some(coding) = form.coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }

@@ -8,7 +8,7 @@
 //!
 //! A packet above the station's size limit is refused here as well.
 
-use crate::connect::{Fields, variable_integer};
+use crate::connect::{section, string, variable_integer};
 use crate::limits::SMALL_PACKET_BYTES_MAX;
 
 /// The rules that a WebSocket path applies to a client.
@@ -162,7 +162,7 @@ impl Inspector {
             if qos == 2 {
                 return Err(QOS_NOT_SUPPORTED);
             }
-            match Fields(body).string() {
+            match string(&mut &*body) {
                 None if self.judges_paths && !is_whole => return Ok(false),
                 // An empty topic is replaced by an alias.
                 Some(topic) if self.judges_paths && !topic.is_empty() && !is_topic_path(topic) => {
@@ -180,26 +180,21 @@ impl Inspector {
 
     /// Lowers the QoS of a SUBSCRIBE to 0 (section 3.8). Malformed parts are left to the broker.
     fn lower_qos(&self, body: &mut [u8]) -> Result<(), u8> {
-        let mut options = Vec::new();
-        let mut fields = Fields(body);
-        if fields.take(2).and_then(|_packet_id| fields.section()).is_none() {
+        let mut fields = &*body;
+        if fields.split_off(..2).and_then(|_packet_id| section(&mut fields)).is_none() {
             return Ok(());
         }
-        while let Some(filter) = fields.string() {
+        let mut at = body.len() - fields.len();
+        while let Some(filter) = body.get(at..).and_then(|mut fields| string(&mut fields)) {
             if self.judges_paths && !filter.is_empty() && !is_topic_path(filter) {
                 return Err(TOPIC_FILTER_INVALID);
             }
-            options.push(fields.0.len());
-            fields.take(1);
-        }
-        let length = body.len();
-        for bytes_left in options {
+            at += 2 + filter.len();
             // 3 isn't a QoS: the broker refuses it.
-            if let Some(byte) = body.get_mut(length - bytes_left)
-                && *byte & QOS != QOS
-            {
-                *byte &= !QOS;
+            if let Some(options) = body.get_mut(at).filter(|options| **options & QOS != QOS) {
+                *options &= !QOS;
             }
+            at += 1;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ pub use crate::limits::Limits;
 pub use crate::options::{LogFormat, Options};
 pub use crate::users::hash_password;
 
-/// A running station. Dropping it doesn't stop all of it; [`Station::stop`] does.
+/// A running station. Dropping it closes its ports at once; [`Station::stop`] also ends its connections.
 pub struct Station {
     http: SocketAddr,
     mqtt: Option<SocketAddr>,

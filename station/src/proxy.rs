@@ -150,7 +150,7 @@ impl Proxy {
         let (mut connection, connack) = match dialled {
             Ok(dialled) => dialled,
             Err(refusal) => {
-                self.log_refusal(&client_id, refusal.reason(), arrival);
+                self.log_refusal(&client_id, refusal.reason, arrival);
                 // Fails only if the client is gone.
                 let _ = client.write_all(&refusal.connack(level)).await;
                 return Err(End::Refused(refusal));
@@ -180,8 +180,8 @@ impl Proxy {
         let is_v5 = connect.level == LEVEL_5;
         match connect.will {
             _ if arrival.profile == Profile::Open => {}
-            _ if !is_v5 => return Err(Refusal::Version),
-            Some(will) if will.qos == 2 => return Err(Refusal::WillQos),
+            _ if !is_v5 => return Err(Refusal::VERSION),
+            Some(will) if will.qos == 2 => return Err(Refusal::WILL_QOS),
             _ => {}
         }
         let (mut broker, registration): (Pipe, _) = match &self.backend {
@@ -190,7 +190,7 @@ impl Proxy {
                 let dialled = broker.dial(arrival.profile, connect.level, access).await;
                 let (stream, registration) = dialled.map_err(|error| {
                     tracing::error!(%error, "the broker doesn't accept the connection");
-                    Refusal::Unavailable("The broker doesn't accept connections now.")
+                    Refusal::unavailable("The broker doesn't accept connections now.")
                 })?;
                 (Box::new(stream), Some(registration))
             }
@@ -208,8 +208,8 @@ impl Proxy {
             Ok(Ok(_)) if !connack.is_empty() => {
                 Ok((Connection { broker, registration, received: Vec::new(), is_v5 }, connack))
             }
-            Ok(_) => Err(Refusal::Unavailable("The broker closed the connection without an answer.")),
-            Err(_) => Err(Refusal::Unavailable("The broker didn't respond in time.")),
+            Ok(_) => Err(Refusal::unavailable("The broker closed the connection without an answer.")),
+            Err(_) => Err(Refusal::unavailable("The broker didn't respond in time.")),
         }
     }
 
@@ -409,7 +409,7 @@ fn read_end(error: &io::Error) -> End {
 async fn close_client(client: &mut impl Client, outcome: &Outcome) {
     let (disconnect, code, reason) = match outcome.end {
         End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
-        End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason()),
+        End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason),
         End::Disconnect(code) => (Some(code), POLICY_VIOLATION, ReasonCode(code).name()),
         End::Fault(code, reason) => (None, code, reason),
         End::TooSlow => (None, POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it"),

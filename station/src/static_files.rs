@@ -14,17 +14,9 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::limits::APP_BYTES_MAX;
 
-/// The content codings that a file may be available in, the best first, with their file extensions.
-pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, Coding { name: "gzip", ending: ".gz" }];
-
-/// A way in which content is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Coding {
-    /// Its name in HTTP.
-    pub name: &'static str,
-    /// Its file extension, appended to the name of a file.
-    pub ending: &'static str,
-}
+/// The content codings that a file may be available in, the best first: its name in HTTP, and the extension that it adds
+/// to the name of a file.
+pub(crate) const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// The files of an app by their path from its root, such as `/index.html`. A compressed file is next to its original.
 pub(crate) type Files = BTreeMap<String, Bytes>;
@@ -76,7 +68,7 @@ fn leads_to_file_in(link: &Path, root: &Path) -> bool {
 
 /// Returns the name of the file that a compressed file was made from.
 fn original(name: &str) -> Option<&str> {
-    CODINGS.iter().find_map(|coding| name.strip_suffix(coding.ending))
+    CODINGS.iter().find_map(|(_, ending)| name.strip_suffix(ending))
 }
 
 /// The built app. Files that weren't there at the start can't be requested, so no request's path ever reaches the file
@@ -92,16 +84,18 @@ pub(crate) struct App {
 #[derive(Debug)]
 pub(crate) struct File {
     /// Its media type.
-    pub kind: &'static str,
+    pub kind: HeaderValue,
     /// Its content never changes, because its name would.
     pub is_named_by_content: bool,
     plain: Form,
-    packed: Vec<(Coding, Form)>,
+    packed: Vec<Form>,
 }
 
 /// The response for a file.
 #[derive(Debug)]
 pub(crate) struct Form {
+    /// Its content coding.
+    pub coding: Option<&'static str>,
     pub content: Bytes,
     /// Its `ETag`.
     pub tag: HeaderValue,
@@ -114,15 +108,13 @@ impl App {
         let is_packed = |name: &str| original(name).is_some_and(|name| files.contains_key(name));
         let originals = files.iter().filter(|(name, _)| !is_packed(name));
         let file = |(name, content): (&String, &Bytes)| {
-            let packed = CODINGS.iter().filter_map(|coding| {
-                let content = files.get(&format!("{name}{}", coding.ending))?;
-                Some((*coding, Form::new(content)))
-            });
-            let path = Path::new(name);
+            let packed = CODINGS
+                .iter()
+                .filter_map(|(coding, ending)| Some(Form::new(Some(*coding), files.get(&format!("{name}{ending}"))?)));
             let file = File {
-                kind: content_type(path),
-                is_named_by_content: is_named_by_content(path),
-                plain: Form::new(content),
+                kind: content_type(name),
+                is_named_by_content: is_named_by_content(Path::new(name)),
+                plain: Form::new(None, content),
                 packed: packed.collect(),
             };
             (name.clone(), file)
@@ -155,17 +147,17 @@ impl App {
 
 impl File {
     /// Returns the best form that an `Accept-Encoding` accepts.
-    pub(crate) fn form(&self, accepted: &str) -> (Option<Coding>, &Form) {
-        let packed = self.packed.iter().find(|(coding, _)| takes(accepted, coding.name));
-        packed.map_or((None, &self.plain), |(coding, form)| (Some(*coding), form))
+    pub(crate) fn form(&self, accepted: &str) -> &Form {
+        let is_taken = |form: &&Form| form.coding.is_some_and(|coding| takes(accepted, coding));
+        self.packed.iter().find(is_taken).unwrap_or(&self.plain)
     }
 }
 
 impl Form {
-    fn new(content: &Bytes) -> Self {
+    fn new(coding: Option<&'static str>, content: &Bytes) -> Self {
         let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(content)[..12]));
         let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { content: content.clone(), tag }
+        Self { coding, content: content.clone(), tag }
     }
 
     /// Whether an `If-None-Match` names it, so that the client has it already.
@@ -194,22 +186,15 @@ fn is_named_by_content(path: &Path) -> bool {
     matches!(hash.len(), 14..=16) && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "wasm" => "application/wasm",
-        "css" => "text/css; charset=utf-8",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        "json" | "map" => "application/json",
-        "ndjson" => "application/x-ndjson",
-        "webmanifest" => "application/manifest+json",
-        "txt" | "md" => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
+/// Returns the media type of a file; text is in UTF-8.
+fn content_type(name: &str) -> HeaderValue {
+    if name.ends_with(".ndjson") {
+        // It isn't in the library's list.
+        return HeaderValue::from_static("application/x-ndjson");
     }
+    let kind = mime_guess::from_path(name).first_or_octet_stream();
+    let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
+    HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// Returns the hash sources of a page's inline scripts, such as the loader that Trunk writes.
@@ -242,9 +227,9 @@ mod tests {
     fn best_accepted_encoding_is_sent() {
         let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
         let check = |accepted: &str, expected: &str| {
-            let (coding, form) = both.find("/a.js").expect("it is there").form(accepted);
+            let form = both.find("/a.js").expect("it is there").form(accepted);
             assert_eq!(form.content, expected, "{accepted:?}");
-            assert_eq!(coding.map_or("plain", |coding| coding.name), expected, "{accepted:?}");
+            assert_eq!(form.coding.unwrap_or("plain"), expected, "{accepted:?}");
         };
         check("", "plain");
         check("gzip, deflate, br, zstd", "br");
@@ -272,7 +257,7 @@ mod tests {
     #[test]
     fn etag_is_found_in_a_list() {
         let app = app(&[("/a.js", "plain")]);
-        let form = app.find("/a.js").expect("it is there").form("").1;
+        let form = app.find("/a.js").expect("it is there").form("");
         let tag = form.tag.to_str().expect("a tag is ASCII");
         let check = |condition: &str, expected| assert_eq!(form.is_named_in(condition), expected, "{condition}");
         check(tag, true);

@@ -85,7 +85,7 @@ impl Upstream {
         dialled.map_err(|error| {
             let (reason, for_clients) = explain(&error);
             tracing::error!(upstream = self.url(), reason, "can't reach the upstream broker");
-            Refusal::Unavailable(for_clients)
+            Refusal::unavailable(for_clients)
         })
     }
 }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::connect::Refusal;
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHECKS_MAX, PASSWORD_QUEUE_MAX};
 
 /// The permissions of a user.
@@ -55,14 +56,6 @@ fn covers(rule: &str, filter: &str) -> bool {
         }
     }
     levels.next().is_none()
-}
-
-/// Why a password wasn't accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PasswordError {
-    Wrong,
-    /// Too many passwords are waiting to be checked.
-    Busy,
 }
 
 #[derive(Debug)]
@@ -115,15 +108,15 @@ impl Users {
     }
 
     /// Returns the permissions of a user with this password. Only a few checks run at once, and only a few wait.
-    pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, PasswordError> {
+    pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, Refusal> {
         if password.len() > PASSWORD_BYTES_MAX {
-            return Err(PasswordError::Wrong);
+            return Err(Refusal::WRONG_PASSWORD);
         }
         let user = self.users.get(name);
         let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
-        let _queue_permit = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let _queue_permit = self.queue.try_acquire().map_err(|_| Refusal::BUSY)?;
         // It is never closed.
-        let _permit = self.checks.acquire().await.map_err(|_| PasswordError::Busy)?;
+        let _permit = self.checks.acquire().await.map_err(|_| Refusal::BUSY)?;
         let given = password.to_vec();
         let check =
             tokio::task::spawn_blocking(move || Argon2::default().verify_password(&given, hash.as_str()).is_ok());
@@ -133,7 +126,7 @@ impl Users {
                 self.accepted.lock().insert(name.to_owned(), digest);
                 Ok(Arc::clone(&user.access))
             }
-            _ => Err(PasswordError::Wrong),
+            _ => Err(Refusal::WRONG_PASSWORD),
         }
     }
 
@@ -267,16 +260,16 @@ mod tests {
         assert!(users.check("ana", b"open sesame").await.is_ok());
         assert!(users.known("ana", b"open sesame").is_some());
         assert_eq!(users.known("ana", b"open"), None);
-        assert_eq!(users.check("ana", b"open").await, Err(PasswordError::Wrong));
-        assert_eq!(users.check("ben", b"open sesame").await, Err(PasswordError::Wrong), "the decoy's opens nothing");
-        assert_eq!(users.check("ana", &[b'x'; PASSWORD_BYTES_MAX + 1]).await, Err(PasswordError::Wrong));
+        assert_eq!(users.check("ana", b"open").await, Err(Refusal::WRONG_PASSWORD));
+        assert_eq!(users.check("ben", b"open sesame").await, Err(Refusal::WRONG_PASSWORD), "the decoy's opens nothing");
+        assert_eq!(users.check("ana", &[b'x'; PASSWORD_BYTES_MAX + 1]).await, Err(Refusal::WRONG_PASSWORD));
     }
 
     #[tokio::test]
     async fn password_check_queue_is_limited() {
         let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
         let others = users.queue.try_acquire_many(PASSWORD_QUEUE_MAX as u32).unwrap();
-        assert_eq!(users.check("ana", b"open sesame").await, Err(PasswordError::Busy));
+        assert_eq!(users.check("ana", b"open sesame").await, Err(Refusal::BUSY));
         drop(others);
         assert!(users.check("ana", b"open sesame").await.is_ok());
     }
