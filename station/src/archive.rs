@@ -17,7 +17,7 @@ use flate2::Compression;
 use flate2::read::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::static_files::{App, CODINGS, Files, read_files};
+use crate::static_files::{CODINGS, Files, read_files};
 
 /// The last bytes of a program with an app.
 const MAGIC: &[u8] = b"MQTTCRW1";
@@ -29,10 +29,10 @@ const BROTLI_QUALITY: u32 = 11;
 /// The largest window that every browser accepts, as a power of two.
 const BROTLI_WINDOW: u32 = 22;
 
-/// Returns the app at the end of this program; without files if there is none.
-pub(crate) fn own_app() -> anyhow::Result<App> {
+/// Returns the files of the app at the end of this program; none if there is no app.
+pub(crate) fn own_files() -> anyhow::Result<Files> {
     let (path, file) = own_file()?;
-    let Some((_, archive, digest)) = split(&file) else { return Ok(App::default()) };
+    let Some((_, archive, digest)) = split(&file) else { return Ok(Files::new()) };
     let damaged = || {
         let path = path.display();
         format!(
@@ -40,8 +40,7 @@ pub(crate) fn own_app() -> anyhow::Result<App> {
         )
     };
     anyhow::ensure!(Sha256::digest(archive)[..] == *digest, damaged());
-    let files: Files = postcard::from_bytes(archive).with_context(damaged)?;
-    Ok(App::new(&files))
+    postcard::from_bytes(archive).with_context(damaged)
 }
 
 /// Copies this program to `target` and appends the app of a directory; returns the number of bytes the app takes there.

@@ -1,29 +1,25 @@
 //! The web port: the app's files, the WebSocket paths, and the headers that protect both.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::uri::Authority;
-use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::map_response_with_state;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
-use axum::{Extension, Router};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use tungstenite::handshake::server::create_response_with_body;
+use url::Url;
 
 use crate::inspector::Profile;
 use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX};
@@ -34,15 +30,13 @@ use crate::stream::{Pipe, close};
 use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
-    To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
+    To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.";
 
 /// The state that the web port needs to answer requests.
 pub(crate) struct Web {
     pub app: App,
     /// The origins of `--allow-origin`.
     pub allowed_origins: Vec<String>,
-    /// The origins of `--allow-frame`.
-    pub allowed_frames: Vec<String>,
     /// Counts the connections of all ports.
     pub connections: Arc<ConnectionLimits>,
     /// The proxy to the broker.
@@ -51,19 +45,20 @@ pub(crate) struct Web {
     pub sockets: TaskTracker,
 }
 
+type Response = hyper::Response<Full<Bytes>>;
+
 /// Serves the web port until it is stopped.
 pub(crate) async fn serve(port: Port, web: Web, longest: Duration, stop: CancellationToken) {
-    let (routes, stopping) = (routes(web), stop.clone());
-    let serve = move |pipe, arrival| serve_connection(pipe, arrival, routes.clone(), longest, stopping.clone());
+    let (web, stopping) = (Arc::new(web), stop.clone());
+    let serve = move |pipe, arrival| serve_connection(pipe, arrival, Arc::clone(&web), longest, stopping.clone());
     port.serve(stop, serve).await;
 }
 
 /// Serves one connection, until it becomes a WebSocket or ends.
-async fn serve_connection(pipe: Pipe, arrival: Arrival, routes: Router, longest: Duration, stop: CancellationToken) {
-    let service = TowerToHyperService::new(routes);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(arrival.clone());
-        service.call(request)
+async fn serve_connection(pipe: Pipe, arrival: Arrival, web: Arc<Web>, longest: Duration, stop: CancellationToken) {
+    let service = service_fn(|request| {
+        let response = respond(&web, &arrival, request);
+        async { Ok::<_, Infallible>(response) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(HTTP_HEAD_BYTES_MAX);
@@ -82,40 +77,29 @@ async fn serve_connection(pipe: Pipe, arrival: Arrival, routes: Router, longest:
     }
 }
 
-/// Returns all routes of the web port.
-fn routes(web: Web) -> Router {
-    let web = Arc::new(web);
-    let policy = web.app.security_policy(&web.allowed_frames);
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-    Router::new()
-        .route(Profile::Open.path(), any(upgrade))
-        .route(Profile::Diffusion.path(), any(upgrade))
-        .route("/health", get(health))
-        .fallback(file)
-        .layer(map_response_with_state(policy, guard))
-        .with_state(web)
-}
-
-async fn guard(State(policy): State<HeaderValue>, mut response: Response) -> Response {
+fn respond(web: &Arc<Web>, arrival: &Arrival, request: Request<Incoming>) -> Response {
+    let mut response = match Profile::of_path(request.uri().path()) {
+        Some(profile) => upgrade(web, Arrival { profile, ..arrival.clone() }, request),
+        None => file(web, &request),
+    };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::CONTENT_SECURITY_POLICY, web.app.security_policy.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
-async fn health(State(web): State<Arc<Web>>) -> Response {
+fn health(web: &Web) -> String {
     let (sockets, dropped) = (web.sockets.len(), web.proxy.dropped());
     let (connections, refused) = (web.connections.open(), web.connections.refused());
-    let body = format!(
+    format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
          \"websockets\":{sockets},\"dropped\":{dropped}}}\n"
-    );
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    )
 }
 
-async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
+fn file(web: &Web, request: &Request<Incoming>) -> Response {
     let headers = request.headers();
     if has_token(headers, header::UPGRADE, "websocket") {
         return plain_text(
@@ -126,19 +110,20 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed.");
     }
-    if web.app.is_empty() {
-        return (StatusCode::NOT_FOUND, NO_APP).into_response();
+    let path = request.uri().path();
+    if path == "/health" {
+        return response(StatusCode::OK, HeaderValue::from_static("application/json"), health(web));
     }
-    let Some(file) = web.app.find(request.uri().path()) else {
-        return plain_text(StatusCode::NOT_FOUND, "Not found.");
+    let Some(file) = web.app.find(path) else {
+        return plain_text(StatusCode::NOT_FOUND, if web.app.is_empty() { NO_APP } else { "Not found." });
     };
     let form = file.form(&listed(headers, header::ACCEPT_ENCODING));
-    let mut response = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Body::from(form.content.clone()).into_response(),
+    let (status, body) = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
+        true => (StatusCode::NOT_MODIFIED, Bytes::new()),
+        false => (StatusCode::OK, form.content.clone()),
     };
+    let mut response = response(status, file.kind.clone(), body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, file.kind.clone());
     headers.insert(header::ETAG, form.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if file.is_named_by_content {
@@ -151,13 +136,9 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
 }
 
 /// Upgrades a connection to a WebSocket (RFC 6455, section 4.2).
-async fn upgrade(
-    State(web): State<Arc<Web>>,
-    Extension(mut arrival): Extension<Arrival>,
-    mut request: Request,
-) -> Response {
+fn upgrade(web: &Web, mut arrival: Arrival, mut request: Request<Incoming>) -> Response {
     let headers = request.headers();
-    let accepted = create_response_with_body(&request, Body::empty).ok();
+    let accepted = create_response_with_body(&request, Full::default).ok();
     let speaks_mqtt = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, "mqtt");
     let foreign = check_origin(headers, &web.allowed_origins).err();
     if let Some(reason) = &foreign {
@@ -182,18 +163,16 @@ async fn upgrade(
     {
         return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
     }
-    arrival.profile = Profile::of_path(request.uri().path());
     let span = tracing::info_span!("connection", address = %arrival.client, path = arrival.profile.path());
     let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
     let serving = async move {
         // Fails only if the client is gone.
-        if let Ok(upgraded) = upgrading.await {
-            let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
-            match foreign {
-                None => proxy.serve(socket, &arrival).await,
-                // A browser hides the body of a 403 from the page, but not the reason of a close.
-                Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
-            }
+        let Ok(upgraded) = upgrading.await else { return };
+        let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
+        match foreign {
+            None => proxy.serve(socket, &arrival).await,
+            // A browser hides the body of a 403 from the page, but not the reason of a close.
+            Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
         }
     };
     web.sockets.spawn(serving.instrument(span));
@@ -231,15 +210,9 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
 }
 
 fn is_same_host(origin: &str, host: &str) -> bool {
-    let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else { return false };
-    let default_port = match origin.scheme_str() {
-        Some("http") => 80,
-        Some("https") => 443,
-        _ => return false,
-    };
-    let port = |port: Option<u16>| port.unwrap_or(default_port);
-    origin.host().is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
-        && port(origin.port_u16()) == port(host.port_u16())
+    let Ok(origin) = Url::parse(origin) else { return false };
+    let expected = Url::parse(&format!("{}://{host}", origin.scheme()));
+    expected.is_ok_and(|expected| expected.origin() == origin.origin())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -257,5 +230,12 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
 }
 
 fn plain_text(status: StatusCode, text: &str) -> Response {
-    (status, format!("{text}\n")).into_response()
+    response(status, HeaderValue::from_static("text/plain; charset=utf-8"), format!("{text}\n"))
+}
+
+fn response(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

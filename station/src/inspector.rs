@@ -12,9 +12,10 @@ use crate::connect::{section, string, variable_integer};
 use crate::limits::SMALL_PACKET_BYTES_MAX;
 
 /// The rules that a WebSocket path applies to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// `/mqtt` and the TCP port: everything the broker accepts.
+    #[default]
     Open,
     /// `/diffusion`: as Diffusion documents.
     Diffusion,
@@ -29,8 +30,8 @@ impl Profile {
         }
     }
 
-    pub(crate) fn of_path(path: &str) -> Self {
-        if path == Self::Diffusion.path() { Self::Diffusion } else { Self::Open }
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        [Self::Open, Self::Diffusion].into_iter().find(|profile| profile.path() == path)
     }
 }
 
@@ -52,7 +53,7 @@ const QOS_NOT_SUPPORTED: u8 = 0x9B;
 pub(crate) const NO_EMPTY_LEVEL: &str = "a topic path has no empty level";
 
 /// Checks the beginning of each packet and, for Diffusion, the options of a SUBSCRIBE.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inspector {
     profile: Profile,
     judges_paths: bool,
@@ -71,17 +72,7 @@ pub(crate) struct Inspector {
 
 impl Inspector {
     pub(crate) fn new(profile: Profile, packet_bytes_max: u32) -> Self {
-        Self {
-            profile,
-            judges_paths: false,
-            packet_bytes_max,
-            packets: 0,
-            packet_bytes: 0,
-            bytes_left: 0,
-            pending: Vec::new(),
-            has_disconnect: false,
-            is_lost: false,
-        }
+        Self { profile, packet_bytes_max, ..Self::default() }
     }
 
     /// The same, for a broker that doesn't know Diffusion's rules for topic paths.

@@ -56,7 +56,6 @@ use crate::limits::STOP_TIMEOUT;
 use crate::listener::{Arrival, ConnectionLimits, Port};
 use crate::proxy::{Backend, Proxy};
 use crate::static_files::App;
-use crate::tls::Security;
 use crate::upstream::Upstream;
 
 pub use crate::archive::embed;
@@ -92,20 +91,20 @@ impl Station {
     /// be used, a port that is taken.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         options.check_reach()?;
-        let app = match &options.dist {
-            Some(directory) => App::new(&static_files::read_files(directory)?),
-            None => archive::own_app()?,
+        let files = match &options.dist {
+            Some(directory) => static_files::read_files(directory)?,
+            None => archive::own_files()?,
         };
+        let app = App::new(&files, &options.allow_frame);
         let (reload, requests) = watch::channel(());
-        let security = match (&options.tls_cert, &options.tls_key) {
-            (Some(certificate), Some(key)) => Security::read(certificate, key, requests.clone())?,
-            _ => Security::Plain,
-        };
+        let tls_files = options.tls_cert.as_ref().zip(options.tls_key.as_ref());
+        let security = tls_files.map(|(certificate, key)| tls::acceptor(certificate, key, requests.clone()));
+        let security = security.transpose()?;
         let script = options.transmit.as_deref().map(transmit::read_script).transpose()?;
         let limits = options.limits;
         let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));
         let bind = |option, address| Port::bind(option, address, security.clone(), Arc::clone(&connections), limits);
-        let port = bind("--http", options.http)?;
+        let port = bind("--http", options.http).await?;
         let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), JoinSet::new());
         let (backend, tcp_port) = match &options.upstream {
             Some(url) => {
@@ -113,7 +112,7 @@ impl Station {
                 (Backend::Upstream(upstream), None)
             }
             None => {
-                let port = bind("--mqtt", options.mqtt)?;
+                let port = bind("--mqtt", options.mqtt).await?;
                 let broker = Broker::start(options.users.as_deref(), limits, requests, &mut tasks).await?;
                 let broker = Arc::new(broker);
                 if let Some(script) = script {
@@ -123,19 +122,13 @@ impl Station {
             }
         };
         let (http, mqtt) = (port.address, tcp_port.as_ref().map(|port| port.address));
-        let announcement = announcement(http, security.is_tls(), !app.is_empty(), &backend, mqtt);
+        let announcement = announcement(http, options.tls_cert.is_some(), !app.is_empty(), &backend, mqtt);
         let proxy = Arc::new(Proxy::new(backend, limits, stop.clone()));
         if let Some(port) = tcp_port {
             tasks.spawn(serve_tcp(port, Arc::clone(&proxy), sockets.clone(), stop.clone()));
         }
-        let web = Web {
-            app,
-            allowed_origins: options.allow_origin.clone(),
-            allowed_frames: options.allow_frame.clone(),
-            connections,
-            proxy,
-            sockets: sockets.clone(),
-        };
+        let web =
+            Web { app, allowed_origins: options.allow_origin.clone(), connections, proxy, sockets: sockets.clone() };
         tasks.spawn(http::serve(port, web, limits.handshake_timeout, stop.clone()));
         Ok(Self { http, mqtt, announcement, reload, tasks, stop, sockets })
     }

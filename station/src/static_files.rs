@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::Context as _;
-use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use sha2::{Digest as _, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
@@ -73,11 +73,11 @@ fn original(name: &str) -> Option<&str> {
 
 /// The built app. Files that weren't there at the start can't be requested, so no request's path ever reaches the file
 /// system.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct App {
     files: HashMap<String, File>,
-    /// `Content-Security-Policy` sources for the inline scripts of index.html.
-    inline_scripts: Vec<String>,
+    /// The `Content-Security-Policy`.
+    pub security_policy: HeaderValue,
 }
 
 /// A file, in all available forms.
@@ -102,9 +102,8 @@ pub(crate) struct Form {
 }
 
 impl App {
-    pub(crate) fn new(files: &Files) -> Self {
-        let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index));
-        let inline_scripts = index.map(|index| inline_scripts(&index)).unwrap_or_default();
+    /// Makes an app whose pages may be shown in frames of these origins.
+    pub(crate) fn new(files: &Files, allowed_frames: &[String]) -> Self {
         let is_packed = |name: &str| original(name).is_some_and(|name| files.contains_key(name));
         let originals = files.iter().filter(|(name, _)| !is_packed(name));
         let file = |(name, content): (&String, &Bytes)| {
@@ -119,7 +118,8 @@ impl App {
             };
             (name.clone(), file)
         };
-        Self { files: originals.map(file).collect(), inline_scripts }
+        let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index)).unwrap_or_default();
+        Self { files: originals.map(file).collect(), security_policy: security_policy(&index, allowed_frames) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -129,20 +129,21 @@ impl App {
     pub(crate) fn find(&self, path: &str) -> Option<&File> {
         self.files.get(if path == "/" { "/index.html" } else { path })
     }
+}
 
-    /// Which resources pages of this origin may load and run, and whose pages may show them in a frame.
-    pub(crate) fn security_policy(&self, allowed_frames: &[String]) -> String {
-        let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
-        let scripts = self.inline_scripts.iter().map(|source| format!(" {source}")).collect::<String>();
-        // `connect-src` is open to every broker, because choosing one is the purpose of the app. Style attributes are
-        // allowed, style elements aren't.
-        format!(
-            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
-             connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
-             font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
-             form-action 'self'; frame-ancestors {frames}"
-        )
-    }
+/// Returns which resources a page and those of its origin may load and run, and whose pages may show them in a frame.
+fn security_policy(page: &str, allowed_frames: &[String]) -> HeaderValue {
+    let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
+    let scripts = inline_scripts(page);
+    // `connect-src` is open to every broker, because choosing one is the purpose of the app. Style attributes are
+    // allowed, style elements aren't.
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
+         connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
+         font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors {frames}"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 impl File {
@@ -198,15 +199,15 @@ fn content_type(name: &str) -> HeaderValue {
 }
 
 /// Returns the hash sources of a page's inline scripts, such as the loader that Trunk writes.
-fn inline_scripts(page: &str) -> Vec<String> {
-    let mut sources = Vec::new();
+fn inline_scripts(page: &str) -> String {
+    let mut sources = String::new();
     let mut rest = page;
     while let Some((_, tail)) = rest.split_once("<script") {
         let Some((attributes, tail)) = tail.split_once('>') else { break };
         let Some((script, tail)) = tail.split_once("</script>") else { break };
         let linked = attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
         if !linked {
-            sources.push(format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
+            sources += &format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script)));
         }
         rest = tail;
     }
@@ -218,9 +219,8 @@ mod tests {
     use super::*;
 
     fn app(files: &[(&str, &'static str)]) -> App {
-        App::new(
-            &files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes()))).collect(),
-        )
+        let files = files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes())));
+        App::new(&files.collect(), &[])
     }
 
     #[test]

@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::{Error as RustlsError, InconsistentKeys, ServerConfig};
@@ -18,35 +17,27 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::reload::Reloadable;
 use crate::stream::Pipe;
 
-/// The transport of bytes between a client and the station.
-#[derive(Clone)]
-pub(crate) enum Security {
-    Plain,
-    Tls(Reloadable<TlsAcceptor>),
+/// TLS of a port; `None` for none.
+pub(crate) type Security = Option<Reloadable<TlsAcceptor>>;
+
+/// Reads a certificate and its key, again and again. ALPN names no protocol: without it, browsers use HTTP/1.1, the only
+/// version here in which a WebSocket can begin.
+pub(crate) fn acceptor(
+    certificate: &Path,
+    key: &Path,
+    requests: watch::Receiver<()>,
+) -> anyhow::Result<Reloadable<TlsAcceptor>> {
+    let (certificate, key) = (certificate.to_owned(), key.to_owned());
+    let files = vec![certificate.clone(), key.clone()];
+    Reloadable::new(files, requests, move || Ok(Arc::new(read(&certificate, &key)?).into()))
 }
 
-impl Security {
-    /// TLS with a certificate and its key. ALPN names no protocol: without it, browsers use HTTP/1.1, the only version
-    /// here in which a WebSocket can begin.
-    pub(crate) fn read(certificate: &Path, key: &Path, requests: watch::Receiver<()>) -> anyhow::Result<Self> {
-        let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        let files = vec![certificate.clone(), key.clone()];
-        Ok(Self::Tls(Reloadable::new(files, requests, move || Ok(Arc::new(read(&certificate, &key)?).into()))?))
-    }
-
-    pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
-    }
-
-    /// Performs the handshake, within a time limit.
-    pub(crate) async fn open(&self, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
-        match self {
-            Self::Plain => Ok(stream),
-            Self::Tls(acceptor) => match timeout(longest, acceptor.get().accept(stream)).await {
-                Ok(stream) => Ok(Box::new(stream?)),
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
-            },
-        }
+/// Performs the handshake, if there is TLS, within a time limit.
+pub(crate) async fn open(security: &Security, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
+    let Some(acceptor) = security else { return Ok(stream) };
+    match timeout(longest, acceptor.get().accept(stream)).await {
+        Ok(stream) => Ok(Box::new(stream?)),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
     }
 }
 
@@ -71,10 +62,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
         )
     })?;
     check_time(&own, certificate)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth());
-    let config = config.and_then(|builder| builder.with_single_cert(chain, key_der));
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key_der);
     config.map_err(|error| match error {
         RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             anyhow::anyhow!(
