@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -44,18 +44,12 @@ const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 
 /// A running broker.
 pub(crate) struct Broker {
-    context: ServerContext,
+    pub hooks: Hooks,
     /// The library's addresses, on this machine only.
     open: SocketAddr,
     diffusion: SocketAddr,
-    connections: Connections,
-    /// The file of users, if there is one.
     users: Option<Reloadable<Users>>,
     handshake_timeout: Duration,
-    /// See [`Hooks::dropped`].
-    pub dropped: Arc<AtomicU64>,
-    /// See [`Hooks::published`].
-    pub published: Arc<AtomicU64>,
 }
 
 impl Broker {
@@ -66,8 +60,7 @@ impl Broker {
         reload: watch::Receiver<()>,
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<Self> {
-        let users = users.map(Path::to_owned);
-        let users = users.map(|path| Reloadable::new(vec![path.clone()], reload, move || Users::read(&path)));
+        let users = users.map(|path| Reloadable::new([path.to_owned()], reload, |[path]| Users::read(path)));
         let users = users.transpose()?;
         let sessions = isize::try_from(limits.max_sessions.get()).unwrap_or(isize::MAX);
         // The load check would refuse connections on a busy two-core machine.
@@ -97,9 +90,7 @@ impl Broker {
                 tracing::error!(%error, "the broker ended");
             }
         });
-        let Hooks { connections, dropped, published, .. } = hooks;
-        let handshake_timeout = limits.handshake_timeout;
-        Ok(Self { context, open, diffusion, connections, users, handshake_timeout, dropped, published })
+        Ok(Self { hooks, open, diffusion, users, handshake_timeout: limits.handshake_timeout })
     }
 
     /// Publishes a message of the station itself, at QoS 1.
@@ -107,9 +98,9 @@ impl Broker {
         let (dup, retain, qos, packet_id, properties) = (false, false, QoS::AtLeastOnce, None, None);
         let topic = TopicName::from_static(topic);
         let publish = Publish::from(Packet { dup, retain, qos, topic, packet_id, payload, properties });
-        self.published.fetch_add(weight(&publish), Ordering::Relaxed);
-        let from = From::from_custom(Id::from(self.context.node.id(), ClientId::from_static(OWN_NAME)));
-        if let Err(error) = SessionState::forwards(&self.context, from, publish, false, None).await {
+        self.hooks.published.fetch_add(weight(&publish), Ordering::Relaxed);
+        let from = From::from_custom(Id::from(self.hooks.context.node.id(), ClientId::from_static(OWN_NAME)));
+        if let Err(error) = SessionState::forwards(&self.hooks.context, from, publish, false, None).await {
             tracing::warn!(%error, "a message of the station isn't published");
         }
     }
@@ -135,7 +126,7 @@ impl Broker {
             }
         }
         let client_id = str::from_utf8(connect.client_id).map_err(|_| Refusal::MALFORMED)?;
-        if self.users.is_some() && is_foreign(&self.context, client_id, access.user.as_deref()).await {
+        if self.users.is_some() && is_foreign(&self.hooks.context, client_id, access.user.as_deref()).await {
             return Err(Refusal::FOREIGN_SESSION);
         }
         Ok(access)
@@ -178,7 +169,7 @@ impl Broker {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let client = ClientInfo { level, access };
-        let registration = self.connections.register(stream.local_addr()?, client);
+        let registration = self.hooks.connections.register(stream.local_addr()?, client);
         Ok((stream, registration))
     }
 }

@@ -95,27 +95,20 @@ impl Hooks {
     fn check_publish(&self, session: &Session, publish: &Publish) -> Option<PublishResult> {
         self.published.fetch_add(weight(publish), Ordering::Relaxed);
         let client = self.connections.get(session.id.remote_addr);
-        let refuse = |reason, message: String, closes| {
-            tracing::debug!(client = ?session.id.client_id, reason = message, "message refused");
-            Some(PublishResult::reason_code(reason, Some(message.into()), closes))
-        };
-        if !has_few_levels(publish.topic.as_bytes()) {
+        let (reason, message, closes) = if !has_few_levels(publish.topic.as_bytes()) {
             // A 3.1.1 client can't be informed in another way.
             let closes = client.is_none_or(|client| client.level != LEVEL_5);
             let message = format!("a topic can have at most {TOPIC_LEVELS_MAX} levels");
-            return refuse(PublishAckReason::TopicNameInvalid, message, closes);
-        }
-        if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
-            return refuse(PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false);
-        }
-        if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
-            return refuse(
-                PublishAckReason::NotAuthorized,
-                "this user may not publish to this topic".to_owned(),
-                false,
-            );
-        }
-        None
+            (PublishAckReason::TopicNameInvalid, message, closes)
+        } else if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
+            (PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false)
+        } else if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
+            (PublishAckReason::NotAuthorized, "this user may not publish to this topic".to_owned(), false)
+        } else {
+            return None;
+        };
+        tracing::debug!(client = ?session.id.client_id, reason = message, "message refused");
+        Some(PublishResult::reason_code(reason, Some(message.into()), closes))
     }
 
     /// Counts them and logs the count now and then, with the client that just lost one, if known.

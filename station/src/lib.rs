@@ -104,7 +104,7 @@ impl Station {
         let limits = options.limits;
         let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));
         let bind = |option, address| Port::bind(option, address, security.clone(), Arc::clone(&connections), limits);
-        let port = bind("--http", options.http).await?;
+        let port = bind("--http", options.http)?;
         let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), JoinSet::new());
         let (backend, tcp_port) = match &options.upstream {
             Some(url) => {
@@ -112,7 +112,7 @@ impl Station {
                 (Backend::Upstream(upstream), None)
             }
             None => {
-                let port = bind("--mqtt", options.mqtt).await?;
+                let port = bind("--mqtt", options.mqtt)?;
                 let broker = Broker::start(options.users.as_deref(), limits, requests, &mut tasks).await?;
                 let broker = Arc::new(broker);
                 if let Some(script) = script {

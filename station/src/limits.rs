@@ -50,6 +50,8 @@ pub(crate) const PASSWORD_QUEUE_MAX: usize = 1_200;
 /// The time a password waits for its check, as a number of handshake timeouts: a class of a thousand that begins at the
 /// same moment takes ten seconds on two cores.
 pub(crate) const PASSWORD_WAIT_TIMEOUTS: u32 = 3;
+/// Connections over TCP that wait to be accepted.
+pub(crate) const ACCEPT_QUEUE_MAX: u32 = 1_024;
 /// The number of bytes read at once from either side of a connection.
 pub(crate) const READ_BYTES_MAX: usize = 64 * KIB as usize;
 

@@ -2,6 +2,7 @@
 //! time that a client may leave its data unread.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,8 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use socket2::SockRef;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::inspector::Profile;
-use crate::limits::Limits;
+use crate::limits::{ACCEPT_QUEUE_MAX, Limits};
 use crate::stream::Pipe;
 use crate::tls::{self, Security};
 
@@ -135,19 +135,29 @@ pub(crate) struct Port {
 
 impl Port {
     /// Binds the address of an option.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         option: &str,
         address: SocketAddr,
         security: Security,
         connections: Arc<ConnectionLimits>,
         limits: Limits,
     ) -> anyhow::Result<Self> {
-        let bound = TcpListener::bind(address).await;
-        let bound = bound.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
-        let (listener, address) = bound.with_context(|| {
+        let bind = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // A station that was stopped a moment ago must not keep its successor from the port. (On Windows, this
+            // would let two stations share it.)
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            // Inherited by accepted connections: detects clients that have disappeared without Keep Alive.
+            socket.set_keepalive(true)?;
+            socket.bind(address)?;
+            let listener = socket.listen(ACCEPT_QUEUE_MAX)?;
+            let address = listener.local_addr()?;
+            Ok::<_, io::Error>(Self { listener, address, security, connections, limits })
+        };
+        bind().with_context(|| {
             format!("can't listen on {address}; choose another address with {option} (port 0 selects a free port)")
-        })?;
-        Ok(Self { listener, address, security, connections, limits })
+        })
     }
 
     /// Accepts connections until it is stopped; each is served in a task of its own.
@@ -184,9 +194,8 @@ impl Port {
             };
             match self.connections.admit(client.ip()) {
                 Ok(permits) => {
-                    // Fails only on a connection that is already gone. Keepalive detects clients that have disappeared
-                    // without Keep Alive.
-                    let _ = stream.set_nodelay(true).and(SockRef::from(&stream).set_keepalive(true));
+                    // Fails only on a connection that is already gone.
+                    let _ = stream.set_nodelay(true);
                     let mut stream = TimeoutStream::new(stream);
                     stream.set_write_timeout(Some(self.limits.stall_timeout));
                     let arrival = Arrival { client, local: self.address, profile: Profile::Open, permits };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
+use rmqtt::types::{MessageQueue, MessageQueueType, Publish};
 
 /// The library's overhead per message, as measured.
 const OVERHEAD_BYTES: usize = 350;
@@ -31,20 +31,8 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
 /// Copies the message into memory of its own. As received, it is a window into a buffer that holds other messages too,
 /// and keeps that buffer alive.
 pub(crate) fn detached(publish: &Publish) -> Publish {
-    let own = |text: &TopicName| TopicName::from(text.to_string());
-    let mut publish = publish.clone();
-    let inner = &mut *publish.inner;
-    inner.topic = own(&inner.topic);
-    inner.payload = Bytes::copy_from_slice(&inner.payload);
-    if let Some(properties) = &mut inner.properties {
-        properties.content_type = properties.content_type.as_ref().map(own);
-        properties.response_topic = properties.response_topic.as_ref().map(own);
-        properties.correlation_data = properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
-        for (name, value) in &mut properties.user_properties {
-            (*name, *value) = (own(name), own(value));
-        }
-    }
-    publish
+    let copy = postcard::to_allocvec(&publish.inner).and_then(|bytes| postcard::from_bytes(&bytes));
+    copy.map_or_else(|_| publish.clone(), |inner| Publish { inner, ..publish.clone() })
 }
 
 /// See the module docs.
@@ -131,30 +119,18 @@ impl Usage {
         while self.bytes > bytes_max
             && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|queue_usage| queue_usage.bytes)
         {
-            let before = heaviest.bytes;
-            let excess = self.bytes - bytes_max;
-            dropped += heaviest.shrink(before.saturating_sub(excess).max(before / 2));
-            self.bytes -= before - heaviest.bytes;
+            // At most half of them at once, so that clients with little keep it.
+            let excess = (self.bytes - bytes_max).min(heaviest.bytes / 2).max(1);
+            let mut freed = 0;
+            while freed < excess && freed < heaviest.bytes {
+                let oldest = heaviest.queue.upgrade().and_then(|queue| queue.pop());
+                dropped += u64::from(oldest.is_some());
+                freed += oldest.map_or(heaviest.bytes, |(_, oldest)| weight(&oldest)).min(heaviest.bytes - freed);
+            }
+            heaviest.bytes -= freed;
+            self.bytes -= freed;
         }
         dropped
-    }
-}
-
-impl QueueUsage {
-    /// Drops the oldest messages until no more than this is left, and at least one; returns the number dropped.
-    fn shrink(&mut self, bytes_max: u64) -> u64 {
-        let mut dropped = 0;
-        loop {
-            let Some((_, oldest)) = self.queue.upgrade().and_then(|queue| queue.pop()) else {
-                self.bytes = 0;
-                return dropped;
-            };
-            dropped += 1;
-            self.bytes = self.bytes.saturating_sub(weight(&oldest));
-            if self.bytes <= bytes_max {
-                return dropped;
-            }
-        }
     }
 }
 
@@ -176,7 +152,7 @@ fn measure(queue: &MessageQueue) -> u64 {
 mod tests {
     use rmqtt::codec::types::Publish as Packet;
     use rmqtt::codec::v5::PublishProperties;
-    use rmqtt::types::QoS;
+    use rmqtt::types::{QoS, TopicName};
 
     use super::*;
 

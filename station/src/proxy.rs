@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
@@ -77,20 +77,8 @@ enum End {
     Disconnect(u8),
     /// The client broke the rules of the transport, or of the handshake: the close code.
     Fault(u16, &'static str),
-    /// The client doesn't read what is sent to it.
-    TooSlow,
     /// The station is being stopped.
     Stopping,
-}
-
-/// An end, and what may still be sent to the client.
-struct Outcome {
-    end: End,
-    /// Whether everything the broker sent has been passed on; anything sent after half a packet would be taken for the
-    /// rest of it.
-    is_drained: bool,
-    /// The client understands a DISCONNECT.
-    expects_disconnect: bool,
 }
 
 impl Proxy {
@@ -101,14 +89,14 @@ impl Proxy {
 
     /// Returns the number of messages that the broker inside has dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.backend.broker().map_or(0, |broker| broker.dropped.load(Ordering::Relaxed))
+        self.backend.broker().map_or(0, |broker| broker.hooks.dropped.load(Ordering::Relaxed))
     }
 
     /// Serves one client until its end.
     pub(crate) async fn serve(&self, mut client: impl Client, arrival: &Arrival) {
-        let outcome = match self.stop.run_until_cancelled(self.connect(&mut client, arrival)).await {
-            None => Outcome { end: End::Stopping, is_drained: true, expects_disconnect: false },
-            Some(Err(end)) => Outcome { end, is_drained: true, expects_disconnect: false },
+        let (end, expects_disconnect) = match self.stop.run_until_cancelled(self.connect(&mut client, arrival)).await {
+            None => (End::Stopping, false),
+            Some(Err(end)) => (end, false),
             Some(Ok(connection)) => {
                 let (mut reader, mut writer) = split(client);
                 let outcome = self.pass_on(connection, &mut reader, &mut writer, arrival.profile).await;
@@ -121,7 +109,7 @@ impl Proxy {
             sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {
-            () = close_client(&mut client, &outcome) => {}
+            () = close_client(&mut client, end, expects_disconnect) => {}
             () = stopping => {}
         }
     }
@@ -156,8 +144,7 @@ impl Proxy {
                 return Err(End::Refused(refusal));
             }
         };
-        client.write_all(&connack).await.map_err(|_| End::ClientLeft)?;
-        client.flush().await.map_err(|_| End::ClientLeft)?;
+        send(client, &connack).await.map_err(|_| End::ClientLeft)?;
         // Or AUTH, which a remote broker continues with.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
             self.log_refusal(&client_id, "refused by the broker", arrival);
@@ -198,9 +185,7 @@ impl Proxy {
         };
         let mut connack = Vec::new();
         let asking = async {
-            broker.write_all(packet).await?;
-            // TLS may keep a part of it.
-            broker.flush().await?;
+            send(&mut broker, packet).await?;
             read_packet(&mut broker, &mut connack, 0x20).await
         };
         // Anything but a CONNACK is left to the client to check.
@@ -222,19 +207,20 @@ impl Proxy {
         }
     }
 
-    /// Passes bytes on, both ways, until either side ends it or the station is stopped.
+    /// Passes bytes on, both ways, until either side ends it or the station is stopped. Returns why, and whether the
+    /// client expects a DISCONNECT: one that is sent after half a packet would be taken for the rest of it.
     async fn pass_on(
         &self,
         connection: Connection,
         reader: &mut ReadHalf<impl Client>,
         writer: &mut WriteHalf<impl Client>,
         profile: Profile,
-    ) -> Outcome {
+    ) -> (End, bool) {
         let Connection { broker, mut registration, received, is_v5 } = connection;
         let (mut from_broker, mut to_broker) = split(broker);
         let mut inspector = Inspector::new(profile, self.limits.max_packet);
         // The buffering of a remote broker isn't limited here.
-        let published = self.backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.published));
+        let published = self.backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.hooks.published));
         if self.backend.broker().is_none() {
             inspector = inspector.judging_paths();
         }
@@ -247,7 +233,7 @@ impl Proxy {
                     // The broker's remaining packets are sent before our last one.
                     (end, timeout(DRAIN_TIMEOUT, down.as_mut()).await.is_ok())
                 }
-                end = &mut down => (end, !matches!(end, End::TooSlow)),
+                end = &mut down => (end, matches!(end, End::BrokerClosed)),
                 () = self.stop.cancelled() => {
                     // Fails only if the broker has closed already.
                     let _ = to_broker.shutdown().await;
@@ -259,7 +245,7 @@ impl Proxy {
             (End::BrokerClosed, Some(registration)) => registration.close_reason().await.map_or(end, End::Disconnect),
             _ => end,
         };
-        Outcome { end, is_drained, expects_disconnect: is_v5 && !inspector.has_disconnect() }
+        (end, is_v5 && is_drained && !inspector.has_disconnect())
     }
 
     /// Passes on what the client sends, within the limits.
@@ -274,7 +260,7 @@ impl Proxy {
         let mut packet = UnfinishedPacket::default();
         loop {
             let inspected = inspector.inspect(&mut received);
-            if broker.write_all(&received).await.is_err() || broker.flush().await.is_err() {
+            if send(broker, &received).await.is_err() {
                 // The broker has closed; the other direction knows more.
                 return std::future::pending().await;
             }
@@ -292,7 +278,7 @@ impl Proxy {
             if let Some(due) = bucket.take(messages, Instant::now()) {
                 sleep_until(due).await;
             }
-            match timeout_at(packet.deadline(), read_more(client, &mut received)).await {
+            match timeout(packet.time_left(), read_more(client, &mut received)).await {
                 Ok(Ok(0)) => return End::ClientLeft,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return read_end(&error),
@@ -313,14 +299,11 @@ async fn pass_down(
         if !lag.watch_read(read_more(broker, &mut buffer)).await.is_ok_and(|length| length > 0) {
             return End::BrokerClosed;
         }
-        let writing = async {
-            client.write_all(&buffer).await?;
-            // TLS may keep a part of it.
-            client.flush().await
-        };
-        match lag.bound(writing).await {
+        match lag.bound(send(client, &buffer)).await {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return End::TooSlow,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it");
+            }
             Err(_) => return End::ClientLeft,
         }
     }
@@ -346,22 +329,18 @@ struct UnfinishedPacket {
 impl UnfinishedPacket {
     /// Tracks the packet that is unfinished now; `false` if there is no room for it.
     fn track(&mut self, unfinished: Option<(u64, u32)>, shares: &Arc<Semaphore>) -> bool {
-        let Some((number, length)) = unfinished else {
-            *self = Self::default();
-            return true;
-        };
+        let (number, length) = unfinished.unwrap_or_default();
         if self.number != number {
             *self = Self::default();
             let Ok(share) = Arc::clone(shares).try_acquire_many_owned(length.div_ceil(1024)) else { return false };
             let longest = DRAIN_TIMEOUT + Duration::from_secs((length / PACKET_BYTES_PER_SECOND_MIN).into());
-            *self = Self { number, deadline: Some(Instant::now() + longest), _share: Some(share) };
+            *self = Self { number, deadline: (number > 0).then(|| Instant::now() + longest), _share: Some(share) };
         }
         true
     }
 
-    fn deadline(&self) -> Instant {
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        self.deadline.unwrap_or_else(|| Instant::now() + YEAR)
+    fn time_left(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -387,6 +366,12 @@ async fn read_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>, f
     }
 }
 
+/// Writes all of these bytes, of which TLS may otherwise keep a part.
+async fn send(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
+}
+
 /// Reads the next bytes in place of those read last.
 async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<usize> {
     let is_filled = bytes.len() == bytes.capacity();
@@ -406,24 +391,22 @@ fn read_end(error: &io::Error) -> End {
 }
 
 /// Sends the last packet, if the client understands it, and closes the transport.
-async fn close_client(client: &mut impl Client, outcome: &Outcome) {
-    let (disconnect, code, reason) = match outcome.end {
+async fn close_client(client: &mut impl Client, end: End, expects_disconnect: bool) {
+    let (disconnect, code, reason) = match end {
         End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
         End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason),
         End::Disconnect(code) => (Some(code), POLICY_VIOLATION, ReasonCode(code).name()),
         End::Fault(code, reason) => (None, code, reason),
-        End::TooSlow => (None, POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it"),
         End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is shutting down"),
     };
-    match outcome.end {
+    match end {
         End::Refused(_) => {}
         End::ClientLeft => tracing::info!("disconnected"),
         End::BrokerClosed => tracing::info!("closed by the broker"),
         End::Stopping => tracing::info!(reason, "closed"),
         _ => tracing::warn!(code = disconnect, reason, "closed"),
     }
-    // Anything sent after half a packet would be taken for the rest of it.
-    if let Some(code) = disconnect.filter(|_| outcome.expects_disconnect && outcome.is_drained) {
+    if let Some(code) = disconnect.filter(|_| expects_disconnect) {
         // In its long form, which every client decodes.
         let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, code, 0])).await;
     }

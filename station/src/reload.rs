@@ -20,13 +20,13 @@ impl<T> Clone for Reloadable<T> {
 
 impl<T: Send + Sync + 'static> Reloadable<T> {
     /// Reads the files for the first time; they are read again when they change, and at each of the requests.
-    pub(crate) fn new(
-        files: Vec<PathBuf>,
+    pub(crate) fn new<const N: usize>(
+        files: [PathBuf; N],
         mut requests: watch::Receiver<()>,
-        read: impl Fn() -> anyhow::Result<T> + Send + 'static,
+        read: impl Fn(&[PathBuf; N]) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<Self> {
         let mut seen = stamps(&files);
-        let (sender, receiver) = watch::channel(Arc::new(read()?));
+        let (sender, receiver) = watch::channel(Arc::new(read(&files)?));
         tokio::spawn(async move {
             let mut interval = interval(RELOAD_INTERVAL);
             loop {
@@ -38,7 +38,7 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
                 let stamps = stamps(&files);
                 if is_requested || stamps != seen {
                     seen = stamps;
-                    replace(&sender, &files, read());
+                    replace(&sender, &files, read(&files));
                 }
             }
         });

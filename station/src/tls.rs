@@ -27,9 +27,8 @@ pub(crate) fn acceptor(
     key: &Path,
     requests: watch::Receiver<()>,
 ) -> anyhow::Result<Reloadable<TlsAcceptor>> {
-    let (certificate, key) = (certificate.to_owned(), key.to_owned());
-    let files = vec![certificate.clone(), key.clone()];
-    Reloadable::new(files, requests, move || Ok(Arc::new(read(&certificate, &key)?).into()))
+    let files = [certificate.to_owned(), key.to_owned()];
+    Reloadable::new(files, requests, |[certificate, key]| Ok(Arc::new(read(certificate, key)?).into()))
 }
 
 /// Performs the handshake, if there is TLS, within a time limit.

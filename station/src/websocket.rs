@@ -56,14 +56,6 @@ struct Frames {
     mask: [u8; 4],
     /// A message has begun whose last frame hasn't.
     is_fragmented: bool,
-    is_closed: bool,
-}
-
-enum Received {
-    /// The available part of the payload.
-    Payload(BytesMut),
-    Ping(BytesMut),
-    Close,
 }
 
 /// An opcode and the payload.
@@ -88,42 +80,35 @@ impl Frames {
 }
 
 impl Decoder for Frames {
-    type Item = Received;
+    /// A control frame, or the available part of a data frame.
+    type Item = (OpCode, BytesMut);
     type Error = io::Error;
 
-    fn decode(&mut self, input: &mut BytesMut) -> io::Result<Option<Received>> {
-        while self.bytes_left == 0 && !self.is_closed {
+    fn decode(&mut self, input: &mut BytesMut) -> io::Result<Option<Self::Item>> {
+        if self.bytes_left == 0 {
             let mut cursor = Cursor::new(&input[..]);
             let header = FrameHeader::parse(&mut cursor).map_err(|_| MALFORMED)?;
             let header_bytes = cursor.position() as usize;
             let Some((header, length)) = header else { return Ok(None) };
             let mask = self.check(&header, length)?;
-            let OpCode::Control(control) = header.opcode else {
+            if matches!(header.opcode, OpCode::Control(_)) {
+                if input.len() < header_bytes + length as usize {
+                    return Ok(None);
+                }
                 input.advance(header_bytes);
-                (self.bytes_left, self.mask, self.is_fragmented) = (length, mask, !header.is_final);
-                continue;
-            };
-            if input.len() < header_bytes + length as usize {
-                return Ok(None);
+                let mut payload = input.split_to(length as usize);
+                unmask(&mut payload, mask);
+                return Ok(Some((header.opcode, payload)));
             }
             input.advance(header_bytes);
-            let mut payload = input.split_to(length as usize);
-            unmask(&mut payload, mask);
-            match control {
-                Control::Ping => return Ok(Some(Received::Ping(payload))),
-                Control::Close => self.is_closed = true,
-                _ => {}
-            }
-        }
-        if self.is_closed {
-            return Ok(Some(Received::Close));
+            (self.bytes_left, self.mask, self.is_fragmented) = (length, mask, !header.is_final);
         }
         let count = usize::try_from(self.bytes_left).map_or(input.len(), |left| left.min(input.len()));
         let mut payload = input.split_to(count);
         unmask(&mut payload, self.mask);
         self.mask.rotate_left(count % 4);
         self.bytes_left -= count as u64;
-        Ok((count > 0).then_some(Received::Payload(payload)))
+        Ok((count > 0 || self.bytes_left == 0).then_some((OpCode::Data(Data::Binary), payload)))
     }
 }
 
@@ -149,6 +134,8 @@ pub(crate) struct WebSocket {
     frames: Framed<Pipe, Frames>,
     /// Bytes that were read and not delivered.
     payload: BytesMut,
+    /// Whether the client has sent a closing frame.
+    is_closed: bool,
     /// The payload of the closing frame, until it is sent.
     close: Option<Vec<u8>>,
 }
@@ -157,7 +144,7 @@ impl WebSocket {
     /// For a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
         let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
-        Self { frames, payload: BytesMut::new(), close: Some(NORMAL.to_be_bytes().to_vec()) }
+        Self { frames, payload: BytesMut::new(), is_closed: false, close: Some(NORMAL.to_be_bytes().to_vec()) }
     }
 
     /// Begins to send a frame, once there is room for it.
@@ -179,15 +166,16 @@ impl Client for WebSocket {
 impl AsyncRead for WebSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.payload.is_empty() {
+        while this.payload.is_empty() && !this.is_closed {
             match ready!(this.frames.poll_next_unpin(context)).transpose()? {
-                Some(Received::Payload(payload)) => this.payload = payload,
-                Some(Received::Ping(payload)) => {
+                Some((OpCode::Data(_), payload)) => this.payload = payload,
+                Some((OpCode::Control(Control::Ping), payload)) => {
                     // If the client reads nothing, one pong that waits to be sent answers this ping as well (section
                     // 5.5.3).
                     let _ = this.poll_send(context, (OpCode::Control(Control::Pong), &payload))?;
                 }
-                Some(Received::Close) | None => return Poll::Ready(Ok(())),
+                Some((OpCode::Control(Control::Close), _)) | None => this.is_closed = true,
+                Some(_) => {}
             }
         }
         let count = this.payload.len().min(buffer.remaining());
