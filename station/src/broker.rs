@@ -4,6 +4,7 @@
 //! through listeners on loopback ports that the system picks. The hooks learn from the listener of a connection which
 //! rules apply to it.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::limits::{
 use crate::offline_queue::{OfflineQueues, weight};
 use crate::reload::Reloadable;
 use crate::retained::RetainedMessages;
+use crate::stream::Pipe;
 use crate::throttle::LoginThrottle;
 use crate::users::{Access, Users};
 
@@ -161,16 +163,21 @@ impl Broker {
         profile: Profile,
         level: u8,
         access: Arc<Access>,
-    ) -> std::io::Result<(TcpStream, Registration)> {
+    ) -> Result<(Pipe, Registration), Refusal> {
         let address = match profile {
             Profile::Open => self.open,
             Profile::Diffusion => self.diffusion,
         };
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let client = ClientInfo { level, access };
-        let registration = self.hooks.connections.register(stream.local_addr()?, client);
-        Ok((stream, registration))
+        let dialling = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let registration = self.hooks.connections.register(stream.local_addr()?, ClientInfo { level, access });
+            Ok::<(Pipe, _), io::Error>((Box::new(stream), registration))
+        };
+        dialling.await.map_err(|error| {
+            tracing::error!(%error, "the broker doesn't accept the connection");
+            Refusal::unavailable("The broker doesn't accept connections now.")
+        })
     }
 }
 

@@ -29,7 +29,6 @@ mod listener;
 mod offline_queue;
 mod options;
 mod proxy;
-mod rate_limit;
 mod reload;
 mod retained;
 mod static_files;

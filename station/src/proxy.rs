@@ -5,14 +5,16 @@
 //! complete CONNACK from the broker. Until then nothing more is read from the client, and no other part of the station
 //! knows of it. Afterwards bytes are passed on as they arrive, both ways.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use governor::{Quota, RateLimiter};
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
@@ -24,7 +26,6 @@ use crate::limits::{
     CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
 };
 use crate::listener::Arrival;
-use crate::rate_limit::TokenBucket;
 use crate::stream::{Client, Pipe, close};
 use crate::throttle::LoginThrottle;
 use crate::upstream::Upstream;
@@ -81,6 +82,16 @@ enum End {
     Stopping,
 }
 
+/// Of a client's connection.
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>()) {
+            Some(fault) => Self::Fault(fault.code, fault.reason),
+            None => Self::ClientLeft,
+        }
+    }
+}
+
 impl Proxy {
     pub(crate) fn new(backend: Backend, limits: Limits, stop: CancellationToken) -> Self {
         let unfinished = Arc::new(Semaphore::new((limits.max_unfinished / 1024) as usize));
@@ -118,14 +129,11 @@ impl Proxy {
     async fn connect(&self, client: &mut impl Client, arrival: &Arrival) -> Result<Connection, End> {
         let mut received = Vec::new();
         let reading = read_packet(client, &mut received, 0x10);
-        let length = match timeout(self.limits.handshake_timeout, reading).await {
-            Ok(Ok(Some(length))) => length,
-            Ok(Ok(None)) if received.is_empty() => return Err(End::ClientLeft),
-            Ok(Ok(None)) => {
-                return Err(End::Fault(UNSUPPORTED_DATA, "the first packet must be a CONNECT of at most 64 KiB"));
-            }
-            Ok(Err(error)) => return Err(read_end(&error)),
-            Err(_) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT in time")),
+        let read = timeout(self.limits.handshake_timeout, reading).await;
+        let length = match read.map_err(|_| End::Fault(UNSUPPORTED_DATA, "no CONNECT in time"))?? {
+            Some(length) => length,
+            None if received.is_empty() => return Err(End::ClientLeft),
+            None => return Err(End::Fault(UNSUPPORTED_DATA, "the first packet must be a CONNECT of at most 64 KiB")),
         };
         let packet = &received[..length];
         let connect = Connect::read(packet);
@@ -144,7 +152,7 @@ impl Proxy {
                 return Err(End::Refused(refusal));
             }
         };
-        send(client, &connack).await.map_err(|_| End::ClientLeft)?;
+        send(client, &connack).await?;
         // Or AUTH, which a remote broker continues with.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
             self.log_refusal(&client_id, "refused by the broker", arrival);
@@ -171,15 +179,11 @@ impl Proxy {
             Some(will) if will.qos == 2 => return Err(Refusal::WILL_QOS),
             _ => {}
         }
-        let (mut broker, registration): (Pipe, _) = match &self.backend {
+        let (mut broker, registration) = match &self.backend {
             Backend::Broker(broker) => {
                 let access = broker.authorize(connect, arrival.client.ip(), &self.throttle).await?;
-                let dialled = broker.dial(arrival.profile, connect.level, access).await;
-                let (stream, registration) = dialled.map_err(|error| {
-                    tracing::error!(%error, "the broker doesn't accept the connection");
-                    Refusal::unavailable("The broker doesn't accept connections now.")
-                })?;
-                (Box::new(stream), Some(registration))
+                let (stream, registration) = broker.dial(arrival.profile, connect.level, access).await?;
+                (stream, Some(registration))
             }
             Backend::Upstream(upstream) => (upstream.dial(arrival.client, arrival.local).await?, None),
         };
@@ -228,12 +232,12 @@ impl Proxy {
         let (end, is_drained) = {
             let mut down = std::pin::pin!(pass_down(&mut from_broker, writer, lag));
             tokio::select! {
-                end = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
+                Err(end) = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
                     let _ = to_broker.shutdown().await;
                     // The broker's remaining packets are sent before our last one.
                     (end, timeout(DRAIN_TIMEOUT, down.as_mut()).await.is_ok())
                 }
-                end = &mut down => (end, matches!(end, End::BrokerClosed)),
+                Err(end) = &mut down => (end, matches!(end, End::BrokerClosed)),
                 () = self.stop.cancelled() => {
                     // Fails only if the broker has closed already.
                     let _ = to_broker.shutdown().await;
@@ -255,8 +259,8 @@ impl Proxy {
         broker: &mut (impl AsyncWrite + Unpin),
         inspector: &mut Inspector,
         mut received: Vec<u8>,
-    ) -> End {
-        let mut bucket = TokenBucket::new(self.limits.max_rate, Instant::now());
+    ) -> Result<Infallible, End> {
+        let rate_limiter = self.limits.max_rate.map(|rate| RateLimiter::direct(Quota::per_second(rate)));
         let mut packet = UnfinishedPacket::default();
         loop {
             let inspected = inspector.inspect(&mut received);
@@ -264,25 +268,23 @@ impl Proxy {
                 // The broker has closed; the other direction knows more.
                 return std::future::pending().await;
             }
-            let messages = match inspected {
-                Ok(messages) => messages,
-                Err(code) => return End::Disconnect(code),
-            };
+            let messages = inspected.map_err(End::Disconnect)?;
             if inspector.has_left() {
                 // The server closes when the client doesn't [MQTT-3.14.4-3].
-                return End::ClientLeft;
+                return Err(End::ClientLeft);
             }
             if !packet.track(inspector.unfinished(), &self.unfinished) {
-                return End::Disconnect(ReasonCode::QUOTA_EXCEEDED.0);
+                return Err(End::Disconnect(ReasonCode::QUOTA_EXCEEDED.0));
             }
-            if let Some(due) = bucket.take(messages, Instant::now()) {
-                sleep_until(due).await;
+            // Messages ahead of their rate wait, so that the client's own socket slows it down and none is lost.
+            if let Some(rate_limiter) = &rate_limiter {
+                for _ in 0..messages {
+                    rate_limiter.until_ready().await;
+                }
             }
-            match timeout(packet.time_left(), read_more(client, &mut received)).await {
-                Ok(Ok(0)) => return End::ClientLeft,
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return read_end(&error),
-                Err(_) => return End::Fault(POLICY_VIOLATION, "a packet took too long"),
+            let read = timeout(packet.time_left(), read_more(client, &mut received)).await;
+            if read.map_err(|_| End::Fault(POLICY_VIOLATION, "a packet took too long"))?? == 0 {
+                return Err(End::ClientLeft);
             }
         }
     }
@@ -293,19 +295,18 @@ async fn pass_down(
     broker: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
     mut lag: SubscriberLag,
-) -> End {
+) -> Result<Infallible, End> {
     let mut buffer = Vec::new();
     loop {
         if !lag.watch_read(read_more(broker, &mut buffer)).await.is_ok_and(|length| length > 0) {
-            return End::BrokerClosed;
+            return Err(End::BrokerClosed);
         }
-        match lag.bound(send(client, &buffer)).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it");
+        lag.bound(send(client, &buffer)).await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it")
             }
-            Err(_) => return End::ClientLeft,
-        }
+            _ => End::ClientLeft,
+        })?;
     }
 }
 
@@ -380,14 +381,6 @@ async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> 
     bytes.shrink_to(READ_BYTES_MAX);
     bytes.reserve(capacity.clamp(SMALL_READ_BYTES, READ_BYTES_MAX));
     from.read_buf(bytes).await
-}
-
-/// Returns why the client ended, from a failed read.
-fn read_end(error: &io::Error) -> End {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>()) {
-        Some(fault) => End::Fault(fault.code, fault.reason),
-        None => End::ClientLeft,
-    }
 }
 
 /// Sends the last packet, if the client understands it, and closes the transport.
