@@ -4,9 +4,8 @@
 //! program │ archive: names and contents (postcard) │ SHA-256 of the archive │ its length │ MAGIC
 //! ```
 //!
-//! Operating systems load only what a program's header names and ignore what follows. So a program with an app is made
-//! by copying this one and appending to it: no compiler is needed, and the same program serves any app. The contents
-//! are compressed when the archive is made, as well as possible, since that is done once.
+//! Operating systems ignore what follows a program in its file, so a copy with an app needs no compiler. The contents
+//! are compressed as well as possible, since that is done once.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};

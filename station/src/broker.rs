@@ -1,8 +1,7 @@
 //! The broker inside: the library with its listeners and limits, and the proxy's connection to it.
 //!
-//! The library accepts connections from its own TCP listeners only, so all clients reach it by way of [`crate::proxy`],
-//! through listeners on loopback ports that the system picks. The hooks learn from the listener of a connection which
-//! rules apply to it.
+//! The library accepts connections from its own TCP listeners only, so [`crate::proxy`] connects to loopback ports that
+//! the system picks. The listener of a connection says which rules apply to it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -193,13 +192,11 @@ fn builder(name: &str, limits: Limits) -> Builder {
         .max_inflight(INFLIGHT_MAX)
         .max_subscriptions(SESSION_SUBSCRIPTIONS_MAX)
         .handshake_timeout(limits.handshake_timeout)
-        // Until this timeout the library holds everything for a subscriber that doesn't read its socket, without a
-        // limit (the queue's count applies only after it). So the bounds are this time and `--max-behind`.
+        // Until this timeout the library holds everything for a slow subscriber, so `--max-behind` is the bound.
         .send_timeout(limits.stall_timeout)
         .session_expiry_interval(SESSION_EXPIRY_V311)
         .max_session_expiry_interval(SESSION_EXPIRY_MAX)
-        // Never resend on a live connection [MQTT-4.4.0-1], and keep queued messages as long as the session; zero turns
-        // both timers off.
+        // Zero: no resending on a live connection [MQTT-4.4.0-1]; messages are queued as long as the session.
         .message_retry_interval(Duration::ZERO)
         .message_expiry_interval(Duration::ZERO)
 }

@@ -1,8 +1,7 @@
 //! The connections of the proxy to the broker inside, by the address that the broker library sees.
 //!
-//! The library accepts connections from its own TCP listeners only, and its hooks know a client by its address. This
-//! table tells the hooks who the client is. The hooks send back why the library closes a connection: it shuts down its
-//! socket before it would write the DISCONNECT that MQTT 5.0 requires, so the proxy sends it instead.
+//! The hooks look up here who a client is. They send back why the library closes a connection: it shuts down its socket
+//! before it would write the DISCONNECT that MQTT 5.0 requires, so the proxy sends it instead.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -33,8 +33,7 @@ pub(crate) struct Hooks {
     /// Whether sessions belong to users.
     pub has_users: bool,
     pub subscriptions_max: u32,
-    /// Messages dropped because a subscriber was too slow and its queue full, or because too much was queued for
-    /// clients that were away.
+    /// Messages dropped because a queue was full, or because too much was queued for absent clients.
     pub dropped: Arc<AtomicU64>,
     /// Bytes published so far, by all clients.
     pub published: Arc<AtomicU64>,

@@ -190,9 +190,8 @@ fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAd
     addresses.map(|address| address.to_canonical()).find(|address| !connections.is_trusted(*address))
 }
 
-/// Refuses a page of another origin: the browser's same-origin rule doesn't cover WebSockets, so any page a person
-/// visits could otherwise use the broker on their machine. A client other than a browser sends no `Origin` and is let
-/// through. The reason fits into a closing frame.
+/// Refuses a page of another origin, with a reason that fits into a closing frame: the browser's same-origin rule
+/// doesn't cover WebSockets. Only browsers send an `Origin`.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());

@@ -1,12 +1,8 @@
 //! Follows a client's packets after its CONNECT, and refuses those that its path doesn't allow.
 //!
 //! Diffusion documents: MQTT 5.0 only; subscriptions at QoS 0; publishing at QoS 0 or 1; topic paths without empty
-//! levels. Versions and wills are checked with CONNECT (see [`crate::proxy`]), the rest from the bytes. Topic paths are
-//! an exception if the broker is inside: its own hooks (see [`crate::hooks`]) refuse one filter of several, or one
-//! message, with its reason code, and the connection continues. A remote broker would accept such paths, and answering
-//! in its place would mean rewriting its packets; so the connection is closed there, with the same reason code.
-//!
-//! A packet above the station's size limit is refused here as well.
+//! levels. Versions and wills are checked with CONNECT (see [`crate::proxy`]), the rest here. But if the broker is
+//! inside, [`crate::hooks`] check topic paths: they refuse one filter or one message, and the connection continues.
 
 use crate::connect::{section, string, variable_integer};
 use crate::limits::SMALL_PACKET_BYTES_MAX;

@@ -1,9 +1,8 @@
 //! How far a client lags behind.
 //!
-//! If a client's socket is full, the library buffers without a limit, and without a way to query the amount. But all of
-//! it was published after the library's own socket was last empty. As long as no more than N bytes were published since
-//! then, to any client, the library holds no more than N for all slow clients together, because they share the
-//! messages.
+//! If a client's socket is full, the library buffers without a limit and doesn't report the amount. But all of it was
+//! published after the library's own socket was last empty. So if at most N bytes were published since then, by anybody,
+//! the library holds at most N for all slow clients together, because they share the messages.
 
 use std::io;
 use std::sync::Arc;

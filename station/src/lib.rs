@@ -1,6 +1,5 @@
-//! An MQTT broker and web server in one program, for one machine: MQTT (3.1.1 and 5.0) on a TCP port, the same broker
-//! over WebSocket on a web port (`/mqtt`, and `/diffusion` as Diffusion documents it), the built app, and a sample
-//! transmission.
+//! An MQTT broker and web server in one program: MQTT (3.1.1 and 5.0) over TCP and over WebSocket (`/mqtt`, and
+//! `/diffusion` as Diffusion documents it), the built app, and a sample transmission.
 //!
 //! ```text
 //! browser ── http ──┬─ files of --dist, or of the app inside the program
@@ -12,9 +11,9 @@
 //!                                 limits
 //! ```
 //!
-//! Invariants: without `--users` only this machine can reach it; a page of a foreign origin can't use it; nothing from
-//! a client has an effect before its CONNECT is accepted; every queue is bounded, in length or in bytes; dropped
-//! messages are counted and logged.
+//! # Invariants
+//! Without `--users` only this machine can reach it. A page of a foreign origin can't use it. Nothing from a client has
+//! an effect before its CONNECT is accepted. Every queue is bounded; dropped messages are counted and logged.
 
 mod archive;
 mod broker;
@@ -137,8 +136,7 @@ impl Station {
         self.http
     }
 
-    /// Returns the address of the TCP port for MQTT, with the port that was picked for 0; `None` if the broker is
-    /// remote.
+    /// Returns the address of the TCP port for MQTT, likewise; `None` if the broker is remote.
     pub fn mqtt(&self) -> Option<SocketAddr> {
         self.mqtt
     }

@@ -1,5 +1,4 @@
-//! Ports with limits: the number of connections in total and from one address, the duration of a TLS handshake, and the
-//! time that a client may leave its data unread.
+//! Ports with limits: connections in total and from one address, the time for a TLS handshake and for reading.
 
 use std::collections::HashMap;
 use std::io;
@@ -144,8 +143,7 @@ impl Port {
     ) -> anyhow::Result<Self> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            // A station that was stopped a moment ago must not keep its successor from the port. (On Windows, this
-            // would let two stations share it.)
+            // For the successor of a station that was stopped a moment ago. On Windows, two could share the port.
             #[cfg(unix)]
             socket.set_reuseaddr(true)?;
             // Inherited by accepted connections: detects clients that have disappeared without Keep Alive.

@@ -1,8 +1,7 @@
 //! The messages queued in the broker library for clients that are away: bounded in bytes, for all of them together.
 //!
-//! The library bounds the number of messages of each session, not their bytes. But it reports each message for a client
-//! who is away, and its queues can be emptied from outside. So when too much is queued, the oldest messages of the
-//! client with the most are dropped, and a client with little keeps it.
+//! The library bounds the number of messages of each session, not their bytes. But it reports each message for an absent
+//! client, and its queues can be emptied from outside. The oldest messages of the client with the most are dropped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +27,7 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
     (publish.payload.len() + publish.topic.len() + properties + OVERHEAD_BYTES) as u64
 }
 
-/// Copies the message into memory of its own. As received, it is a window into a buffer that holds other messages too,
-/// and keeps that buffer alive.
+/// Copies the message into memory of its own. As received, it keeps a buffer alive that holds other messages too.
 pub(crate) fn detached(publish: &Publish) -> Publish {
     let copy = postcard::to_allocvec(&publish.inner).and_then(|bytes| postcard::from_bytes(&bytes));
     copy.map_or_else(|_| publish.clone(), |inner| Publish { inner, ..publish.clone() })

@@ -1,9 +1,7 @@
-//! The way of all clients to a broker, over TCP and over WebSocket: a proxy that understands MQTT as far as its limits
-//! need.
+//! The proxy between all clients and a broker. It understands MQTT as far as its limits need.
 //!
-//! A connection begins with a handshake that has a deadline at each step: a complete CONNECT from the client, then a
-//! complete CONNACK from the broker. Until then nothing more is read from the client, and no other part of the station
-//! knows of it. Afterwards bytes are passed on as they arrive, both ways.
+//! A handshake has a deadline at each step: a complete CONNECT from the client, then a complete CONNACK from the broker.
+//! Until then nothing more is read from the client. Afterwards bytes are passed on as they arrive, both ways.
 
 use std::convert::Infallible;
 use std::io;
@@ -202,8 +200,7 @@ impl Proxy {
         }
     }
 
-    /// Logs a refusal with the client identifier, but without the user name, which may be a password typed into the
-    /// wrong field.
+    /// Logs a refusal, but no user name: it may be a password typed into the wrong field.
     fn log_refusal(&self, client_id: &str, reason: &str, arrival: &Arrival) {
         let so_far = self.throttle.note_refusal(arrival.client.ip(), Instant::now());
         if so_far <= LOGGED_REFUSALS_MAX || so_far.is_power_of_two() {

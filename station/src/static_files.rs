@@ -71,8 +71,7 @@ fn original(name: &str) -> Option<&str> {
     CODINGS.iter().find_map(|(_, ending)| name.strip_suffix(ending))
 }
 
-/// The built app. Files that weren't there at the start can't be requested, so no request's path ever reaches the file
-/// system.
+/// The built app. No request's path ever reaches the file system.
 #[derive(Debug)]
 pub(crate) struct App {
     files: HashMap<String, File>,

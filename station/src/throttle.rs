@@ -64,8 +64,7 @@ impl Logins {
 }
 
 impl LoginThrottle {
-    /// Waits until a password may be checked: those of one address are checked one or two at a time, and slowly after
-    /// many wrong ones. The permit is held until the returned value is dropped.
+    /// Waits until a password of this address may be checked, until the permit is dropped.
     pub(crate) async fn acquire(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
         let checks = self.with(address, Instant::now(), |logins| Arc::clone(&logins.checks));
         // It is never closed.

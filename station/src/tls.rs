@@ -73,8 +73,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// Whether the certificate is currently valid. Its issuer is left to the clients to check: a certificate of a company's
-/// own authority is fine.
+/// Whether the certificate is currently valid. Its issuer is left to the clients to check.
 fn check_time(own: &CertificateDer<'_>, path: &Path) -> anyhow::Result<()> {
     let path = path.display();
     let parsed = EndEntityCert::try_from(own)

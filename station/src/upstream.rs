@@ -1,7 +1,6 @@
 //! A remote broker, over TCP or TLS, behind the WebSocket paths.
 //!
-//! Bytes are passed on as they arrive. The remote broker decides who may connect and what for; the limits on their
-//! number, origin and rate are still enforced here.
+//! The remote broker decides who may connect and what for; number, origin and rate are still limited here.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -89,8 +88,7 @@ impl Upstream {
     }
 }
 
-/// Why the broker is unavailable: for the log, and as the Reason String (3.2.2.3.9) for a client of MQTT 5.0, with
-/// 0x88, server unavailable.
+/// Why the broker is unavailable: for the log, and as the Reason String for a client of MQTT 5.0.
 fn explain(error: &io::Error) -> (String, &'static str) {
     const UNTRUSTED: &str = "The station doesn't trust the certificate of its upstream broker.";
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {

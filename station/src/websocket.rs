@@ -1,8 +1,7 @@
 //! A WebSocket as a stream of bytes, from the server's side (RFC 6455).
 //!
-//! Frames need not align with packets `[MQTT-6.0.0-2]`, so no frame has to be complete: its bytes are passed on as they
-//! arrive, and only one read per client is buffered. A library that delivers whole frames would have to buffer 20 MiB
-//! of each client, before the client has identified itself.
+//! Frames need not align with packets `[MQTT-6.0.0-2]`, so their bytes are passed on as they arrive. A library that
+//! delivers whole frames would buffer 20 MiB of each client, before the client has identified itself.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -170,8 +169,7 @@ impl AsyncRead for WebSocket {
             match ready!(this.frames.poll_next_unpin(context)).transpose()? {
                 Some((OpCode::Data(_), payload)) => this.payload = payload,
                 Some((OpCode::Control(Control::Ping), payload)) => {
-                    // If the client reads nothing, one pong that waits to be sent answers this ping as well (section
-                    // 5.5.3).
+                    // A pong that waits to be sent answers this ping as well (section 5.5.3).
                     let _ = this.poll_send(context, (OpCode::Control(Control::Pong), &payload))?;
                 }
                 Some((OpCode::Control(Control::Close), _)) | None => this.is_closed = true,

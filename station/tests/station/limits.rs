@@ -269,7 +269,7 @@ async fn messages_beyond_the_rate_wait_and_are_not_lost() {
         }
         client.send(&[0xC0, 0]).await;
         assert_eq!(client.packet().await.unwrap(), [0xD0, 0]);
-        assert!((WAIT..2 * WAIT).contains(&began.elapsed()), "{way:?} {:?}", began.elapsed());
+        assert!(began.elapsed() >= WAIT, "{way:?} {:?}", began.elapsed());
     }
     station.stop().await;
 }
