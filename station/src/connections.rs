@@ -63,8 +63,8 @@ impl Connections {
     }
 
     /// Sends the proxy the reason with which the library closes the connection, if any.
-    pub(crate) fn note_close(&self, address: SocketAddr, code: Option<u8>) {
-        let reason = self.0.lock().get_mut(&address).and_then(|(_, reason)| reason.take());
+    pub(crate) fn note_close(&self, address: Option<SocketAddr>, code: Option<u8>) {
+        let reason = address.and_then(|address| self.0.lock().get_mut(&address)?.1.take());
         if let (Some(reason), Some(code)) = (reason, code) {
             // Fails only if the client is gone, so that nothing waits for it.
             let _ = reason.send(code);

@@ -123,41 +123,34 @@ impl Hooks {
 #[async_trait]
 impl Handler for Hooks {
     async fn hook(&self, parameter: &Parameter, so_far: Option<HookResult>) -> ReturnType {
-        match parameter {
-            Parameter::ClientAuthenticate(connect) => {
-                return (false, Some(HookResult::AuthResult(self.authenticate(connect).await)));
-            }
+        let answer = match parameter {
+            Parameter::ClientAuthenticate(connect) => Some(HookResult::AuthResult(self.authenticate(connect).await)),
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                if let Some(reason) = self.check_subscribe(session, subscribe).await {
-                    return (false, Some(HookResult::SubscribeAclResult(SubscribeReturn::new_failure(reason))));
-                }
+                let refusal = self.check_subscribe(session, subscribe).await;
+                refusal.map(|reason| HookResult::SubscribeAclResult(SubscribeReturn::new_failure(reason)))
             }
-            Parameter::MessagePublish(_, _, publish) => {
-                if let Some(publish) = self.offline_queues.prepare(publish) {
-                    return (false, Some(HookResult::Publish(publish)));
-                }
-            }
+            Parameter::MessagePublish(_, _, publish) => self.offline_queues.prepare(publish).map(HookResult::Publish),
             Parameter::MessagePublishCheckAcl(session, publish) => {
-                if let Some(answer) = self.check_publish(session, publish) {
-                    return (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))));
-                }
+                let refusal = self.check_publish(session, publish);
+                refusal.map(|refusal| HookResult::PublishAclResult(PublishAclResult(refusal)))
             }
             Parameter::ClientDisconnected(session, reason) => {
-                if let Some(address) = session.id.remote_addr {
-                    self.connections.note_close(address, reason_code(reason));
-                }
+                self.connections.note_close(session.id.remote_addr, reason_code(reason));
+                None
             }
             Parameter::MessageDropped(to, _, _, Reason::MessageQueueFull) => {
                 let client = to.as_ref().map(|to| &*to.client_id);
                 self.count_dropped(1, client, "a subscriber is too slow");
+                None
             }
             Parameter::OfflineMessage(session, _, publish) => {
                 let dropped = self.offline_queues.make_room(session.deliver_queue(), publish);
                 self.count_dropped(dropped, None, "too many messages are queued for absent clients");
+                None
             }
-            _ => {}
-        }
-        (true, so_far)
+            _ => None,
+        };
+        (answer.is_none(), answer.or(so_far))
     }
 }
 

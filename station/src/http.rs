@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,8 +14,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use tungstenite::handshake::server::create_response_with_body;
 use url::Url;
@@ -41,25 +38,24 @@ pub(crate) struct Web {
     pub connections: Arc<ConnectionLimits>,
     /// The proxy to the broker.
     pub proxy: Arc<Proxy>,
-    /// Tracks the open WebSockets.
-    pub sockets: TaskTracker,
 }
 
 type Response = hyper::Response<Full<Bytes>>;
 
-/// Serves the web port until it is stopped.
-pub(crate) async fn serve(port: Port, web: Web, longest: Duration, stop: CancellationToken) {
-    let (web, stopping) = (Arc::new(web), stop.clone());
-    let serve = move |pipe, arrival| serve_connection(pipe, arrival, Arc::clone(&web), longest, stopping.clone());
-    port.serve(stop, serve).await;
+/// Serves the web port until the station is stopped.
+pub(crate) async fn serve(port: Port, web: Web) {
+    let stop = web.proxy.stop.clone();
+    let web = Arc::new(web);
+    port.serve(stop, move |pipe, arrival| serve_connection(pipe, arrival, Arc::clone(&web))).await;
 }
 
 /// Serves one connection, until it becomes a WebSocket or ends.
-async fn serve_connection(pipe: Pipe, arrival: Arrival, web: Arc<Web>, longest: Duration, stop: CancellationToken) {
+async fn serve_connection(pipe: Pipe, arrival: Arrival, web: Arc<Web>) {
     let service = service_fn(|request| {
         let response = respond(&web, &arrival, request);
         async { Ok::<_, Infallible>(response) }
     });
+    let (stop, longest) = (&web.proxy.stop, web.proxy.limits.handshake_timeout);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(HTTP_HEAD_BYTES_MAX);
     let mut connection = pin!(http.serve_connection(TokioIo::new(pipe), service).with_upgrades());
@@ -91,7 +87,7 @@ fn respond(web: &Arc<Web>, arrival: &Arrival, request: Request<Incoming>) -> Res
 }
 
 fn health(web: &Web) -> String {
-    let (sockets, dropped) = (web.sockets.len(), web.proxy.dropped());
+    let (sockets, dropped) = (web.proxy.sockets.len(), web.proxy.dropped());
     let (connections, refused) = (web.connections.open(), web.connections.refused());
     format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
@@ -175,7 +171,7 @@ fn upgrade(web: &Web, mut arrival: Arrival, mut request: Request<Incoming>) -> R
             Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
         }
     };
-    web.sockets.spawn(serving.instrument(span));
+    web.proxy.sockets.spawn(serving.instrument(span));
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
     response
 }

@@ -45,8 +45,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::http::Web;
@@ -68,12 +66,12 @@ pub struct Station {
     announcement: String,
     reload: watch::Sender<()>,
     tasks: JoinSet<()>,
-    stop: CancellationToken,
-    sockets: TaskTracker,
+    proxy: Arc<Proxy>,
 }
 
-/// Accepts MQTT over TCP until it is stopped.
-async fn serve_tcp(port: Port, proxy: Arc<Proxy>, sockets: TaskTracker, stop: CancellationToken) {
+/// Accepts MQTT over TCP until the station is stopped.
+async fn serve_tcp(port: Port, proxy: Arc<Proxy>) {
+    let (stop, sockets) = (proxy.stop.clone(), proxy.sockets.clone());
     let serve = move |pipe, arrival: Arrival| {
         let proxy = Arc::clone(&proxy);
         sockets.track_future(async move { proxy.serve(pipe, &arrival).await })
@@ -103,7 +101,7 @@ impl Station {
         let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));
         let bind = |option, address| Port::bind(option, address, security.clone(), Arc::clone(&connections), limits);
         let port = bind("--http", options.http)?;
-        let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), JoinSet::new());
+        let mut tasks = JoinSet::new();
         let (backend, tcp_port) = match &options.upstream {
             Some(url) => {
                 let upstream = Upstream::new(url, options.upstream_ca.as_deref(), options.proxy_protocol)?;
@@ -121,14 +119,13 @@ impl Station {
         };
         let (http, mqtt) = (port.address, tcp_port.as_ref().map(|port| port.address));
         let announcement = announcement(http, options.tls_cert.is_some(), !app.is_empty(), &backend, mqtt);
-        let proxy = Arc::new(Proxy::new(backend, limits, stop.clone()));
+        let proxy = Arc::new(Proxy::new(backend, limits));
         if let Some(port) = tcp_port {
-            tasks.spawn(serve_tcp(port, Arc::clone(&proxy), sockets.clone(), stop.clone()));
+            tasks.spawn(serve_tcp(port, Arc::clone(&proxy)));
         }
-        let web =
-            Web { app, allowed_origins: options.allow_origin.clone(), connections, proxy, sockets: sockets.clone() };
-        tasks.spawn(http::serve(port, web, limits.handshake_timeout, stop.clone()));
-        Ok(Self { http, mqtt, announcement, reload, tasks, stop, sockets })
+        let allowed_origins = options.allow_origin.clone();
+        tasks.spawn(http::serve(port, Web { app, allowed_origins, connections, proxy: Arc::clone(&proxy) }));
+        Ok(Self { http, mqtt, announcement, reload, tasks, proxy })
     }
 
     /// Returns the address of the web port, with the port that was picked for 0.
@@ -159,9 +156,9 @@ impl Station {
 
     /// Disconnects every client, closes both ports and ends, within a few seconds.
     pub async fn stop(mut self) {
-        self.stop.cancel();
-        self.sockets.close();
-        let _ = timeout(STOP_TIMEOUT, self.sockets.wait()).await;
+        self.proxy.stop.cancel();
+        self.proxy.sockets.close();
+        let _ = timeout(STOP_TIMEOUT, self.proxy.sockets.wait()).await;
         // Connections that only fetch files don't delay it.
         self.tasks.shutdown().await;
     }

@@ -38,13 +38,9 @@ pub(crate) struct ConnectionLimits {
 }
 
 /// Why a connection was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("the limit for all connections is reached")]
-    Full,
-    #[error("the limit for this address is reached")]
-    FullForAddress,
-}
+type Refusal = &'static str;
+const FULL: Refusal = "the limit for all connections is reached";
+const FULL_FOR_ADDRESS: Refusal = "the limit for this address is reached";
 
 impl ConnectionLimits {
     pub(crate) fn new(limits: Limits, trusted: &[IpAddr]) -> Self {
@@ -61,7 +57,7 @@ impl ConnectionLimits {
 
     /// Admits a connection until the permits are dropped.
     fn admit(&self, address: IpAddr) -> Result<Vec<Arc<OwnedSemaphorePermit>>, Refusal> {
-        let mut permits = vec![Arc::clone(&self.all).try_acquire_owned().map_err(|_| Refusal::Full)?.into()];
+        let mut permits = vec![Arc::clone(&self.all).try_acquire_owned().map_err(|_| FULL)?.into()];
         if !self.is_trusted(address) {
             permits.push(self.admit_address(address)?.into());
         }
@@ -76,7 +72,7 @@ impl ConnectionLimits {
         let known = by_address.entry(address_prefix(address)).or_default();
         let semaphore = known.upgrade().unwrap_or_else(|| Arc::new(Semaphore::new(self.per_address_max)));
         *known = Arc::downgrade(&semaphore);
-        semaphore.try_acquire_owned().map_err(|_| Refusal::FullForAddress)
+        semaphore.try_acquire_owned().map_err(|_| FULL_FOR_ADDRESS)
     }
 
     /// Whether this address is a reverse proxy's.
@@ -88,7 +84,7 @@ impl ConnectionLimits {
     fn note(&self, refusal: Refusal, address: IpAddr) {
         let so_far = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far.is_power_of_two() {
-            tracing::warn!(%address, reason = %refusal, refused_so_far = so_far, "connection refused");
+            tracing::warn!(%address, reason = refusal, refused_so_far = so_far, "connection refused");
         }
     }
 
@@ -117,7 +113,7 @@ impl Arrival {
     /// Counts it as the client of a reverse proxy, whose own connection is counted already.
     pub(crate) fn forward(&mut self, limits: &ConnectionLimits, client: IpAddr) -> Result<(), Refusal> {
         self.client.set_ip(client);
-        let permit = limits.admit_address(client).inspect_err(|refusal| limits.note(*refusal, client))?;
+        let permit = limits.admit_address(client).inspect_err(|refusal| limits.note(refusal, client))?;
         self.permits.push(permit.into());
         Ok(())
     }
@@ -232,9 +228,9 @@ mod tests {
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
-        assert_eq!(admit("192.0.2.1").err(), Some(Refusal::FullForAddress));
+        assert_eq!(admit("192.0.2.1").err(), Some(FULL_FOR_ADDRESS));
         let _other = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("192.0.2.9").err(), Some(Refusal::Full));
+        assert_eq!(admit("192.0.2.9").err(), Some(FULL));
         drop(first);
         assert_eq!(limits.open(), 2);
         let _neighbour = admit("2001:db8::ffff:2").unwrap();
@@ -246,7 +242,7 @@ mod tests {
         let limits = connection_limits(9, 1, &[]);
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let _first = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("2001:db8::ffff:2").err(), Some(Refusal::FullForAddress));
+        assert_eq!(admit("2001:db8::ffff:2").err(), Some(FULL_FOR_ADDRESS));
         assert!(admit("2001:db8:0:1::1").is_ok());
     }
 
@@ -257,7 +253,7 @@ mod tests {
         let _first = limits.admit(address("192.0.2.1")).unwrap();
         let _second = limits.admit(address("::ffff:192.0.2.1")).unwrap();
         let client = limits.admit_address(address("198.51.100.1")).unwrap();
-        assert_eq!(limits.admit_address(address("198.51.100.1")).err(), Some(Refusal::FullForAddress));
+        assert_eq!(limits.admit_address(address("198.51.100.1")).err(), Some(FULL_FOR_ADDRESS));
         assert_eq!(limits.open(), 2, "a client has come with a connection that is counted");
         drop(client);
         assert!(limits.admit_address(address("198.51.100.1")).is_ok());

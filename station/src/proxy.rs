@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::connect::{Connect, LEVEL_5, Refusal, variable_integer};
@@ -56,11 +57,14 @@ impl Backend {
 /// See the module docs.
 pub(crate) struct Proxy {
     backend: Backend,
-    limits: Limits,
+    pub limits: Limits,
     /// KiB of large packets that have begun and not ended.
     unfinished: Arc<Semaphore>,
     throttle: LoginThrottle,
-    stop: CancellationToken,
+    /// Tracks the clients.
+    pub sockets: TaskTracker,
+    /// Stops the station.
+    pub stop: CancellationToken,
 }
 
 /// Why a connection ends.
@@ -91,9 +95,10 @@ impl From<io::Error> for End {
 }
 
 impl Proxy {
-    pub(crate) fn new(backend: Backend, limits: Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(backend: Backend, limits: Limits) -> Self {
         let unfinished = Arc::new(Semaphore::new((limits.max_unfinished / 1024) as usize));
-        Self { backend, limits, unfinished, throttle: LoginThrottle::default(), stop }
+        let (throttle, sockets, stop) = (LoginThrottle::default(), TaskTracker::new(), CancellationToken::new());
+        Self { backend, limits, unfinished, throttle, sockets, stop }
     }
 
     /// Returns the number of messages that the broker inside has dropped.

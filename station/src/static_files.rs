@@ -39,25 +39,23 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
         }
         is_served
     };
-    let (mut files, mut times, mut bytes_left) = (Files::new(), HashMap::new(), APP_BYTES_MAX);
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let (mut files, mut bytes_left) = (Files::new(), APP_BYTES_MAX);
     for entry in WalkDir::new(&root).into_iter().filter_entry(is_served) {
         let entry = entry.with_context(unreadable)?;
-        if entry.file_type().is_dir() {
+        let path = entry.path();
+        let name = path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy()));
+        let name = name.collect::<String>();
+        let is_outdated = original(&name).is_some() && modified(path) < modified(&path.with_extension(""));
+        if entry.file_type().is_dir() || is_outdated {
             continue;
         }
-        let path = entry.path();
-        let unreadable = || format!("can't read {}", path.display());
-        let content = std::fs::read(path).with_context(unreadable)?;
+        let content = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
         bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
             format!("{shown} contains more than 64 MiB; --dist expects the folder that `cargo xtask dist` builds")
         })?;
-        let name: String =
-            path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy())).collect();
-        let modified = path.metadata().and_then(|metadata| metadata.modified()).with_context(unreadable)?;
-        times.insert(name.clone(), modified);
         files.insert(name, content.into());
     }
-    files.retain(|name, _| original(name).and_then(|name| times.get(name)).is_none_or(|time| times[name] >= *time));
     Ok(files)
 }
 
