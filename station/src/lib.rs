@@ -22,7 +22,6 @@ mod connections;
 mod hooks;
 mod http;
 mod inspector;
-mod lag;
 mod limits;
 mod listener;
 mod offline_queue;

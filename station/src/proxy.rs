@@ -5,13 +5,16 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
 use governor::{Quota, RateLimiter};
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +23,6 @@ use crate::broker::Broker;
 use crate::connect::{Connect, LEVEL_5, Refusal, variable_integer};
 use crate::connections::Registration;
 use crate::inspector::{Inspector, Profile};
-use crate::lag::SubscriberLag;
 use crate::limits::{
     CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
 };
@@ -32,6 +34,8 @@ use crate::websocket::{GOING_AWAY, NORMAL, POLICY_VIOLATION, TransportError, UNS
 
 /// The initial size of buffers, which grow while they are filled.
 const SMALL_READ_BYTES: usize = 4 * 1024;
+/// The interval at which it is checked how far a client lags behind, while it reads nothing.
+const LAG_INTERVAL: Duration = Duration::from_millis(100);
 /// Refusals of one address are logged one by one up to this number, then rarely.
 const LOGGED_REFUSALS_MAX: u32 = 10;
 
@@ -230,9 +234,8 @@ impl Proxy {
         if self.backend.broker().is_none() {
             inspector = inspector.judging_paths();
         }
-        let lag = SubscriberLag::new(published, self.limits.max_behind);
         let (end, is_drained) = {
-            let mut down = std::pin::pin!(pass_down(&mut from_broker, writer, lag));
+            let mut down = pin!(pass_down(&mut from_broker, writer, &published, self.limits.max_behind));
             tokio::select! {
                 Err(end) = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
                     let _ = to_broker.shutdown().await;
@@ -292,23 +295,48 @@ impl Proxy {
     }
 }
 
-/// Passes on what the broker sends, until its end.
+/// Passes on what the broker sends, until its end, unless the client lags behind.
+///
+/// If a client's socket is full, the library buffers without a limit and doesn't report the amount. But all of it was
+/// published after the library's own socket was last empty. So if at most N bytes were published since then, by anybody,
+/// the library holds at most N for all slow clients together, because they share the messages.
 async fn pass_down(
     broker: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
-    mut lag: SubscriberLag,
+    published: &AtomicU64,
+    behind_max: u64,
 ) -> Result<Infallible, End> {
+    const TOO_SLOW: End = End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it");
     let mut buffer = Vec::new();
+    let mut at = published.load(Ordering::Relaxed);
     loop {
-        if !lag.watch_read(read_more(broker, &mut buffer)).await.is_ok_and(|length| length > 0) {
+        let read = {
+            let mut reading = pin!(read_more(broker, &mut buffer));
+            // Tokio makes a task that is busy for long wait, which must not be taken for an empty socket.
+            match unconstrained(reading.as_mut()).now_or_never() {
+                Some(read) => read,
+                None => {
+                    at = published.load(Ordering::Relaxed);
+                    reading.await
+                }
+            }
+        };
+        if !read.is_ok_and(|length| length > 0) {
             return Err(End::BrokerClosed);
         }
-        lag.bound(send(client, &buffer)).await.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => {
-                End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it")
+        let lagging = async {
+            while published.load(Ordering::Relaxed) - at <= behind_max {
+                sleep(LAG_INTERVAL).await;
             }
-            _ => End::ClientLeft,
-        })?;
+        };
+        tokio::select! {
+            biased;
+            () = lagging => return Err(TOO_SLOW),
+            sent = send(client, &buffer) => sent.map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => TOO_SLOW,
+                _ => End::ClientLeft,
+            })?,
+        }
     }
 }
 

@@ -50,10 +50,11 @@ impl Logins {
     /// Forgives old failures.
     fn decay(&mut self, now: Instant) {
         let half_lives = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
-        let half_lives = u32::try_from(half_lives).unwrap_or(u32::MAX);
         if half_lives > 0 {
-            self.failures = self.failures.checked_shr(half_lives).unwrap_or(0);
-            self.refusals = self.refusals.checked_shr(half_lives).unwrap_or(0);
+            // More halve nothing further.
+            let half_lives = half_lives.min(31);
+            self.failures >>= half_lives;
+            self.refusals >>= half_lives;
             self.last = now;
         }
     }
