@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use tungstenite::handshake::server::create_response_with_body;
+use tungstenite::protocol::frame::coding::CloseCode;
 use url::Url;
 
 use crate::inspector::Profile;
@@ -24,7 +25,7 @@ use crate::listener::{Arrival, ConnectionLimits, Port};
 use crate::proxy::Proxy;
 use crate::static_files::App;
 use crate::stream::{Pipe, close};
-use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
+use crate::websocket::{CLOSE_REASON_BYTES_MAX, WebSocket};
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
     To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.";
@@ -168,7 +169,7 @@ fn upgrade(web: &Web, mut arrival: Arrival, mut request: Request<Incoming>) -> R
         match foreign {
             None => proxy.serve(socket, &arrival).await,
             // A browser hides the body of a 403 from the page, but not the reason of a close.
-            Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
+            Some(reason) => close(&mut socket, CloseCode::Policy, &reason).await,
         }
     };
     web.proxy.sockets.spawn(serving.instrument(span));

@@ -3,6 +3,8 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use clap::{Args as _, FromArgMatches as _};
+
 const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
@@ -70,29 +72,32 @@ const SUBSCRIPTION_BYTES: u64 = 1_800;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Limits {
     /// Maximum connections at once, over all ports; further ones are closed
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
+    // Room for the thousand clients of a large event behind one address, twice.
+    #[arg(long, value_name = "COUNT", default_value = "2400")]
     pub max_connections: NonZeroU32,
 
     /// Maximum connections at once from one address (IPv6: one /64)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
+    #[arg(long, value_name = "COUNT", default_value = "1200")]
     pub max_per_address: NonZeroU32,
 
     /// Maximum sessions, including those of absent clients (29 kB each); a further client is refused (0x88)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_sessions)]
+    // Twice the connections, since some clients are away.
+    #[arg(long, value_name = "COUNT", default_value = "5000")]
     pub max_sessions: NonZeroU32,
 
     /// Maximum subscriptions of all sessions together (1.8 kB each); a further one is refused (0x97)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_subscriptions)]
+    // Twenty for each session.
+    #[arg(long, value_name = "COUNT", default_value = "100000")]
     pub max_subscriptions: NonZeroU32,
 
     /// Maximum size of an MQTT packet in bytes; the sender of a larger one is closed (0x95)
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
+    #[arg(long, value_name = "BYTES", default_value_t = PACKET_BYTES_MAX,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(PACKET_BYTES_MAX)))]
     pub max_packet: u32,
 
     /// Maximum bytes of unfinished packets above 64 KiB, of all clients together; a client that begins
     /// another one is closed (0x97)
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_unfinished)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * MIB)]
     pub max_unfinished: u32,
 
     /// Maximum messages per second from one client; further ones wait, none is lost
@@ -101,12 +106,12 @@ pub struct Limits {
 
     /// Close a client that lags behind by more than this many bytes of published data. The broker's memory
     /// for slow clients stays below this
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * u64::from(MIB))]
     pub max_behind: u64,
 
     /// Maximum bytes of messages queued for absent clients, all together; beyond it, the oldest messages of
     /// the client with the most are dropped
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * u64::from(MIB))]
     pub max_waiting: u64,
 
     /// Maximum seconds for each handshake (TLS, HTTP request, CONNECT), and for the broker's CONNACK
@@ -119,26 +124,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for the thousand clients of a large event behind one address, twice.
     fn default() -> Self {
-        const fn count(count: u32) -> NonZeroU32 {
-            NonZeroU32::new(count).expect("not zero")
-        }
-        Self {
-            max_connections: count(2_400),
-            max_per_address: count(1_200),
-            // Twice the connections, since some clients are away.
-            max_sessions: count(5_000),
-            // Twenty for each session.
-            max_subscriptions: count(100_000),
-            max_packet: PACKET_BYTES_MAX,
-            max_unfinished: 256 * MIB,
-            max_rate: None,
-            max_behind: 256 * u64::from(MIB),
-            max_waiting: 256 * u64::from(MIB),
-            handshake_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(20),
-        }
+        let options = Self::augment_args(clap::Command::default()).no_binary_name(true);
+        Self::from_arg_matches(&options.get_matches_from([""; 0])).expect("every limit has a default")
     }
 }
 

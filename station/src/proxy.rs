@@ -18,6 +18,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::broker::Broker;
 use crate::connect::{Connect, LEVEL_5, Refusal, variable_integer};
@@ -30,7 +31,7 @@ use crate::listener::Arrival;
 use crate::stream::{Client, Pipe, close};
 use crate::throttle::LoginThrottle;
 use crate::upstream::Upstream;
-use crate::websocket::{GOING_AWAY, NORMAL, POLICY_VIOLATION, TransportError, UNSUPPORTED_DATA};
+use crate::websocket::TransportError;
 
 /// The initial size of buffers, which grow while they are filled.
 const SMALL_READ_BYTES: usize = 4 * 1024;
@@ -83,7 +84,7 @@ enum End {
     /// The client sent something that isn't allowed: the reason code.
     Disconnect(u8),
     /// The client broke the rules of the transport, or of the handshake: the close code.
-    Fault(u16, &'static str),
+    Fault(CloseCode, &'static str),
     /// The station is being stopped.
     Stopping,
 }
@@ -137,10 +138,12 @@ impl Proxy {
         let mut received = Vec::new();
         let reading = read_packet(client, &mut received, 0x10);
         let read = timeout(self.limits.handshake_timeout, reading).await;
-        let length = match read.map_err(|_| End::Fault(UNSUPPORTED_DATA, "no CONNECT in time"))?? {
+        let length = match read.map_err(|_| End::Fault(CloseCode::Unsupported, "no CONNECT in time"))?? {
             Some(length) => length,
             None if received.is_empty() => return Err(End::ClientLeft),
-            None => return Err(End::Fault(UNSUPPORTED_DATA, "the first packet must be a CONNECT of at most 64 KiB")),
+            None => {
+                return Err(End::Fault(CloseCode::Unsupported, "the first packet must be a CONNECT of at most 64 KiB"));
+            }
         };
         let packet = &received[..length];
         let connect = Connect::read(packet);
@@ -288,7 +291,7 @@ impl Proxy {
                 }
             }
             let read = timeout(packet.time_left(), read_more(client, &mut received)).await;
-            if read.map_err(|_| End::Fault(POLICY_VIOLATION, "a packet took too long"))?? == 0 {
+            if read.map_err(|_| End::Fault(CloseCode::Policy, "a packet took too long"))?? == 0 {
                 return Err(End::ClientLeft);
             }
         }
@@ -306,7 +309,7 @@ async fn pass_down(
     published: &AtomicU64,
     behind_max: u64,
 ) -> Result<Infallible, End> {
-    const TOO_SLOW: End = End::Fault(POLICY_VIOLATION, "too slow: the client doesn't read what is sent to it");
+    const TOO_SLOW: End = End::Fault(CloseCode::Policy, "too slow: the client doesn't read what is sent to it");
     let mut buffer = Vec::new();
     let mut at = published.load(Ordering::Relaxed);
     loop {
@@ -416,11 +419,11 @@ async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> 
 /// Sends the last packet, if the client understands it, and closes the transport.
 async fn close_client(client: &mut impl Client, end: End, expects_disconnect: bool) {
     let (disconnect, code, reason) = match end {
-        End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
-        End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason),
-        End::Disconnect(code) => (Some(code), POLICY_VIOLATION, ReasonCode(code).name()),
+        End::ClientLeft | End::BrokerClosed => (None, CloseCode::Normal, ""),
+        End::Refused(refusal) => (None, CloseCode::Policy, refusal.reason),
+        End::Disconnect(code) => (Some(code), CloseCode::Policy, ReasonCode(code).name()),
         End::Fault(code, reason) => (None, code, reason),
-        End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is shutting down"),
+        End::Stopping => (Some(SERVER_SHUTTING_DOWN), CloseCode::Away, "the station is shutting down"),
     };
     match end {
         End::Refused(_) => {}

@@ -12,7 +12,7 @@ use futures_util::{SinkExt, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::codec::{Decoder, Encoder, Framed};
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::limits::READ_BYTES_MAX;
 use crate::stream::{Client, Pipe};
@@ -24,22 +24,15 @@ pub(crate) const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 /// The number of bytes read at once, and written ahead.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// Close codes (section 7.4.1).
-pub(crate) const NORMAL: u16 = 1000;
-pub(crate) const GOING_AWAY: u16 = 1001;
-const PROTOCOL_ERROR: u16 = 1002;
-pub(crate) const UNSUPPORTED_DATA: u16 = 1003;
-pub(crate) const POLICY_VIOLATION: u16 = 1008;
-
 /// The client broke the rules of the transport.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct TransportError {
-    pub code: u16,
+    pub code: CloseCode,
     pub reason: &'static str,
 }
 
-const MALFORMED: TransportError = TransportError { code: PROTOCOL_ERROR, reason: "malformed WebSocket frame" };
+const MALFORMED: TransportError = TransportError { code: CloseCode::Protocol, reason: "malformed WebSocket frame" };
 
 impl From<TransportError> for io::Error {
     fn from(error: TransportError) -> Self {
@@ -66,7 +59,7 @@ impl Frames {
         let is_expected = match header.opcode {
             // [MQTT-6.0.0-1]
             OpCode::Data(Data::Text) => {
-                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT requires binary frames" });
+                return Err(TransportError { code: CloseCode::Unsupported, reason: "MQTT requires binary frames" });
             }
             OpCode::Data(Data::Binary) => !self.is_fragmented,
             OpCode::Data(Data::Continue) => self.is_fragmented,
@@ -143,7 +136,8 @@ impl WebSocket {
     /// For a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
         let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
-        Self { frames, payload: BytesMut::new(), is_closed: false, close: Some(NORMAL.to_be_bytes().to_vec()) }
+        let close = Some(close_payload(CloseCode::Normal, ""));
+        Self { frames, payload: BytesMut::new(), is_closed: false, close }
     }
 
     /// Begins to send a frame, once there is room for it.
@@ -156,9 +150,13 @@ impl WebSocket {
     }
 }
 
+fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
+    [&u16::from(code).to_be_bytes(), reason.as_bytes()].concat()
+}
+
 impl Client for WebSocket {
-    fn set_close(&mut self, code: u16, reason: &str) {
-        self.close = Some([&code.to_be_bytes(), reason.as_bytes()].concat());
+    fn set_close(&mut self, code: CloseCode, reason: &str) {
+        self.close = Some(close_payload(code, reason));
     }
 }
 
@@ -225,7 +223,7 @@ mod tests {
     }
 
     /// Returns what is read from these bytes when they arrive in pieces of this size, and the answers.
-    async fn read(bytes: &[u8], piece: usize) -> (Result<Vec<u8>, u16>, Vec<u8>) {
+    async fn read(bytes: &[u8], piece: usize) -> (Result<Vec<u8>, CloseCode>, Vec<u8>) {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
         let (mut payload, mut buffer) = (Vec::new(), [0; 100]);
@@ -273,13 +271,13 @@ mod tests {
         let unmasked = b"\x82\x01x".to_vec();
         let long_ping = frame(0x89, &[0; 126]);
         let cases = [
-            (frame(0x81, b"text"), UNSUPPORTED_DATA),
-            (unmasked, PROTOCOL_ERROR),
-            (long_ping, PROTOCOL_ERROR),
-            (frame(0x80, b"continues nothing"), PROTOCOL_ERROR),
-            ([frame(0x02, b"a"), frame(0x82, b"b")].concat(), PROTOCOL_ERROR),
-            (frame(0xC2, b"compressed"), PROTOCOL_ERROR),
-            (frame(0x83, b"reserved"), PROTOCOL_ERROR),
+            (frame(0x81, b"text"), CloseCode::Unsupported),
+            (unmasked, CloseCode::Protocol),
+            (long_ping, CloseCode::Protocol),
+            (frame(0x80, b"continues nothing"), CloseCode::Protocol),
+            ([frame(0x02, b"a"), frame(0x82, b"b")].concat(), CloseCode::Protocol),
+            (frame(0xC2, b"compressed"), CloseCode::Protocol),
+            (frame(0x83, b"reserved"), CloseCode::Protocol),
         ];
         for (bytes, code) in cases {
             assert_eq!(read(&bytes, 1).await.0, Err(code), "{bytes:02x?}");
@@ -297,7 +295,7 @@ mod tests {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
         socket.write_all(b"hello").await.unwrap();
-        socket.set_close(POLICY_VIOLATION, "no");
+        socket.set_close(CloseCode::Policy, "no");
         socket.shutdown().await.unwrap();
         let mut frames = Vec::new();
         client.read_to_end(&mut frames).await.unwrap();
