@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rmqtt::codec::v5::DisconnectReasonCode as ReasonCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -19,7 +20,7 @@ use crate::users::Access;
 pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Connection>>>);
 
 /// A client, and where to send the reason for its close.
-type Connection = (ClientInfo, Option<oneshot::Sender<u8>>);
+type Connection = (ClientInfo, Option<oneshot::Sender<ReasonCode>>);
 
 /// The client at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -34,12 +35,12 @@ pub(crate) struct ClientInfo {
 pub(crate) struct Registration {
     connections: Connections,
     address: SocketAddr,
-    reason: oneshot::Receiver<u8>,
+    reason: oneshot::Receiver<ReasonCode>,
 }
 
 impl Registration {
     /// Returns the reason code with which the library closes the connection, if any.
-    pub(crate) async fn close_reason(&mut self) -> Option<u8> {
+    pub(crate) async fn close_reason(&mut self) -> Option<ReasonCode> {
         timeout(CLOSE_TIMEOUT, &mut self.reason).await.ok()?.ok()
     }
 }
@@ -63,7 +64,7 @@ impl Connections {
     }
 
     /// Sends the proxy the reason with which the library closes the connection, if any.
-    pub(crate) fn note_close(&self, address: Option<SocketAddr>, code: Option<u8>) {
+    pub(crate) fn note_close(&self, address: Option<SocketAddr>, code: Option<ReasonCode>) {
         let reason = address.and_then(|address| self.0.lock().get_mut(&address)?.1.take());
         if let (Some(reason), Some(code)) = (reason, code) {
             // Fails only if the client is gone, so that nothing waits for it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason, ToReasonCode as _};
+use rmqtt::codec::v5::{DisconnectReasonCode, PublishAckReason, SubscribeAckReason, ToReasonCode as _};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::session::Session;
@@ -155,12 +155,12 @@ impl Handler for Hooks {
 }
 
 /// Returns the DISCONNECT reason code for the library's reason, `None` when the client closed.
-fn reason_code(reason: &Reason) -> Option<u8> {
+fn reason_code(reason: &Reason) -> Option<DisconnectReasonCode> {
     match reason {
         Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
-        // The library would send Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
-        Reason::ConnectKicked(false) => Some(0x8E),
+        // The library would send Not authorized [MQTT-3.1.4-3].
+        Reason::ConnectKicked(false) => Some(DisconnectReasonCode::SessionTakenOver),
         Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
-        other => Some(other.to_reason_code().into()),
+        other => Some(other.to_reason_code()),
     }
 }

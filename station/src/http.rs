@@ -190,14 +190,11 @@ fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAd
 /// Refuses a page of another origin, with a reason that fits into a closing frame: the browser's same-origin rule
 /// doesn't cover WebSockets. Only browsers send an `Origin`.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
-    if !headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    let origin = text(headers, header::ORIGIN).unwrap_or_default();
+    let origin = listed(headers, header::ORIGIN);
+    let is_allowed = |allowed: &String| allowed.trim_end_matches('/').eq_ignore_ascii_case(&origin);
     // The host isn't compared with the listening address: a reverse proxy may have another name.
-    if text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host))
-        || allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
-    {
+    let is_own = || is_same_host(&origin, &listed(headers, header::HOST));
+    if !headers.contains_key(header::ORIGIN) || is_own() || allowed.iter().any(is_allowed) {
         return Ok(());
     }
     const ADVICE: &str = "origin not allowed: start the station with --allow-origin";
@@ -209,10 +206,6 @@ fn is_same_host(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else { return false };
     let expected = Url::parse(&format!("{}://{host}", origin.scheme()));
     expected.is_ok_and(|expected| expected.origin() == origin.origin())
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Returns a header whose value is a list, which may be spread over several lines.

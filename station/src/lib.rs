@@ -94,7 +94,7 @@ impl Station {
         let (reload, requests) = watch::channel(());
         let tls_files = options.tls_cert.as_ref().zip(options.tls_key.as_ref());
         let security = tls_files.map(|(certificate, key)| tls::acceptor(certificate, key, requests.clone()));
-        let security = security.transpose()?;
+        let security = security.transpose()?.map(Arc::new);
         let script = options.transmit.as_deref().map(transmit::read_script).transpose()?;
         let limits = options.limits;
         let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));

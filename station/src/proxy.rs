@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::FutureExt as _;
 use governor::{Quota, RateLimiter};
 use mqtt_crawl::mqtt::packet::ReasonCode;
+use rmqtt::codec::v5::DisconnectReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
@@ -39,9 +40,6 @@ const SMALL_READ_BYTES: usize = 4 * 1024;
 const LAG_INTERVAL: Duration = Duration::from_millis(100);
 /// Refusals of one address are logged one by one up to this number, then rarely.
 const LOGGED_REFUSALS_MAX: u32 = 10;
-
-/// DISCONNECT reason code.
-const SERVER_SHUTTING_DOWN: u8 = 0x8B;
 
 /// The broker behind the proxy.
 pub(crate) enum Backend {
@@ -82,7 +80,7 @@ enum End {
     /// The client isn't accepted.
     Refused(Refusal),
     /// The client sent something that isn't allowed: the reason code.
-    Disconnect(u8),
+    Disconnect(DisconnectReasonCode),
     /// The client broke the rules of the transport, or of the handshake: the close code.
     Fault(CloseCode, &'static str),
     /// The station is being stopped.
@@ -282,7 +280,7 @@ impl Proxy {
                 return Err(End::ClientLeft);
             }
             if !packet.track(inspector.unfinished(), &self.unfinished) {
-                return Err(End::Disconnect(ReasonCode::QUOTA_EXCEEDED.0));
+                return Err(End::Disconnect(DisconnectReasonCode::QuotaExceeded));
             }
             // Messages ahead of their rate wait, so that the client's own socket slows it down and none is lost.
             if let Some(rate_limiter) = &rate_limiter {
@@ -421,20 +419,22 @@ async fn close_client(client: &mut impl Client, end: End, expects_disconnect: bo
     let (disconnect, code, reason) = match end {
         End::ClientLeft | End::BrokerClosed => (None, CloseCode::Normal, ""),
         End::Refused(refusal) => (None, CloseCode::Policy, refusal.reason),
-        End::Disconnect(code) => (Some(code), CloseCode::Policy, ReasonCode(code).name()),
+        End::Disconnect(code) => (Some(code), CloseCode::Policy, ReasonCode(code as u8).name()),
         End::Fault(code, reason) => (None, code, reason),
-        End::Stopping => (Some(SERVER_SHUTTING_DOWN), CloseCode::Away, "the station is shutting down"),
+        End::Stopping => {
+            (Some(DisconnectReasonCode::ServerShuttingDown), CloseCode::Away, "the station is shutting down")
+        }
     };
     match end {
         End::Refused(_) => {}
         End::ClientLeft => tracing::info!("disconnected"),
         End::BrokerClosed => tracing::info!("closed by the broker"),
         End::Stopping => tracing::info!(reason, "closed"),
-        _ => tracing::warn!(code = disconnect, reason, "closed"),
+        _ => tracing::warn!(code = disconnect.map(u8::from), reason, "closed"),
     }
-    if let Some(code) = disconnect.filter(|_| expects_disconnect) {
+    if let Some(disconnect) = disconnect.filter(|_| expects_disconnect) {
         // In its long form, which every client decodes.
-        let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, code, 0])).await;
+        let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, disconnect as u8, 0])).await;
     }
     close(client, code, reason).await;
 }

@@ -12,12 +12,6 @@ use crate::limits::RELOAD_INTERVAL;
 /// A value made from some files. A change that can't be used is logged and keeps the old value.
 pub(crate) struct Reloadable<T>(watch::Receiver<Arc<T>>);
 
-impl<T> Clone for Reloadable<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
 impl<T: Send + Sync + 'static> Reloadable<T> {
     /// Reads the files for the first time; they are read again when they change, and at each of the requests.
     pub(crate) fn new<const N: usize>(

@@ -18,7 +18,7 @@ use crate::reload::Reloadable;
 use crate::stream::Pipe;
 
 /// TLS of a port; `None` for none.
-pub(crate) type Security = Option<Reloadable<TlsAcceptor>>;
+pub(crate) type Security = Option<Arc<Reloadable<TlsAcceptor>>>;
 
 /// Reads a certificate and its key, again and again. ALPN names no protocol: without it, browsers use HTTP/1.1, the only
 /// version here in which a WebSocket can begin.

@@ -58,11 +58,8 @@ fn covers(rule: &str, filter: &str) -> bool {
     levels.next().is_none()
 }
 
-#[derive(Debug)]
-struct User {
-    hash: String,
-    access: Arc<Access>,
-}
+/// The hash of a password, and the permissions.
+type User = (String, Arc<Access>);
 
 /// The users of a station.
 #[derive(Debug)]
@@ -91,7 +88,7 @@ impl Users {
 
     fn new(users: HashMap<String, User>) -> Option<Self> {
         Some(Self {
-            decoy: users.values().next()?.hash.clone(),
+            decoy: users.values().next()?.0.clone(),
             users,
             checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             queue: Semaphore::new(PASSWORD_QUEUE_MAX),
@@ -104,7 +101,7 @@ impl Users {
     pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
         let accepted = self.accepted.lock();
         let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
-        is_known.then(|| self.users.get(name).map(|user| Arc::clone(&user.access)))?
+        is_known.then(|| self.users.get(name).map(|(_, access)| Arc::clone(access)))?
     }
 
     /// Returns the permissions of a user with this password. Only a few checks run at once, and only a few wait.
@@ -113,7 +110,7 @@ impl Users {
             return Err(Refusal::WRONG_PASSWORD);
         }
         let user = self.users.get(name);
-        let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
+        let hash = user.map_or(&self.decoy, |(hash, _)| hash).clone();
         let _queue_permit = self.queue.try_acquire().map_err(|_| Refusal::BUSY)?;
         // It is never closed.
         let _permit = self.checks.acquire().await.map_err(|_| Refusal::BUSY)?;
@@ -121,10 +118,10 @@ impl Users {
         let check =
             tokio::task::spawn_blocking(move || Argon2::default().verify_password(&given, hash.as_str()).is_ok());
         match (check.await, user) {
-            (Ok(true), Some(user)) => {
+            (Ok(true), Some((_, access))) => {
                 let digest = self.digest(name, password);
                 self.accepted.lock().insert(name.to_owned(), digest);
-                Ok(Arc::clone(&user.access))
+                Ok(Arc::clone(access))
             }
             _ => Err(Refusal::WRONG_PASSWORD),
         }
@@ -181,7 +178,7 @@ fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
         TopicFilter::parse(&filter).ok().context(RULE)?;
         rules.push(filter);
     }
-    Ok((name.to_owned(), User { hash, access: Arc::new(access) }))
+    Ok((name.to_owned(), (hash, Arc::new(access))))
 }
 
 #[cfg(test)]
@@ -238,7 +235,7 @@ mod tests {
     #[test]
     fn access_is_unlimited_without_rules() {
         let users = parse(&format!("ana:{HASH} read=to/%u/# write=from/%u\nben:{HASH}")).unwrap();
-        let (ana, ben) = (&users["ana"].access, &users["ben"].access);
+        let (ana, ben) = (&users["ana"].1, &users["ben"].1);
         assert!(ana.may_read("to/ana/x") && !ana.may_read("to/+/x") && !ana.may_read("#"));
         assert!(ana.may_write("from/ana") && !ana.may_write("from/ben"));
         assert!(ben.may_read("#") && ben.may_read("$SYS/#") && ben.may_write("from/ana"));
