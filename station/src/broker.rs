@@ -117,9 +117,9 @@ impl Broker {
             Some(users) => self.check_password(&users.get(), connect, throttle, address).await?,
             None => Arc::default(),
         };
-        if let Some(will) = connect.will {
-            let topic = str::from_utf8(will.topic).map_err(|_| Refusal::WILL_TOPIC_INVALID)?;
-            if !has_few_levels(will.topic) {
+        if let Some((topic, _)) = connect.will {
+            let topic = str::from_utf8(topic).map_err(|_| Refusal::WILL_TOPIC_INVALID)?;
+            if !has_few_levels(topic.as_bytes()) {
                 return Err(Refusal::WILL_TOPIC_INVALID);
             }
             if !access.may_write(topic) {

@@ -16,16 +16,10 @@ pub(crate) struct Connect<'a> {
     /// The protocol level.
     pub level: u8,
     pub client_id: &'a [u8],
-    pub will: Option<Will<'a>>,
+    /// Topic and QoS of the will.
+    pub will: Option<(&'a [u8], u8)>,
     pub user_name: Option<&'a [u8]>,
     pub password: Option<&'a [u8]>,
-}
-
-/// The message that is published when the client disappears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Will<'a> {
-    pub topic: &'a [u8],
-    pub qos: u8,
 }
 
 /// Why a client isn't accepted: the reason for the log, and the CONNACK codes in 5.0 and in 3.1.1.
@@ -100,7 +94,7 @@ impl<'a> Connect<'a> {
         let mut will = None;
         if flags & WILL != 0 {
             properties(&mut fields)?;
-            will = Some(Will { topic: string(&mut fields)?, qos: flags >> 3 & 3 });
+            will = Some((string(&mut fields)?, flags >> 3 & 3));
             let _payload = string(&mut fields)?;
         }
         let user_name = if flags & USER_NAME != 0 { Some(string(&mut fields)?) } else { None };
@@ -150,7 +144,7 @@ mod tests {
         let packet = [&packet[..1], &[(packet.len() - 2) as u8], &packet[2..]].concat();
         let connect = Connect::read(&packet).unwrap();
         assert_eq!((connect.level, connect.client_id), (5, &b"id"[..]));
-        assert_eq!(connect.will, Some(Will { topic: b"w", qos: 2 }));
+        assert_eq!(connect.will, Some((&b"w"[..], 2)));
         assert_eq!((connect.user_name, connect.password), (Some(&b"ana"[..]), Some(&b"secret"[..])));
         for cut in 2..packet.len() - 1 {
             let short = [&[0x10, (cut - 2) as u8][..], &packet[2..cut]].concat();

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -89,7 +90,7 @@ fn respond(web: &Arc<Web>, arrival: &Arrival, request: Request<Incoming>) -> Res
 
 fn health(web: &Web) -> String {
     let (sockets, dropped) = (web.proxy.sockets.len(), web.proxy.dropped());
-    let (connections, refused) = (web.connections.open(), web.connections.refused());
+    let (connections, refused) = (web.connections.open(), web.connections.refused.load(Ordering::Relaxed));
     format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
          \"websockets\":{sockets},\"dropped\":{dropped}}}\n"

@@ -56,7 +56,8 @@ pub(crate) struct Inspector {
     bytes_left: u32,
     /// The beginning of a packet that can't be checked yet.
     pending: Vec<u8>,
-    has_disconnect: bool,
+    /// Whether the client has begun a DISCONNECT, so that it doesn't expect one.
+    pub has_disconnect: bool,
     /// Whether the bytes aren't valid MQTT; the broker will detect that too and close.
     is_lost: bool,
 }
@@ -69,11 +70,6 @@ impl Inspector {
     /// The same, for a broker that doesn't know Diffusion's rules for topic paths.
     pub(crate) fn judging_paths(self) -> Self {
         Self { judges_paths: self.profile == Profile::Diffusion, ..self }
-    }
-
-    /// Whether the client has begun a DISCONNECT, so that it doesn't expect one.
-    pub(crate) fn has_disconnect(&self) -> bool {
-        self.has_disconnect
     }
 
     /// Whether the client's DISCONNECT was passed on completely.
@@ -284,7 +280,7 @@ mod tests {
             assert!(inspector.inspect(&mut bytes.clone()).is_ok());
             assert_eq!(inspector.has_left(), has_left, "{bytes:02x?}");
         }
-        assert!(inspector.has_disconnect());
+        assert!(inspector.has_disconnect);
     }
 
     /// Returns a SUBSCRIBE with a subscription identifier: each filter with its options.

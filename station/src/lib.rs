@@ -168,7 +168,7 @@ fn announcement(http: SocketAddr, is_tls: bool, has_app: bool, backend: &Backend
     let secure = if is_tls { "s" } else { "" };
     let app = if has_app { "app" } else { "no app, see --dist" };
     let (address, server) = match backend {
-        Backend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
+        Backend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url.as_str())),
         Backend::Broker(_) => {
             mqtt.map(|mqtt| (mqtt.to_string(), format!("mqtt{secure}://{}", reachable(mqtt)))).unwrap_or_default()
         }

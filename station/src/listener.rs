@@ -34,7 +34,8 @@ pub(crate) struct ConnectionLimits {
     all: Arc<Semaphore>,
     /// Those that nobody uses are removed now and then.
     by_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
-    refused: AtomicU64,
+    /// Connections refused so far.
+    pub refused: AtomicU64,
 }
 
 /// Why a connection was refused.
@@ -91,11 +92,6 @@ impl ConnectionLimits {
     /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.connections_max - self.all.available_permits()
-    }
-
-    /// Returns the number of connections refused so far.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
     }
 }
 

@@ -47,16 +47,6 @@ pub(crate) enum Backend {
     Upstream(Upstream),
 }
 
-impl Backend {
-    /// The broker, if it is inside.
-    pub(crate) fn broker(&self) -> Option<&Broker> {
-        match self {
-            Self::Broker(broker) => Some(broker),
-            Self::Upstream(_) => None,
-        }
-    }
-}
-
 /// See the module docs.
 pub(crate) struct Proxy {
     backend: Backend,
@@ -106,7 +96,10 @@ impl Proxy {
 
     /// Returns the number of messages that the broker inside has dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.backend.broker().map_or(0, |broker| broker.hooks.dropped.load(Ordering::Relaxed))
+        match &self.backend {
+            Backend::Broker(broker) => broker.hooks.dropped.load(Ordering::Relaxed),
+            Backend::Upstream(_) => 0,
+        }
     }
 
     /// Serves one client until its end.
@@ -184,7 +177,7 @@ impl Proxy {
         match connect.will {
             _ if arrival.profile == Profile::Open => {}
             _ if !is_v5 => return Err(Refusal::VERSION),
-            Some(will) if will.qos == 2 => return Err(Refusal::WILL_QOS),
+            Some((_, 2)) => return Err(Refusal::WILL_QOS),
             _ => {}
         }
         let (mut broker, registration) = match &self.backend {
@@ -229,12 +222,12 @@ impl Proxy {
     ) -> (End, bool) {
         let Connection { broker, mut registration, received, is_v5 } = connection;
         let (mut from_broker, mut to_broker) = split(broker);
-        let mut inspector = Inspector::new(profile, self.limits.max_packet);
-        // The buffering of a remote broker isn't limited here.
-        let published = self.backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.hooks.published));
-        if self.backend.broker().is_none() {
-            inspector = inspector.judging_paths();
-        }
+        let inspector = Inspector::new(profile, self.limits.max_packet);
+        let (mut inspector, published) = match &self.backend {
+            Backend::Broker(broker) => (inspector, Arc::clone(&broker.hooks.published)),
+            // The buffering of a remote broker isn't limited here.
+            Backend::Upstream(_) => (inspector.judging_paths(), Arc::default()),
+        };
         let (end, is_drained) = {
             let mut down = pin!(pass_down(&mut from_broker, writer, &published, self.limits.max_behind));
             tokio::select! {
@@ -255,7 +248,7 @@ impl Proxy {
             (End::BrokerClosed, Some(registration)) => registration.close_reason().await.map_or(end, End::Disconnect),
             _ => end,
         };
-        (end, is_v5 && is_drained && !inspector.has_disconnect())
+        (end, is_v5 && is_drained && !inspector.has_disconnect)
     }
 
     /// Passes on what the client sends, within the limits.

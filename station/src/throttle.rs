@@ -42,11 +42,6 @@ struct Logins {
 }
 
 impl Logins {
-    fn new(now: Instant) -> Self {
-        let checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
-        Self { checks, failures: 0, refusals: 0, last: now, next: now }
-    }
-
     /// Forgives old failures.
     fn decay(&mut self, now: Instant) {
         let half_lives = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
@@ -57,10 +52,6 @@ impl Logins {
             self.refusals >>= half_lives;
             self.last = now;
         }
-    }
-
-    fn is_in_use(&self) -> bool {
-        self.refusals > 0 || Arc::strong_count(&self.checks) > 1
     }
 }
 
@@ -105,10 +96,13 @@ impl LoginThrottle {
         if table.len() >= ADDRESSES_MAX {
             table.retain(|_, logins| {
                 logins.decay(now);
-                logins.is_in_use()
+                logins.refusals > 0 || Arc::strong_count(&logins.checks) > 1
             });
         }
-        let logins = table.entry(address_prefix(address)).or_insert_with(|| Logins::new(now));
+        let logins = table.entry(address_prefix(address)).or_insert_with(|| {
+            let checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
+            Logins { checks, failures: 0, refusals: 0, last: now, next: now }
+        });
         logins.decay(now);
         change(logins)
     }

@@ -26,7 +26,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A remote broker.
 pub(crate) struct Upstream {
-    url: BrokerUrl,
+    pub url: BrokerUrl,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     sends_proxy_header: bool,
 }
@@ -59,11 +59,6 @@ impl Upstream {
         }
     }
 
-    /// Returns its address, as written.
-    pub(crate) fn url(&self) -> &str {
-        self.url.as_str()
-    }
-
     /// Connects to it for a client.
     pub(crate) async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<Pipe, Refusal> {
         let dialling = async {
@@ -82,7 +77,7 @@ impl Upstream {
             timeout(DIAL_TIMEOUT, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         dialled.map_err(|error| {
             let (reason, for_clients) = explain(&error);
-            tracing::error!(upstream = self.url(), reason, "can't reach the upstream broker");
+            tracing::error!(upstream = self.url.as_str(), reason, "can't reach the upstream broker");
             Refusal::unavailable(for_clients)
         })
     }
