@@ -112,22 +112,21 @@ fn file(web: &Web, request: &Request<Incoming>) -> Response {
     if path == "/health" {
         return response(StatusCode::OK, HeaderValue::from_static("application/json"), health(web));
     }
-    let Some(file) = web.app.find(path) else {
+    let Some(file) = web.app.find(path, &listed(headers, header::ACCEPT_ENCODING)) else {
         return plain_text(StatusCode::NOT_FOUND, if web.app.is_empty() { NO_APP } else { "Not found." });
     };
-    let form = file.form(&listed(headers, header::ACCEPT_ENCODING));
-    let (status, body) = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
+    let (status, body) = match file.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
         true => (StatusCode::NOT_MODIFIED, Bytes::new()),
-        false => (StatusCode::OK, form.content.clone()),
+        false => (StatusCode::OK, file.content.clone()),
     };
-    let mut response = response(status, file.kind.clone(), body);
+    let mut response = response(status, file.kind, body);
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, form.tag.clone());
+    headers.insert(header::ETAG, file.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if file.is_named_by_content {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     }
-    if let Some(coding) = form.coding {
+    if let Some(coding) = file.coding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response

@@ -90,7 +90,7 @@ impl Station {
             Some(directory) => static_files::read_files(directory)?,
             None => archive::own_files()?,
         };
-        let app = App::new(&files, &options.allow_frame);
+        let app = App::new(files, &options.allow_frame);
         let (reload, requests) = watch::channel(());
         let tls_files = options.tls_cert.as_ref().zip(options.tls_key.as_ref());
         let security = tls_files.map(|(certificate, key)| tls::acceptor(certificate, key, requests.clone()));

@@ -72,59 +72,62 @@ fn original(name: &str) -> Option<&str> {
 /// The built app. No request's path ever reaches the file system.
 #[derive(Debug)]
 pub(crate) struct App {
-    files: HashMap<String, File>,
+    /// The files with their `ETag`.
+    files: HashMap<String, (Bytes, HeaderValue)>,
     /// The `Content-Security-Policy`.
     pub security_policy: HeaderValue,
 }
 
-/// A file, in all available forms.
+/// A file as it is sent.
 #[derive(Debug)]
-pub(crate) struct File {
+pub(crate) struct File<'a> {
     /// Its media type.
     pub kind: HeaderValue,
     /// Its content never changes, because its name would.
     pub is_named_by_content: bool,
-    plain: Form,
-    packed: Vec<Form>,
-}
-
-/// The response for a file.
-#[derive(Debug)]
-pub(crate) struct Form {
     /// Its content coding.
     pub coding: Option<&'static str>,
-    pub content: Bytes,
+    pub content: &'a Bytes,
     /// Its `ETag`.
-    pub tag: HeaderValue,
+    pub tag: &'a HeaderValue,
 }
 
 impl App {
     /// Makes an app whose pages may be shown in frames of these origins.
-    pub(crate) fn new(files: &Files, allowed_frames: &[String]) -> Self {
-        let is_packed = |name: &str| original(name).is_some_and(|name| files.contains_key(name));
-        let originals = files.iter().filter(|(name, _)| !is_packed(name));
-        let file = |(name, content): (&String, &Bytes)| {
-            let packed = CODINGS
-                .iter()
-                .filter_map(|(coding, ending)| Some(Form::new(Some(*coding), files.get(&format!("{name}{ending}"))?)));
-            let file = File {
-                kind: content_type(name),
-                is_named_by_content: is_named_by_content(Path::new(name)),
-                plain: Form::new(None, content),
-                packed: packed.collect(),
-            };
-            (name.clone(), file)
-        };
+    pub(crate) fn new(files: Files, allowed_frames: &[String]) -> Self {
         let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index)).unwrap_or_default();
-        Self { files: originals.map(file).collect(), security_policy: security_policy(&index, allowed_frames) }
+        let security_policy = security_policy(&index, allowed_frames);
+        let tagged = |(name, content): (String, Bytes)| {
+            let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&content)[..12]));
+            (name, (content, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""))))
+        };
+        Self { files: files.into_iter().map(tagged).collect(), security_policy }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    pub(crate) fn find(&self, path: &str) -> Option<&File> {
-        self.files.get(if path == "/" { "/index.html" } else { path })
+    /// Returns the file at a path, in the best form that an `Accept-Encoding` accepts. The forms have no path of their
+    /// own.
+    pub(crate) fn find(&self, path: &str, accepted: &str) -> Option<File<'_>> {
+        let path = if path == "/" { "/index.html" } else { path };
+        if original(path).is_some_and(|original| self.files.contains_key(original)) {
+            return None;
+        }
+        let plain = self.files.get(path)?;
+        let mut codings = CODINGS.iter().filter(|(coding, _)| takes(accepted, coding));
+        let packed = codings.find_map(|(coding, ending)| Some((*coding, self.files.get(&format!("{path}{ending}"))?)));
+        let (content, tag) = packed.map_or(plain, |(_, form)| form);
+        let (kind, is_named_by_content) = (content_type(path), is_named_by_content(Path::new(path)));
+        Some(File { kind, is_named_by_content, coding: packed.map(|(coding, _)| coding), content, tag })
+    }
+}
+
+impl File<'_> {
+    /// Whether an `If-None-Match` names it, so that the client has it already.
+    pub(crate) fn is_named_in(&self, condition: &str) -> bool {
+        condition.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
     }
 }
 
@@ -141,27 +144,6 @@ fn security_policy(page: &str, allowed_frames: &[String]) -> HeaderValue {
          form-action 'self'; frame-ancestors {frames}"
     );
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-}
-
-impl File {
-    /// Returns the best form that an `Accept-Encoding` accepts.
-    pub(crate) fn form(&self, accepted: &str) -> &Form {
-        let is_taken = |form: &&Form| form.coding.is_some_and(|coding| takes(accepted, coding));
-        self.packed.iter().find(is_taken).unwrap_or(&self.plain)
-    }
-}
-
-impl Form {
-    fn new(coding: Option<&'static str>, content: &Bytes) -> Self {
-        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(content)[..12]));
-        let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { coding, content: content.clone(), tag }
-    }
-
-    /// Whether an `If-None-Match` names it, so that the client has it already.
-    pub(crate) fn is_named_in(&self, condition: &str) -> bool {
-        condition.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
-    }
 }
 
 /// Whether an `Accept-Encoding` accepts a coding (RFC 9110, section 12.5.3).
@@ -217,14 +199,14 @@ mod tests {
 
     fn app(files: &[(&str, &'static str)]) -> App {
         let files = files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes())));
-        App::new(&files.collect(), &[])
+        App::new(files.collect(), &[])
     }
 
     #[test]
     fn best_accepted_encoding_is_sent() {
         let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
         let check = |accepted: &str, expected: &str| {
-            let form = both.find("/a.js").expect("it is there").form(accepted);
+            let form = both.find("/a.js", accepted).expect("it is there");
             assert_eq!(form.content, expected, "{accepted:?}");
             assert_eq!(form.coding.unwrap_or("plain"), expected, "{accepted:?}");
         };
@@ -237,7 +219,7 @@ mod tests {
         check("*;q=0", "plain");
         check("identity", "plain");
         check("br; q=0.0", "plain");
-        assert!(both.find("/a.js.br").is_none(), "it is a form of a file, and no file");
+        assert!(both.find("/a.js.br", "").is_none(), "it is a form of a file, and no file");
     }
 
     #[test]
@@ -254,7 +236,7 @@ mod tests {
     #[test]
     fn etag_is_found_in_a_list() {
         let app = app(&[("/a.js", "plain")]);
-        let form = app.find("/a.js").expect("it is there").form("");
+        let form = app.find("/a.js", "").expect("it is there");
         let tag = form.tag.to_str().expect("a tag is ASCII");
         let check = |condition: &str, expected| assert_eq!(form.is_named_in(condition), expected, "{condition}");
         check(tag, true);
