@@ -114,15 +114,31 @@ impl Broker {
         throttle: &LoginThrottle,
     ) -> Result<Arc<Access>, Refusal> {
         let access = match &self.users {
-            Some(users) => self.check_password(&users.get(), connect, throttle, address).await?,
             None => Arc::default(),
+            Some(users) => {
+                let users = users.get();
+                let (Some(name), Some(password)) = (connect.user_name, connect.password) else {
+                    return Err(Refusal::NO_USER_NAME);
+                };
+                let name = str::from_utf8(name).map_err(|_| Refusal::MALFORMED)?;
+                match users.known(name, password) {
+                    Some(access) => access,
+                    None => {
+                        let permit =
+                            timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
+                        let _permit = permit.await.map_err(|_| Refusal::BUSY)?;
+                        users.check(name, password).await.inspect_err(|refusal| {
+                            if *refusal == Refusal::WRONG_PASSWORD {
+                                throttle.note_failure(address, Instant::now());
+                            }
+                        })?
+                    }
+                }
+            }
         };
         if let Some((topic, _)) = connect.will {
-            let topic = str::from_utf8(topic).map_err(|_| Refusal::WILL_TOPIC_INVALID)?;
-            if !has_few_levels(topic.as_bytes()) {
-                return Err(Refusal::WILL_TOPIC_INVALID);
-            }
-            if !access.may_write(topic) {
+            let topic = str::from_utf8(topic).ok().filter(|topic| has_few_levels(topic.as_bytes()));
+            if !access.may_write(topic.ok_or(Refusal::WILL_TOPIC_INVALID)?) {
                 return Err(Refusal::WILL_NOT_AUTHORIZED);
             }
         }
@@ -131,29 +147,6 @@ impl Broker {
             return Err(Refusal::FOREIGN_SESSION);
         }
         Ok(access)
-    }
-
-    async fn check_password(
-        &self,
-        users: &Users,
-        connect: &Connect<'_>,
-        throttle: &LoginThrottle,
-        address: IpAddr,
-    ) -> Result<Arc<Access>, Refusal> {
-        let (Some(name), Some(password)) = (connect.user_name, connect.password) else {
-            return Err(Refusal::NO_USER_NAME);
-        };
-        let name = str::from_utf8(name).map_err(|_| Refusal::MALFORMED)?;
-        if let Some(access) = users.known(name, password) {
-            return Ok(access);
-        }
-        let permit = timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
-        let _permit = permit.await.map_err(|_| Refusal::BUSY)?;
-        users.check(name, password).await.inspect_err(|refusal| {
-            if *refusal == Refusal::WRONG_PASSWORD {
-                throttle.note_failure(address, Instant::now());
-            }
-        })
     }
 
     /// Connects to the library, which identifies the client by that connection.

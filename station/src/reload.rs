@@ -30,9 +30,20 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
                     () = sender.closed() => return,
                 };
                 let stamps = stamps(&files);
-                if is_requested || stamps != seen {
-                    seen = stamps;
-                    replace(&sender, &files, read(&files));
+                if !is_requested && stamps == seen {
+                    continue;
+                }
+                seen = stamps;
+                let names = files.each_ref().map(|file| file.display().to_string()).join(", ");
+                match read(&files) {
+                    Ok(value) => {
+                        sender.send_replace(Arc::new(value));
+                        tracing::info!(files = names, "reloaded");
+                    }
+                    Err(error) => {
+                        let reason = format!("{error:#}");
+                        tracing::error!(files = names, reason, "can't reload; the previous version stays in use");
+                    }
                 }
             }
         });
@@ -42,20 +53,6 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
     /// Returns the current value.
     pub(crate) fn get(&self) -> Arc<T> {
         Arc::clone(&self.0.borrow())
-    }
-}
-
-fn replace<T>(sender: &watch::Sender<Arc<T>>, files: &[PathBuf], value: anyhow::Result<T>) {
-    let files = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
-    match value {
-        Ok(value) => {
-            sender.send_replace(Arc::new(value));
-            tracing::info!(files, "reloaded");
-        }
-        Err(error) => {
-            let reason = format!("{error:#}");
-            tracing::error!(files, reason, "can't reload; the previous version stays in use");
-        }
     }
 }
 

@@ -136,8 +136,9 @@ impl WebSocket {
     /// For a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
         let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
-        let close = Some(close_payload(CloseCode::Normal, ""));
-        Self { frames, payload: BytesMut::new(), is_closed: false, close }
+        let mut socket = Self { frames, payload: BytesMut::new(), is_closed: false, close: None };
+        socket.set_close(CloseCode::Normal, "");
+        socket
     }
 
     /// Begins to send a frame, once there is room for it.
@@ -150,13 +151,9 @@ impl WebSocket {
     }
 }
 
-fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
-    [&u16::from(code).to_be_bytes(), reason.as_bytes()].concat()
-}
-
 impl Client for WebSocket {
     fn set_close(&mut self, code: CloseCode, reason: &str) {
-        self.close = Some(close_payload(code, reason));
+        self.close = Some([&u16::from(code).to_be_bytes(), reason.as_bytes()].concat());
     }
 }
 
