@@ -24,8 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::connect::{Connect, Refusal, has_few_levels};
-use crate::connections::{ClientInfo, Connections, Registration};
-use crate::hooks::{DIFFUSION, Hooks, is_foreign};
+use crate::hooks::{ClientInfo, Connections, DIFFUSION, Hooks, Registration, is_foreign};
 use crate::inspector::Profile;
 use crate::limits::{
     INFLIGHT_MAX, Limits, PACKET_BYTES_MAX, PASSWORD_WAIT_TIMEOUTS, QUEUE_MESSAGES_MAX, SESSION_EXPIRY_MAX,

@@ -18,7 +18,6 @@
 mod archive;
 mod broker;
 mod connect;
-mod connections;
 mod hooks;
 mod http;
 mod inspector;

@@ -44,15 +44,9 @@ pub(crate) struct OfflineQueues {
 
 #[derive(Debug, Default)]
 struct Usage {
-    /// By the address of the queue, which is unique while it is known here.
-    by_queue: HashMap<usize, QueueUsage>,
+    /// Each queue and its bytes, by its address, which is unique while it is known here.
+    by_queue: HashMap<usize, (Weak<MessageQueue>, u64)>,
     /// The total; too high while a client has come back and its messages are still counted.
-    bytes: u64,
-}
-
-#[derive(Debug)]
-struct QueueUsage {
-    queue: Weak<MessageQueue>,
     bytes: u64,
 }
 
@@ -83,21 +77,21 @@ impl OfflineQueues {
             dropped += usage.shrink((self.bytes_max - self.bytes_max / 16).saturating_sub(coming));
         }
         let Usage { by_queue, bytes } = &mut *usage;
-        let queue_usage = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
+        let (_, here) = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
             let before = measure(queue);
             *bytes += before;
-            QueueUsage { queue: Arc::downgrade(queue), bytes: before }
+            (Arc::downgrade(queue), before)
         });
         if queue.len() >= queue.capacity()
             && let Some((_, oldest)) = queue.pop()
         {
             // Otherwise the library would drop one, uncounted.
             dropped += 1;
-            let freed = weight(&oldest).min(queue_usage.bytes);
-            queue_usage.bytes -= freed;
+            let freed = weight(&oldest).min(*here);
+            *here -= freed;
             *bytes -= freed;
         }
-        queue_usage.bytes += coming;
+        *here += coming;
         *bytes += coming;
         dropped
     }
@@ -106,8 +100,8 @@ impl OfflineQueues {
 impl Usage {
     /// Forgets resumed sessions: the library empties the queue of a resumed session and never fills it again.
     fn forget_resumed(&mut self) {
-        self.by_queue.retain(|_, queue_usage| queue_usage.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
-        self.bytes = self.by_queue.values().map(|queue_usage| queue_usage.bytes).sum();
+        self.by_queue.retain(|_, (queue, _)| queue.upgrade().is_some_and(|queue| !queue.is_empty()));
+        self.bytes = self.by_queue.values().map(|(_, bytes)| bytes).sum();
     }
 
     /// Drops the oldest messages of the clients with the most queued, until no more than this is left; returns the
@@ -115,17 +109,17 @@ impl Usage {
     fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
         while self.bytes > bytes_max
-            && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|queue_usage| queue_usage.bytes)
+            && let Some((queue, here)) = self.by_queue.values_mut().max_by_key(|(_, bytes)| *bytes)
         {
             // At most half of them at once, so that clients with little keep it.
-            let excess = (self.bytes - bytes_max).min(heaviest.bytes / 2).max(1);
+            let excess = (self.bytes - bytes_max).min(*here / 2).max(1);
             let mut freed = 0;
-            while freed < excess && freed < heaviest.bytes {
-                let oldest = heaviest.queue.upgrade().and_then(|queue| queue.pop());
+            while freed < excess.min(*here) {
+                let oldest = queue.upgrade().and_then(|queue| queue.pop());
                 dropped += u64::from(oldest.is_some());
-                freed += oldest.map_or(heaviest.bytes, |(_, oldest)| weight(&oldest)).min(heaviest.bytes - freed);
+                freed += oldest.map_or(*here, |(_, oldest)| weight(&oldest)).min(*here - freed);
             }
-            heaviest.bytes -= freed;
+            *here -= freed;
             self.bytes -= freed;
         }
         dropped

@@ -23,7 +23,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::broker::Broker;
 use crate::connect::{Connect, LEVEL_5, Refusal, variable_integer};
-use crate::connections::Registration;
+use crate::hooks::Registration;
 use crate::inspector::{Inspector, Profile};
 use crate::limits::{
     CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
