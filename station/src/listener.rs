@@ -151,13 +151,11 @@ impl Port {
     }
 
     /// Accepts connections until it is stopped; each is served in a task of its own.
-    pub(crate) async fn serve<S>(
+    pub(crate) async fn serve<S: Future<Output = ()> + Send + 'static>(
         self,
         stop: CancellationToken,
         serve: impl Fn(Pipe, Arrival) -> S + Clone + Send + 'static,
-    ) where
-        S: Future<Output = ()> + Send + 'static,
-    {
+    ) {
         while let Some((stream, arrival)) = stop.run_until_cancelled(self.accept()).await {
             let (security, serve, longest) = (self.security.clone(), serve.clone(), self.limits.handshake_timeout);
             let span = tracing::info_span!("connection", address = %arrival.client);

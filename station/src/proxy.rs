@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use governor::{Quota, RateLimiter};
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use rmqtt::codec::v5::DisconnectReasonCode;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -107,12 +107,7 @@ impl Proxy {
         let (end, expects_disconnect) = match self.stop.run_until_cancelled(self.connect(&mut client, arrival)).await {
             None => (End::Stopping, false),
             Some(Err(end)) => (end, false),
-            Some(Ok(connection)) => {
-                let (mut reader, mut writer) = split(client);
-                let outcome = self.pass_on(connection, &mut reader, &mut writer, arrival.profile).await;
-                client = reader.unsplit(writer);
-                outcome
-            }
+            Some(Ok(connection)) => self.pass_on(connection, &mut client, arrival.profile).await,
         };
         let stopping = async {
             self.stop.cancelled().await;
@@ -213,15 +208,10 @@ impl Proxy {
 
     /// Passes bytes on, both ways, until either side ends it or the station is stopped. Returns why, and whether the
     /// client expects a DISCONNECT: one that is sent after half a packet would be taken for the rest of it.
-    async fn pass_on(
-        &self,
-        connection: Connection,
-        reader: &mut ReadHalf<impl Client>,
-        writer: &mut WriteHalf<impl Client>,
-        profile: Profile,
-    ) -> (End, bool) {
+    async fn pass_on(&self, connection: Connection, client: &mut impl Client, profile: Profile) -> (End, bool) {
         let Connection { broker, mut registration, received, is_v5 } = connection;
         let (mut from_broker, mut to_broker) = split(broker);
+        let (mut from_client, mut to_client) = split(client);
         let inspector = Inspector::new(profile, self.limits.max_packet);
         let (mut inspector, published) = match &self.backend {
             Backend::Broker(broker) => (inspector, Arc::clone(&broker.hooks.published)),
@@ -229,9 +219,9 @@ impl Proxy {
             Backend::Upstream(_) => (inspector.judging_paths(), Arc::default()),
         };
         let (end, is_drained) = {
-            let mut down = pin!(pass_down(&mut from_broker, writer, &published, self.limits.max_behind));
+            let mut down = pin!(pass_down(&mut from_broker, &mut to_client, &published, self.limits.max_behind));
             tokio::select! {
-                Err(end) = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
+                Err(end) = self.pass_up(&mut from_client, &mut to_broker, &mut inspector, received) => {
                     let _ = to_broker.shutdown().await;
                     // The broker's remaining packets are sent before our last one.
                     (end, timeout(DRAIN_TIMEOUT, down.as_mut()).await.is_ok())

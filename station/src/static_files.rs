@@ -31,9 +31,10 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
     );
     let unreadable = || format!("can't read {shown}");
     let root = directory.canonicalize().with_context(unreadable)?;
+    let leads_to_own_file = |link: &Path| link.canonicalize().is_ok_and(|to| to.is_file() && to.starts_with(&root));
     let is_served = |entry: &DirEntry| {
         let is_hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
-        let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_file_in(entry.path(), &root));
+        let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_own_file(entry.path()));
         if !is_served {
             tracing::warn!(file = %entry.path().display(), "not served: a dot file, or a link that leads out of --dist");
         }
@@ -57,11 +58,6 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
         files.insert(name, content.into());
     }
     Ok(files)
-}
-
-/// Whether a link leads to a file below a directory.
-fn leads_to_file_in(link: &Path, root: &Path) -> bool {
-    link.canonicalize().is_ok_and(|target| target.is_file() && target.starts_with(root))
 }
 
 /// Returns the name of the file that a compressed file was made from.

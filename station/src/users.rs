@@ -99,9 +99,8 @@ impl Users {
 
     /// Returns the permissions of a user whose password was accepted before, without waiting.
     pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
-        let accepted = self.accepted.lock();
-        let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
-        is_known.then(|| self.users.get(name).map(|(_, access)| Arc::clone(access)))?
+        let is_known = *self.accepted.lock().get(name)? == self.digest(name, password);
+        self.users.get(name).filter(|_| is_known).map(|(_, access)| Arc::clone(access))
     }
 
     /// Returns the permissions of a user with this password. Only a few checks run at once, and only a few wait.
