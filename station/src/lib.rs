@@ -91,9 +91,10 @@ impl Station {
         };
         let app = App::new(files, &options.allow_frame);
         let (reload, requests) = watch::channel(());
-        let tls_files = options.tls_cert.as_ref().zip(options.tls_key.as_ref());
-        let security = tls_files.map(|(certificate, key)| tls::acceptor(certificate, key, requests.clone()));
-        let security = security.transpose()?.map(Arc::new);
+        let security = match (&options.tls_cert, &options.tls_key) {
+            (Some(certificate), Some(key)) => tls::security(certificate, key, requests.clone())?,
+            _ => None,
+        };
         let script = options.transmit.as_deref().map(transmit::read_script).transpose()?;
         let limits = options.limits;
         let connections = Arc::new(ConnectionLimits::new(limits, &options.trust_forwarded_for));

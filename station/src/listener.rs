@@ -161,7 +161,7 @@ impl Port {
             let span = tracing::info_span!("connection", address = %arrival.client);
             let serving = async move {
                 match tls::open(&security, stream, longest).await {
-                    Ok(pipe) => serve(pipe, arrival.clone()).await,
+                    Ok(pipe) => serve(pipe, arrival).await,
                     Err(error) => tracing::warn!(reason = %error, "closed: TLS handshake failed"),
                 }
             };
@@ -198,10 +198,7 @@ impl Port {
 /// Returns the unit of the limit for one address: one IPv4 address, or a /64 of IPv6.
 pub(crate) fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
+        IpAddr::V6(address) if !address.is_loopback() => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
     }
 }

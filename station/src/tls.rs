@@ -1,7 +1,7 @@
 //! TLS on both ports: the certificate and its key, whose errors are reported before anything is opened.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +22,10 @@ pub(crate) type Security = Option<Arc<Reloadable<TlsAcceptor>>>;
 
 /// Reads a certificate and its key, again and again. ALPN names no protocol: without it, browsers use HTTP/1.1, the only
 /// version here in which a WebSocket can begin.
-pub(crate) fn acceptor(
-    certificate: &Path,
-    key: &Path,
-    requests: watch::Receiver<()>,
-) -> anyhow::Result<Reloadable<TlsAcceptor>> {
+pub(crate) fn security(certificate: &Path, key: &Path, requests: watch::Receiver<()>) -> anyhow::Result<Security> {
     let files = [certificate.to_owned(), key.to_owned()];
-    Reloadable::new(files, requests, |[certificate, key]| Ok(Arc::new(read(certificate, key)?).into()))
+    let read = |[certificate, key]: &[PathBuf; 2]| Ok(Arc::new(read(certificate, key)?).into());
+    Ok(Some(Arc::new(Reloadable::new(files, requests, read)?)))
 }
 
 /// Performs the handshake, if there is TLS, within a time limit.
