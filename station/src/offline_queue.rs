@@ -126,7 +126,7 @@ impl Usage {
     }
 }
 
-/// Returns the messages of a queue that only the caller fills.
+/// Returns the bytes of a queue that only the caller fills.
 fn measure(queue: &MessageQueue) -> u64 {
     let mut bytes = 0;
     for _ in 0..queue.len() {

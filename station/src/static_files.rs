@@ -175,18 +175,11 @@ fn content_type(name: &str) -> HeaderValue {
 
 /// Returns the hash sources of a page's inline scripts, such as the loader that Trunk writes.
 fn inline_scripts(page: &str) -> String {
-    let mut sources = String::new();
-    let mut rest = page;
-    while let Some((_, tail)) = rest.split_once("<script") {
-        let Some((attributes, tail)) = tail.split_once('>') else { break };
-        let Some((script, tail)) = tail.split_once("</script>") else { break };
-        let linked = attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
-        if !linked {
-            sources += &format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script)));
-        }
-        rest = tail;
-    }
-    sources
+    let scripts = page.split("</script>").filter_map(|part| part.split_once("<script")?.1.split_once('>'));
+    let is_linked =
+        |attributes: &str| attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
+    let inline = scripts.filter(|(attributes, _)| !is_linked(attributes));
+    inline.map(|(_, script)| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect()
 }
 
 #[cfg(test)]

@@ -143,11 +143,8 @@ pub fn hash_password(password: &[u8]) -> Result<String, argon2::password_hash::E
 /// Error messages never repeat a line, which may hold a plain password by mistake.
 fn parse(text: &str) -> anyhow::Result<HashMap<String, User>> {
     let mut users = HashMap::new();
-    for (index, row) in text.lines().enumerate() {
-        let row = row.trim();
-        if row.is_empty() || row.starts_with('#') {
-            continue;
-        }
+    let rows = text.lines().map(str::trim).enumerate();
+    for (index, row) in rows.filter(|(_, row)| !row.is_empty() && !row.starts_with('#')) {
         let line = || format!("line {}", index + 1);
         let (name, user) = parse_user(row).with_context(line)?;
         let is_first = users.insert(name, user).is_none();
