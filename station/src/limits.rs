@@ -56,7 +56,8 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time that a client may take for the last packet that is sent to it.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The time that a client may continue to send after that packet, and the amount, before its socket is closed: closing
-/// at once takes the packet back from a client that is still sending (RFC 9293, section 3.6.1).
+/// at once takes the packet back from a client that is still sending (RFC 9293, section 3.6.1). A slow one answers 32,768
+/// PUBRECs first.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LINGER_BYTES_MAX: usize = 1024 * KIB as usize;
 /// The time that open connections may take to end once the station is being stopped.
