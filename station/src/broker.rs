@@ -1,65 +1,66 @@
 //! The broker inside: the library with its listeners and limits, and the proxy's connection to it.
 //!
-//! The library accepts connections from its own TCP listeners only, so all clients reach it by way of [`crate::proxy`],
-//! through listeners on loopback ports that the system picks. The hooks learn from the listener of a connection which
-//! rules apply to it.
+//! The library accepts connections from its own TCP listeners only, so [`crate::proxy`] connects to loopback ports that
+//! the system picks. The listener of a connection says which rules apply to it.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
+use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
-use rmqtt::types::{ListenerId, QoS};
+use rmqtt::session::SessionState;
+use rmqtt::types::{ClientId, From, Id, ListenerId, Publish, QoS, TopicName};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::connect::{Connect, Refusal, has_few_levels};
-use crate::connections::{ClientInfo, Connections, Registration};
-use crate::hooks::{DIFFUSION, Hooks, is_foreign};
+use crate::hooks::{ClientInfo, Connections, DIFFUSION, Hooks, Registration, is_foreign};
 use crate::inspector::Profile;
 use crate::limits::{
     INFLIGHT_MAX, Limits, PACKET_BYTES_MAX, PASSWORD_WAIT_TIMEOUTS, QUEUE_MESSAGES_MAX, SESSION_EXPIRY_MAX,
     SESSION_EXPIRY_V311, SESSION_SUBSCRIPTIONS_MAX,
 };
-use crate::offline_queue::OfflineQueues;
+use crate::offline_queue::{OfflineQueues, weight};
 use crate::reload::Reloadable;
 use crate::retained::RetainedMessages;
+use crate::stream::Pipe;
 use crate::throttle::LoginThrottle;
-use crate::users::{Access, PasswordError, Users};
+use crate::users::{Access, Users};
 
 const OPEN: ListenerId = 1;
 
-/// The user name of the station's own transmission.
+/// The client identifier of the station's own messages.
 const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 
 /// A running broker.
 pub(crate) struct Broker {
-    context: ServerContext,
+    pub hooks: Hooks,
     /// The library's addresses, on this machine only.
     open: SocketAddr,
     diffusion: SocketAddr,
-    connections: Connections,
-    /// The file of users, if there is one.
-    pub users: Option<Reloadable<Users>>,
+    users: Option<Reloadable<Users>>,
     handshake_timeout: Duration,
-    own_user: (String, String),
-    /// See [`Hooks::dropped`].
-    pub dropped: Arc<AtomicU64>,
-    /// See [`Hooks::published`].
-    pub published: Arc<AtomicU64>,
 }
 
 impl Broker {
-    /// Binds all listeners and starts to serve; the task ends only if the library fails.
-    pub(crate) async fn start(users: Option<&Path>, limits: Limits) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let users =
-            users.map(Path::to_owned).map(|path| Reloadable::new(vec![path.clone()], move || Users::read(&path)));
+    /// Binds all listeners and starts to serve, in a task that ends only if the library fails.
+    pub(crate) async fn start(
+        users: Option<&Path>,
+        limits: Limits,
+        reload: watch::Receiver<()>,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<Self> {
+        let users = users.map(|path| Reloadable::new([path.to_owned()], reload, |[path]| Users::read(path)));
         let users = users.transpose()?;
         let sessions = isize::try_from(limits.max_sessions.get()).unwrap_or(isize::MAX);
         // The load check would refuse connections on a busy two-core machine.
@@ -70,7 +71,6 @@ impl Broker {
             context: context.clone(),
             connections: Connections::default(),
             has_users: users.is_some(),
-            own_user: (OWN_NAME.to_owned(), random_password()),
             subscriptions_max: limits.max_subscriptions.get(),
             dropped: Arc::default(),
             published: Arc::default(),
@@ -85,21 +85,24 @@ impl Broker {
             .listener_by_id(open_listener, OPEN)
             .listener_by_id(diffusion_listener, DIFFUSION)
             .build();
-        let task = tokio::spawn(async move {
+        tasks.spawn(async move {
             if let Err(error) = server.run().await {
                 tracing::error!(%error, "the broker ended");
             }
         });
-        let Hooks { connections, own_user, dropped, published, .. } = hooks;
-        let handshake_timeout = limits.handshake_timeout;
-        let broker =
-            Self { context, open, diffusion, connections, users, handshake_timeout, own_user, dropped, published };
-        Ok((broker, task))
+        Ok(Self { hooks, open, diffusion, users, handshake_timeout: limits.handshake_timeout })
     }
 
-    /// Returns the address and credentials for the station's own transmission.
-    pub(crate) fn own_login(&self) -> (SocketAddr, (String, String)) {
-        (self.open, self.own_user.clone())
+    /// Publishes a message of the station itself, at QoS 1.
+    pub(crate) async fn publish(&self, topic: &'static str, payload: Bytes) {
+        let (dup, retain, qos, packet_id, properties) = (false, false, QoS::AtLeastOnce, None, None);
+        let topic = TopicName::from_static(topic);
+        let publish = Publish::from(Packet { dup, retain, qos, topic, packet_id, payload, properties });
+        self.hooks.published.fetch_add(weight(&publish), Ordering::Relaxed);
+        let from = From::from_custom(Id::from(self.hooks.context.node.id(), ClientId::from_static(OWN_NAME)));
+        if let Err(error) = SessionState::forwards(&self.hooks.context, from, publish, false, None).await {
+            tracing::warn!(%error, "a message of the station isn't published");
+        }
     }
 
     /// Decides whether a client may connect, before it becomes known to the library or any other client.
@@ -110,48 +113,39 @@ impl Broker {
         throttle: &LoginThrottle,
     ) -> Result<Arc<Access>, Refusal> {
         let access = match &self.users {
-            Some(users) => self.check_password(&users.get(), connect, throttle, address).await?,
             None => Arc::default(),
-        };
-        if let Some(will) = connect.will {
-            let topic = str::from_utf8(will.topic).map_err(|_| Refusal::WillTopicInvalid)?;
-            if !has_few_levels(will.topic) {
-                return Err(Refusal::WillTopicInvalid);
+            Some(users) => {
+                let users = users.get();
+                let (Some(name), Some(password)) = (connect.user_name, connect.password) else {
+                    return Err(Refusal::NO_USER_NAME);
+                };
+                let name = str::from_utf8(name).map_err(|_| Refusal::MALFORMED)?;
+                match users.known(name, password) {
+                    Some(access) => access,
+                    None => {
+                        let permit =
+                            timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
+                        let _permit = permit.await.map_err(|_| Refusal::BUSY)?;
+                        users.check(name, password).await.inspect_err(|refusal| {
+                            if *refusal == Refusal::WRONG_PASSWORD {
+                                throttle.note_failure(address, Instant::now());
+                            }
+                        })?
+                    }
+                }
             }
-            if !access.may_write(topic) {
-                return Err(Refusal::WillNotAuthorized);
+        };
+        if let Some((topic, _)) = connect.will {
+            let topic = str::from_utf8(topic).ok().filter(|topic| has_few_levels(topic.as_bytes()));
+            if !access.may_write(topic.ok_or(Refusal::WILL_TOPIC_INVALID)?) {
+                return Err(Refusal::WILL_NOT_AUTHORIZED);
             }
         }
-        let client_id = str::from_utf8(connect.client_id).map_err(|_| Refusal::Malformed)?;
-        if self.users.is_some() && is_foreign(&self.context, client_id, access.user.as_deref()).await {
-            return Err(Refusal::ForeignSession);
+        let client_id = str::from_utf8(connect.client_id).map_err(|_| Refusal::MALFORMED)?;
+        if self.users.is_some() && is_foreign(&self.hooks.context, client_id, access.user.as_deref()).await {
+            return Err(Refusal::FOREIGN_SESSION);
         }
         Ok(access)
-    }
-
-    async fn check_password(
-        &self,
-        users: &Users,
-        connect: &Connect<'_>,
-        throttle: &LoginThrottle,
-        address: IpAddr,
-    ) -> Result<Arc<Access>, Refusal> {
-        let (Some(name), Some(password)) = (connect.user_name, connect.password) else {
-            return Err(Refusal::NoUserName);
-        };
-        let name = str::from_utf8(name).map_err(|_| Refusal::Malformed)?;
-        if let Some(access) = users.known(name, password) {
-            return Ok(access);
-        }
-        let permit = timeout(PASSWORD_WAIT_TIMEOUTS * self.handshake_timeout, throttle.acquire(address));
-        let _permit = permit.await.map_err(|_| Refusal::Busy)?;
-        users.check(name, password).await.map_err(|error| match error {
-            PasswordError::Busy => Refusal::Busy,
-            PasswordError::Wrong => {
-                throttle.note_failure(address, Instant::now());
-                Refusal::BadUserNameOrPassword
-            }
-        })
     }
 
     /// Connects to the library, which identifies the client by that connection.
@@ -160,16 +154,21 @@ impl Broker {
         profile: Profile,
         level: u8,
         access: Arc<Access>,
-    ) -> std::io::Result<(TcpStream, Registration)> {
+    ) -> Result<(Pipe, Registration), Refusal> {
         let address = match profile {
             Profile::Open => self.open,
             Profile::Diffusion => self.diffusion,
         };
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let client = ClientInfo { level, access };
-        let registration = self.connections.register(stream.local_addr()?, client);
-        Ok((stream, registration))
+        let dialling = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let registration = self.hooks.connections.register(stream.local_addr()?, ClientInfo { level, access });
+            Ok::<(Pipe, _), io::Error>((Box::new(stream), registration))
+        };
+        dialling.await.map_err(|error| {
+            tracing::error!(%error, "the broker doesn't accept the connection");
+            Refusal::unavailable("The broker doesn't accept connections now.")
+        })
     }
 }
 
@@ -185,13 +184,11 @@ fn builder(name: &str, limits: Limits) -> Builder {
         .max_inflight(INFLIGHT_MAX)
         .max_subscriptions(SESSION_SUBSCRIPTIONS_MAX)
         .handshake_timeout(limits.handshake_timeout)
-        // Until this timeout the library holds everything for a subscriber that doesn't read its socket, without a
-        // limit (the queue's count applies only after it). So the bounds are this time and `--max-behind`.
+        // Until this timeout the library holds everything for a slow subscriber, so `--max-behind` is the bound.
         .send_timeout(limits.stall_timeout)
         .session_expiry_interval(SESSION_EXPIRY_V311)
         .max_session_expiry_interval(SESSION_EXPIRY_MAX)
-        // Never resend on a live connection [MQTT-4.4.0-1], and keep queued messages as long as the session; zero turns
-        // both timers off.
+        // Zero: no resending on a live connection [MQTT-4.4.0-1]; messages are queued as long as the session.
         .message_retry_interval(Duration::ZERO)
         .message_expiry_interval(Duration::ZERO)
 }
@@ -201,10 +198,4 @@ fn listen(builder: Builder) -> anyhow::Result<(Listener, SocketAddr)> {
     let listener = builder.bind().and_then(Listener::tcp);
     let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     bound.map_err(|error| anyhow::anyhow!("{error}")).context("the broker can't listen on this machine")
-}
-
-/// Returns a password that is valid for one run and never leaves the process.
-fn random_password() -> String {
-    let halves = [(); 2].map(|()| argon2::password_hash::generate_salt());
-    halves.as_flattened().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,10 +1,13 @@
 //! The hooks of the broker inside: who may connect, which topics a client may read and write, and the counters.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason, ToReasonCode as _};
+use parking_lot::Mutex;
+use rmqtt::codec::v5::{DisconnectReasonCode, PublishAckReason, SubscribeAckReason, ToReasonCode as _};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::session::Session;
@@ -12,11 +15,12 @@ use rmqtt::types::{
     AuthResult, ClientId, ConnectInfo, Id, ListenerId, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
     SubscribeReturn,
 };
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::connect::{LEVEL_5, has_few_levels};
-use crate::connections::{ClientInfo, Connections};
 use crate::inspector::{NO_EMPTY_LEVEL, is_topic_path};
-use crate::limits::TOPIC_LEVELS_MAX;
+use crate::limits::{CLOSE_TIMEOUT, TOPIC_LEVELS_MAX};
 use crate::offline_queue::{OfflineQueues, weight};
 use crate::users::Access;
 
@@ -26,6 +30,67 @@ pub(crate) const DIFFUSION: ListenerId = 3;
 /// Dropped messages are logged once per this number.
 const DROPPED_LOG_INTERVAL: u64 = 10_000;
 
+/// The connections of the proxy to the library, by the address that the library sees.
+///
+/// The hooks look up here who a client is. They send back why the library closes a connection: it shuts down its socket
+/// before it would write the DISCONNECT that MQTT 5.0 requires, so the proxy sends it instead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Connection>>>);
+
+/// A client, and where to send the reason for its close.
+type Connection = (ClientInfo, Option<oneshot::Sender<DisconnectReasonCode>>);
+
+/// The client at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientInfo {
+    /// Protocol level of its CONNECT.
+    pub level: u8,
+    pub access: Arc<Access>,
+}
+
+/// A connection, known until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    connections: Connections,
+    address: SocketAddr,
+    reason: oneshot::Receiver<DisconnectReasonCode>,
+}
+
+impl Registration {
+    /// Returns the reason code with which the library closes the connection, if any.
+    pub(crate) async fn close_reason(&mut self) -> Option<DisconnectReasonCode> {
+        timeout(CLOSE_TIMEOUT, &mut self.reason).await.ok()?.ok()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.connections.0.lock().remove(&self.address);
+    }
+}
+
+impl Connections {
+    /// Must be called before the library sees the connection.
+    pub(crate) fn register(&self, address: SocketAddr, client: ClientInfo) -> Registration {
+        let (sender, reason) = oneshot::channel();
+        self.0.lock().insert(address, (client, Some(sender)));
+        Registration { connections: self.clone(), address, reason }
+    }
+
+    pub(crate) fn get(&self, address: Option<SocketAddr>) -> Option<ClientInfo> {
+        self.0.lock().get(&address?).map(|(client, _)| client.clone())
+    }
+
+    /// Sends the proxy the reason with which the library closes the connection, if any.
+    pub(crate) fn note_close(&self, address: Option<SocketAddr>, code: Option<DisconnectReasonCode>) {
+        let reason = address.and_then(|address| self.0.lock().get_mut(&address)?.1.take());
+        if let (Some(reason), Some(code)) = (reason, code) {
+            // Fails only if the client is gone, so that nothing waits for it.
+            let _ = reason.send(code);
+        }
+    }
+}
+
 /// See the module docs.
 #[derive(Clone)]
 pub(crate) struct Hooks {
@@ -33,11 +98,8 @@ pub(crate) struct Hooks {
     pub connections: Connections,
     /// Whether sessions belong to users.
     pub has_users: bool,
-    /// The credentials of the station's own transmission.
-    pub own_user: (String, String),
     pub subscriptions_max: u32,
-    /// Messages dropped because a subscriber was too slow and its queue full, or because too much was queued for
-    /// clients that were away.
+    /// Messages dropped because a queue was full, or because too much was queued for absent clients.
     pub dropped: Arc<AtomicU64>,
     /// Bytes published so far, by all clients.
     pub published: Arc<AtomicU64>,
@@ -69,16 +131,10 @@ impl Hooks {
         register.start().await;
     }
 
-    /// Only the proxy, which has checked the password, and the station's own transmission may connect.
+    /// Only the proxy, which has checked the password, may connect.
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let (id, name) = (connect.id(), connect.username().map(|name| &**name));
-        let Some(client) = self.connections.get(id.remote_addr) else {
-            let is_own = name == Some(&self.own_user.0)
-                && connect.password().is_some_and(|password| password[..] == *self.own_user.1.as_bytes());
-            let Some(address) = id.remote_addr.filter(|_| is_own) else { return AuthResult::NotAuthorized };
-            self.connections.insert(address, ClientInfo { level: LEVEL_5, access: Arc::new(Access::default()) });
-            return AuthResult::Allow(false, None);
-        };
+        let Some(client) = self.connections.get(id.remote_addr) else { return AuthResult::NotAuthorized };
         // The proxy has checked this as well, but another connection may have been faster.
         let is_other = self.has_users
             && (client.access.user.as_deref() != name || is_foreign(&self.context, &id.client_id, name).await);
@@ -104,27 +160,20 @@ impl Hooks {
     fn check_publish(&self, session: &Session, publish: &Publish) -> Option<PublishResult> {
         self.published.fetch_add(weight(publish), Ordering::Relaxed);
         let client = self.connections.get(session.id.remote_addr);
-        let refuse = |reason, message: String, closes| {
-            tracing::debug!(client = ?session.id.client_id, reason = message, "message refused");
-            Some(PublishResult::reason_code(reason, Some(message.into()), closes))
-        };
-        if !has_few_levels(publish.topic.as_bytes()) {
+        let (reason, message, closes) = if !has_few_levels(publish.topic.as_bytes()) {
             // A 3.1.1 client can't be informed in another way.
             let closes = client.is_none_or(|client| client.level != LEVEL_5);
             let message = format!("a topic can have at most {TOPIC_LEVELS_MAX} levels");
-            return refuse(PublishAckReason::TopicNameInvalid, message, closes);
-        }
-        if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
-            return refuse(PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false);
-        }
-        if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
-            return refuse(
-                PublishAckReason::NotAuthorized,
-                "this user may not publish to this topic".to_owned(),
-                false,
-            );
-        }
-        None
+            (PublishAckReason::TopicNameInvalid, message, closes)
+        } else if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
+            (PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false)
+        } else if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
+            (PublishAckReason::NotAuthorized, "this user may not publish to this topic".to_owned(), false)
+        } else {
+            return None;
+        };
+        tracing::debug!(client = ?session.id.client_id, reason = message, "message refused");
+        Some(PublishResult::reason_code(reason, Some(message.into()), closes))
     }
 
     /// Counts them and logs the count now and then, with the client that just lost one, if known.
@@ -140,51 +189,44 @@ impl Hooks {
 #[async_trait]
 impl Handler for Hooks {
     async fn hook(&self, parameter: &Parameter, so_far: Option<HookResult>) -> ReturnType {
-        match parameter {
-            Parameter::ClientAuthenticate(connect) => {
-                return (false, Some(HookResult::AuthResult(self.authenticate(connect).await)));
-            }
+        let answer = match parameter {
+            Parameter::ClientAuthenticate(connect) => Some(HookResult::AuthResult(self.authenticate(connect).await)),
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                if let Some(reason) = self.check_subscribe(session, subscribe).await {
-                    return (false, Some(HookResult::SubscribeAclResult(SubscribeReturn::new_failure(reason))));
-                }
+                let refusal = self.check_subscribe(session, subscribe).await;
+                refusal.map(|reason| HookResult::SubscribeAclResult(SubscribeReturn::new_failure(reason)))
             }
-            Parameter::MessagePublish(_, _, publish) => {
-                if let Some(publish) = self.offline_queues.prepare(publish) {
-                    return (false, Some(HookResult::Publish(publish)));
-                }
-            }
+            Parameter::MessagePublish(_, _, publish) => self.offline_queues.prepare(publish).map(HookResult::Publish),
             Parameter::MessagePublishCheckAcl(session, publish) => {
-                if let Some(answer) = self.check_publish(session, publish) {
-                    return (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))));
-                }
+                let refusal = self.check_publish(session, publish);
+                refusal.map(|refusal| HookResult::PublishAclResult(PublishAclResult(refusal)))
             }
             Parameter::ClientDisconnected(session, reason) => {
-                if let Some(address) = session.id.remote_addr {
-                    self.connections.note_close(address, reason_code(reason));
-                }
+                self.connections.note_close(session.id.remote_addr, reason_code(reason));
+                None
             }
             Parameter::MessageDropped(to, _, _, Reason::MessageQueueFull) => {
                 let client = to.as_ref().map(|to| &*to.client_id);
                 self.count_dropped(1, client, "a subscriber is too slow");
+                None
             }
             Parameter::OfflineMessage(session, _, publish) => {
                 let dropped = self.offline_queues.make_room(session.deliver_queue(), publish);
                 self.count_dropped(dropped, None, "too many messages are queued for absent clients");
+                None
             }
-            _ => {}
-        }
-        (true, so_far)
+            _ => None,
+        };
+        (answer.is_none(), answer.or(so_far))
     }
 }
 
 /// Returns the DISCONNECT reason code for the library's reason, `None` when the client closed.
-fn reason_code(reason: &Reason) -> Option<u8> {
+fn reason_code(reason: &Reason) -> Option<DisconnectReasonCode> {
     match reason {
         Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
-        // The library would send Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
-        Reason::ConnectKicked(false) => Some(0x8E),
+        // The library would send Not authorized [MQTT-3.1.4-3].
+        Reason::ConnectKicked(false) => Some(DisconnectReasonCode::SessionTakenOver),
         Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
-        other => Some(other.to_reason_code().into()),
+        other => Some(other.to_reason_code()),
     }
 }

@@ -1,66 +1,63 @@
 //! The web port: the app's files, the WebSocket paths, and the headers that protect both.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::uri::Authority;
-use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::map_response_with_state;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
-use axum::{Extension, Router};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use tungstenite::handshake::server::create_response_with_body;
+use tungstenite::protocol::frame::coding::CloseCode;
+use url::Url;
 
 use crate::inspector::Profile;
 use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX};
-use crate::listener::{Arrival, ConnectionLimits};
-use crate::proxy::{Peer, Proxy};
+use crate::listener::{Arrival, ConnectionLimits, Port};
+use crate::proxy::Proxy;
 use crate::static_files::App;
 use crate::stream::{Pipe, close};
-use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
+use crate::websocket::{CLOSE_REASON_BYTES_MAX, WebSocket};
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
-    To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
+    To serve the app, build it with `cargo xtask dist` and start the station with --dist dist.";
 
 /// The state that the web port needs to answer requests.
 pub(crate) struct Web {
     pub app: App,
     /// The origins of `--allow-origin`.
     pub allowed_origins: Vec<String>,
-    /// The origins of `--allow-frame`.
-    pub allowed_frames: Vec<String>,
     /// Counts the connections of all ports.
-    pub connections: ConnectionLimits,
+    pub connections: Arc<ConnectionLimits>,
     /// The proxy to the broker.
     pub proxy: Arc<Proxy>,
-    /// See [`crate::hooks::Hooks::dropped`].
-    pub dropped: Arc<AtomicU64>,
-    /// Tracks the open WebSockets.
-    pub sockets: TaskTracker,
+}
+
+type Response = hyper::Response<Full<Bytes>>;
+
+/// Serves the web port until the station is stopped.
+pub(crate) async fn serve(port: Port, web: Web) {
+    let stop = web.proxy.stop.clone();
+    let web = Arc::new(web);
+    port.serve(stop, move |pipe, arrival| serve_connection(pipe, arrival, Arc::clone(&web))).await;
 }
 
 /// Serves one connection, until it becomes a WebSocket or ends.
-pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest: Duration, stop: CancellationToken) {
-    let service = TowerToHyperService::new(routes);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(arrival.clone());
-        service.call(request)
+async fn serve_connection(pipe: Pipe, arrival: Arrival, web: Arc<Web>) {
+    let service = service_fn(|request| {
+        let response = respond(&web, &arrival, request);
+        async { Ok::<_, Infallible>(response) }
     });
+    let (stop, longest) = (&web.proxy.stop, web.proxy.limits.handshake_timeout);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(HTTP_HEAD_BYTES_MAX);
     let mut connection = pin!(http.serve_connection(TokioIo::new(pipe), service).with_upgrades());
@@ -78,41 +75,29 @@ pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest:
     }
 }
 
-/// Returns all routes of the web port.
-pub(crate) fn routes(web: Web) -> Router {
-    let web = Arc::new(web);
-    let policy = web.app.security_policy(&web.allowed_frames);
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-    Router::new()
-        .route(Profile::Open.path(), any(upgrade))
-        .route(Profile::Diffusion.path(), any(upgrade))
-        .route("/health", get(health))
-        .fallback(file)
-        .layer(map_response_with_state(policy, guard))
-        .with_state(web)
-}
-
-async fn guard(State(policy): State<HeaderValue>, mut response: Response) -> Response {
+fn respond(web: &Arc<Web>, arrival: &Arrival, request: Request<Incoming>) -> Response {
+    let mut response = match Profile::of_path(request.uri().path()) {
+        Some(profile) => upgrade(web, Arrival { profile, ..arrival.clone() }, request),
+        None => file(web, &request),
+    };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::CONTENT_SECURITY_POLICY, web.app.security_policy.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
-async fn health(State(web): State<Arc<Web>>) -> Response {
-    let dropped = web.dropped.load(Ordering::Relaxed);
-    let sockets = web.sockets.len();
-    let (connections, refused) = (web.connections.open(), web.connections.refused());
-    let body = format!(
+fn health(web: &Web) -> String {
+    let (sockets, dropped) = (web.proxy.sockets.len(), web.proxy.dropped());
+    let (connections, refused) = (web.connections.open(), web.connections.refused.load(Ordering::Relaxed));
+    format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
          \"websockets\":{sockets},\"dropped\":{dropped}}}\n"
-    );
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    )
 }
 
-async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
+fn file(web: &Web, request: &Request<Incoming>) -> Response {
     let headers = request.headers();
     if has_token(headers, header::UPGRADE, "websocket") {
         return plain_text(
@@ -123,38 +108,34 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed.");
     }
-    if web.app.is_empty() {
-        return (StatusCode::NOT_FOUND, NO_APP).into_response();
+    let path = request.uri().path();
+    if path == "/health" {
+        return response(StatusCode::OK, HeaderValue::from_static("application/json"), health(web));
     }
-    let Some(file) = web.app.find(request.uri().path()) else {
-        return plain_text(StatusCode::NOT_FOUND, "Not found.");
+    let Some(file) = web.app.find(path, &listed(headers, header::ACCEPT_ENCODING)) else {
+        return plain_text(StatusCode::NOT_FOUND, if web.app.is_empty() { NO_APP } else { "Not found." });
     };
-    let (coding, form) = file.form(&listed(headers, header::ACCEPT_ENCODING));
-    let mut response = match form.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Body::from(form.content.clone()).into_response(),
+    let (status, body) = match file.is_named_in(&listed(headers, header::IF_NONE_MATCH)) {
+        true => (StatusCode::NOT_MODIFIED, Bytes::new()),
+        false => (StatusCode::OK, file.content.clone()),
     };
+    let mut response = response(status, file.kind, body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    headers.insert(header::ETAG, form.tag.clone());
+    headers.insert(header::ETAG, file.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if file.is_named_by_content {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     }
-    if let Some(coding) = coding {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name));
+    if let Some(coding) = file.coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }
 
 /// Upgrades a connection to a WebSocket (RFC 6455, section 4.2).
-async fn upgrade(
-    State(web): State<Arc<Web>>,
-    Extension(arrival): Extension<Arrival>,
-    mut request: Request,
-) -> Response {
+fn upgrade(web: &Web, mut arrival: Arrival, mut request: Request<Incoming>) -> Response {
     let headers = request.headers();
-    let accepted = create_response_with_body(&request, Body::empty).ok();
+    let accepted = create_response_with_body(&request, Full::default).ok();
     let speaks_mqtt = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, "mqtt");
     let foreign = check_origin(headers, &web.allowed_origins).err();
     if let Some(reason) = &foreign {
@@ -174,33 +155,24 @@ async fn upgrade(
             );
         }
     };
-    let mut address = arrival.client;
-    let mut permit = None;
-    if let Some(forwarded) = forwarded_for(headers, &web.connections, address.ip()) {
-        address.set_ip(forwarded);
-        match web.connections.admit_forwarded(forwarded) {
-            Ok(admitted) => permit = Some(admitted),
-            Err(refusal) => {
-                return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
-            }
-        }
+    if let Some(client) = forwarded_for(headers, &web.connections, arrival.client.ip())
+        && let Err(refusal) = arrival.forward(&web.connections, client)
+    {
+        return plain_text(StatusCode::TOO_MANY_REQUESTS, &format!("Too many connections: {refusal}."));
     }
-    let profile = Profile::of_path(request.uri().path());
-    let span = tracing::info_span!("connection", %address, path = profile.path());
+    let span = tracing::info_span!("connection", address = %arrival.client, path = arrival.profile.path());
     let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
     let serving = async move {
         // Fails only if the client is gone.
-        if let Ok(upgraded) = upgrading.await {
-            let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
-            match foreign {
-                None => proxy.serve(socket, Peer { address, local: arrival.local, profile }).await,
-                // A browser hides the body of a 403 from the page, but not the reason of a close.
-                Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
-            }
+        let Ok(upgraded) = upgrading.await else { return };
+        let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
+        match foreign {
+            None => proxy.serve(socket, &arrival).await,
+            // A browser hides the body of a 403 from the page, but not the reason of a close.
+            Some(reason) => close(&mut socket, CloseCode::Policy, &reason).await,
         }
-        drop((arrival, permit));
     };
-    web.sockets.spawn(serving.instrument(span));
+    web.proxy.sockets.spawn(serving.instrument(span));
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
     response
 }
@@ -215,18 +187,14 @@ fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAd
     addresses.map(|address| address.to_canonical()).find(|address| !connections.is_trusted(*address))
 }
 
-/// Refuses a page of another origin: the browser's same-origin rule doesn't cover WebSockets, so any page a person
-/// visits could otherwise use the broker on their machine. A client other than a browser sends no `Origin` and is let
-/// through. The reason fits into a closing frame.
+/// Refuses a page of another origin, with a reason that fits into a closing frame: the browser's same-origin rule
+/// doesn't cover WebSockets. Only browsers send an `Origin`.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
-    if !headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    let origin = text(headers, header::ORIGIN).unwrap_or_default();
+    let origin = listed(headers, header::ORIGIN);
+    let is_allowed = |allowed: &String| allowed.trim_end_matches('/').eq_ignore_ascii_case(&origin);
     // The host isn't compared with the listening address: a reverse proxy may have another name.
-    if text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host))
-        || allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
-    {
+    let is_own = || is_same_host(&origin, &listed(headers, header::HOST));
+    if !headers.contains_key(header::ORIGIN) || is_own() || allowed.iter().any(is_allowed) {
         return Ok(());
     }
     const ADVICE: &str = "origin not allowed: start the station with --allow-origin";
@@ -235,19 +203,9 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
 }
 
 fn is_same_host(origin: &str, host: &str) -> bool {
-    let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else { return false };
-    let default_port = match origin.scheme_str() {
-        Some("http") => 80,
-        Some("https") => 443,
-        _ => return false,
-    };
-    let port = |port: Option<u16>| port.unwrap_or(default_port);
-    origin.host().is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
-        && port(origin.port_u16()) == port(host.port_u16())
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+    let Ok(origin) = Url::parse(origin) else { return false };
+    let expected = Url::parse(&format!("{}://{host}", origin.scheme()));
+    expected.is_ok_and(|expected| expected.origin() == origin.origin())
 }
 
 /// Returns a header whose value is a list, which may be spread over several lines.
@@ -261,5 +219,12 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
 }
 
 fn plain_text(status: StatusCode, text: &str) -> Response {
-    (status, format!("{text}\n")).into_response()
+    response(status, HeaderValue::from_static("text/plain; charset=utf-8"), format!("{text}\n"))
+}
+
+fn response(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

@@ -1,20 +1,19 @@
 //! Follows a client's packets after its CONNECT, and refuses those that its path doesn't allow.
 //!
 //! Diffusion documents: MQTT 5.0 only; subscriptions at QoS 0; publishing at QoS 0 or 1; topic paths without empty
-//! levels. Versions and wills are checked with CONNECT (see [`crate::proxy`]), the rest from the bytes. Topic paths are
-//! an exception if the broker is inside: its own hooks (see [`crate::hooks`]) refuse one filter of several, or one
-//! message, with its reason code, and the connection continues. A remote broker would accept such paths, and answering
-//! in its place would mean rewriting its packets; so the connection is closed there, with the same reason code.
-//!
-//! A packet above the station's size limit is refused here as well.
+//! levels. Versions and wills are checked with CONNECT (see [`crate::proxy`]), the rest here. But if the broker is
+//! inside, [`crate::hooks`] check topic paths: they refuse one filter or one message, and the connection continues.
 
-use crate::connect::{Fields, variable_integer};
+use rmqtt::codec::v5::DisconnectReasonCode as ReasonCode;
+
+use crate::connect::{section, string, variable_integer};
 use crate::limits::SMALL_PACKET_BYTES_MAX;
 
 /// The rules that a WebSocket path applies to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// `/mqtt` and the TCP port: everything the broker accepts.
+    #[default]
     Open,
     /// `/diffusion`: as Diffusion documents.
     Diffusion,
@@ -29,8 +28,8 @@ impl Profile {
         }
     }
 
-    pub(crate) fn of_path(path: &str) -> Self {
-        if path == Self::Diffusion.path() { Self::Diffusion } else { Self::Open }
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        [Self::Open, Self::Diffusion].into_iter().find(|profile| profile.path() == path)
     }
 }
 
@@ -41,18 +40,11 @@ const PUBLISH: u8 = 3;
 const SUBSCRIBE: u8 = 8;
 const DISCONNECT: u8 = 14;
 
-/// Reason codes of DISCONNECT.
-const TOPIC_FILTER_INVALID: u8 = 0x8F;
-const TOPIC_NAME_INVALID: u8 = 0x90;
-const PACKET_TOO_LARGE: u8 = 0x95;
-/// For a PUBLISH above the Maximum QoS (section 3.2.2.3.4).
-const QOS_NOT_SUPPORTED: u8 = 0x9B;
-
 /// The message for a topic path that Diffusion doesn't accept.
 pub(crate) const NO_EMPTY_LEVEL: &str = "a topic path has no empty level";
 
 /// Checks the beginning of each packet and, for Diffusion, the options of a SUBSCRIBE.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inspector {
     profile: Profile,
     judges_paths: bool,
@@ -64,34 +56,20 @@ pub(crate) struct Inspector {
     bytes_left: u32,
     /// The beginning of a packet that can't be checked yet.
     pending: Vec<u8>,
-    has_disconnect: bool,
+    /// Whether the client has begun a DISCONNECT, so that it doesn't expect one.
+    pub has_disconnect: bool,
     /// Whether the bytes aren't valid MQTT; the broker will detect that too and close.
     is_lost: bool,
 }
 
 impl Inspector {
     pub(crate) fn new(profile: Profile, packet_bytes_max: u32) -> Self {
-        Self {
-            profile,
-            judges_paths: false,
-            packet_bytes_max,
-            packets: 0,
-            packet_bytes: 0,
-            bytes_left: 0,
-            pending: Vec::new(),
-            has_disconnect: false,
-            is_lost: false,
-        }
+        Self { profile, packet_bytes_max, ..Self::default() }
     }
 
     /// The same, for a broker that doesn't know Diffusion's rules for topic paths.
     pub(crate) fn judging_paths(self) -> Self {
         Self { judges_paths: self.profile == Profile::Diffusion, ..self }
-    }
-
-    /// Whether the client has begun a DISCONNECT, so that it doesn't expect one.
-    pub(crate) fn has_disconnect(&self) -> bool {
-        self.has_disconnect
     }
 
     /// Whether the client's DISCONNECT was passed on completely.
@@ -108,7 +86,7 @@ impl Inspector {
     /// Checks the next bytes of the stream, cut anywhere, and keeps in them only what may be passed on to the broker.
     /// Returns the number of messages that begin in them, or the reason code to close with because of the bytes that
     /// follow.
-    pub(crate) fn inspect(&mut self, bytes: &mut Vec<u8>) -> Result<u32, u8> {
+    pub(crate) fn inspect(&mut self, bytes: &mut Vec<u8>) -> Result<u32, ReasonCode> {
         bytes.splice(..0, self.pending.drain(..));
         let (mut at, mut messages) = (0, 0);
         while at < bytes.len() && !self.is_lost {
@@ -133,7 +111,7 @@ impl Inspector {
     }
 
     /// Begins the packet at the front of these bytes; `false` if more bytes are needed to check it.
-    fn begin(&mut self, bytes: &mut [u8]) -> Result<bool, u8> {
+    fn begin(&mut self, bytes: &mut [u8]) -> Result<bool, ReasonCode> {
         let (packet, qos) = (bytes[0] >> 4, bytes[0] >> 1 & QOS);
         let (length, head) = match variable_integer(&bytes[1..]) {
             Ok(Some((length, length_bytes))) if packet != CONNECT => (length, 1 + length_bytes),
@@ -148,7 +126,7 @@ impl Inspector {
         // It is held until it is complete.
         let longest = if is_subscribe { SMALL_PACKET_BYTES_MAX } else { u32::MAX };
         if length > longest.min(self.packet_bytes_max) {
-            return Err(PACKET_TOO_LARGE);
+            return Err(ReasonCode::PacketTooLarge);
         }
         let end = bytes.len().min(head + length as usize);
         let is_whole = end == head + length as usize;
@@ -160,13 +138,13 @@ impl Inspector {
             self.lower_qos(body)?;
         } else if self.profile == Profile::Diffusion && packet == PUBLISH {
             if qos == 2 {
-                return Err(QOS_NOT_SUPPORTED);
+                return Err(ReasonCode::QosNotSupported);
             }
-            match Fields(body).string() {
+            match string(&mut &*body) {
                 None if self.judges_paths && !is_whole => return Ok(false),
                 // An empty topic is replaced by an alias.
                 Some(topic) if self.judges_paths && !topic.is_empty() && !is_topic_path(topic) => {
-                    return Err(TOPIC_NAME_INVALID);
+                    return Err(ReasonCode::TopicNameInvalid);
                 }
                 _ => {}
             }
@@ -179,27 +157,22 @@ impl Inspector {
     }
 
     /// Lowers the QoS of a SUBSCRIBE to 0 (section 3.8). Malformed parts are left to the broker.
-    fn lower_qos(&self, body: &mut [u8]) -> Result<(), u8> {
-        let mut options = Vec::new();
-        let mut fields = Fields(body);
-        if fields.take(2).and_then(|_packet_id| fields.section()).is_none() {
+    fn lower_qos(&self, body: &mut [u8]) -> Result<(), ReasonCode> {
+        let mut fields = &*body;
+        if fields.split_off(..2).and_then(|_packet_id| section(&mut fields)).is_none() {
             return Ok(());
         }
-        while let Some(filter) = fields.string() {
+        let mut at = body.len() - fields.len();
+        while let Some(filter) = body.get(at..).and_then(|mut fields| string(&mut fields)) {
             if self.judges_paths && !filter.is_empty() && !is_topic_path(filter) {
-                return Err(TOPIC_FILTER_INVALID);
+                return Err(ReasonCode::TopicFilterInvalid);
             }
-            options.push(fields.0.len());
-            fields.take(1);
-        }
-        let length = body.len();
-        for bytes_left in options {
+            at += 2 + filter.len();
             // 3 isn't a QoS: the broker refuses it.
-            if let Some(byte) = body.get_mut(length - bytes_left)
-                && *byte & QOS != QOS
-            {
-                *byte &= !QOS;
+            if let Some(options) = body.get_mut(at).filter(|options| **options & QOS != QOS) {
+                *options &= !QOS;
             }
+            at += 1;
         }
         Ok(())
     }
@@ -230,12 +203,12 @@ mod tests {
     };
 
     /// Checks that the result is the same for whole input and for input cut at every byte.
-    fn check(profile: Profile, packets: &[&[u8]], admitted: usize, refusal: Option<u8>) {
+    fn check(profile: Profile, packets: &[&[u8]], admitted: usize, refusal: Option<ReasonCode>) {
         let bytes = packets.concat();
         check_passage(&Inspector::new(profile, 1_000), &bytes, &bytes[..admitted], refusal);
     }
 
-    fn check_passage(inspector: &Inspector, bytes: &[u8], admitted: &[u8], refusal: Option<u8>) {
+    fn check_passage(inspector: &Inspector, bytes: &[u8], admitted: &[u8], refusal: Option<ReasonCode>) {
         for cut in 0..bytes.len() {
             let mut inspector = inspector.clone();
             let (first, rest) = bytes.split_at(cut);
@@ -254,7 +227,7 @@ mod tests {
     fn diffusion_accepts_5_0_up_to_qos_1() {
         let all = [PUBLISH_0, LONG_PUBLISH, PUBLISH_1];
         check(Profile::Diffusion, &all, all.concat().len(), None);
-        check(Profile::Diffusion, &[PUBLISH_1, PUBLISH_2], PUBLISH_1.len(), Some(0x9B));
+        check(Profile::Diffusion, &[PUBLISH_1, PUBLISH_2], PUBLISH_1.len(), Some(ReasonCode::QosNotSupported));
     }
 
     #[test]
@@ -273,7 +246,7 @@ mod tests {
     #[test]
     fn a_packet_is_refused_by_its_length() {
         let large = b"\x30\xe9\x07\x00\x01t";
-        check(Profile::Open, &[PUBLISH_0, large], PUBLISH_0.len(), Some(0x95));
+        check(Profile::Open, &[PUBLISH_0, large], PUBLISH_0.len(), Some(ReasonCode::PacketTooLarge));
     }
 
     #[test]
@@ -307,7 +280,7 @@ mod tests {
             assert!(inspector.inspect(&mut bytes.clone()).is_ok());
             assert_eq!(inspector.has_left(), has_left, "{bytes:02x?}");
         }
-        assert!(inspector.has_disconnect());
+        assert!(inspector.has_disconnect);
     }
 
     /// Returns a SUBSCRIBE with a subscription identifier: each filter with its options.
@@ -345,7 +318,7 @@ mod tests {
             let head = [0, 9, 0, 0, topic.len() as u8];
             let filter = [&[0x82, topic.len() as u8 + 6][..], &head, topic.as_bytes(), &[0]].concat();
             let name = [&[0x30, topic.len() as u8 + 4][..], &head[3..], topic.as_bytes(), b"\0/"].concat();
-            for (packet, refusal) in [(filter, TOPIC_FILTER_INVALID), (name, TOPIC_NAME_INVALID)] {
+            for (packet, refusal) in [(filter, ReasonCode::TopicFilterInvalid), (name, ReasonCode::TopicNameInvalid)] {
                 let inspector = Inspector::new(Profile::Diffusion, 1_000);
                 // The broker inside answers them itself.
                 check_passage(&inspector, &packet, &packet, None);

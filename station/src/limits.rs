@@ -3,32 +3,30 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use clap::{Args as _, FromArgMatches as _};
+
 const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
 /// Largest packet. Larger than the 16 MiB that the page accepts, so that a person meets the page's own limit first.
 pub(crate) const PACKET_BYTES_MAX: u32 = 20 * MIB;
-/// Largest CONNECT. It arrives before any password is checked, and nobody needs more: the client identifier, the user
-/// name and the topic of the will have a limit of 64 KiB in MQTT, and are short in practice.
+/// Largest CONNECT, which arrives before any password is checked.
 pub(crate) const CONNECT_BYTES_MAX: u32 = 64 * KIB;
 /// A packet up to this size isn't counted while it is unfinished, since the connections are. A SUBSCRIBE on
 /// `/diffusion` must not be larger, because it is held until it is complete.
 pub(crate) const SMALL_PACKET_BYTES_MAX: u32 = 64 * KIB;
-/// The minimum rate at which a large packet must arrive (that of a slow phone), so that an unfinished one doesn't
-/// occupy its share of `--max-unfinished` for good.
+/// The minimum rate of a large packet (that of a slow phone), since it occupies its share of `--max-unfinished`.
 pub(crate) const PACKET_BYTES_PER_SECOND_MIN: u32 = 32 * KIB;
 /// Largest head of an HTTP request.
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 32 * KIB as usize;
-/// Levels of a topic. The library processes them by recursion, and some thousand overflow its stack; real topics have
-/// about ten.
+/// Levels of a topic. The library processes them by recursion, and some thousand overflow its stack.
 pub(crate) const TOPIC_LEVELS_MAX: usize = 128;
 /// Subscriptions of one session: the page's own limit is below it.
 pub(crate) const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Unacknowledged QoS 1 and 2 messages each way. The library closes a connection that exceeds it, and a 3.1.1 client
 /// can't be informed of it, so it is half of all packet identifiers.
 pub(crate) const INFLIGHT_MAX: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
-/// Messages queued for one session before some are dropped and counted: four times the largest burst that the station
-/// promises to deliver.
+/// Messages queued for one session: four times the largest burst that the station promises to deliver.
 pub(crate) const QUEUE_MESSAGES_MAX: usize = 200_000;
 /// A session outlives its connection by this time at most, whatever it requests.
 pub(crate) const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,11 +42,9 @@ pub(crate) const APP_BYTES_MAX: u64 = 64 * MIB as u64;
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
 /// Password checks at once. Each takes about 19 MiB and a core for about 20 ms.
 pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
-/// Clients that wait for such a check: as many as one address may have connections, since a class behind one router
-/// begins at the same moment. Further ones are refused with "server busy".
+/// Clients that wait for such a check, before "server busy": a class behind one router begins at the same moment.
 pub(crate) const PASSWORD_QUEUE_MAX: usize = 1_200;
-/// The time a password waits for its check, as a number of handshake timeouts: a class of a thousand that begins at the
-/// same moment takes ten seconds on two cores.
+/// The time a password waits for its check, in handshake timeouts: a class of a thousand takes 10 s on two cores.
 pub(crate) const PASSWORD_WAIT_TIMEOUTS: u32 = 3;
 /// Connections over TCP that wait to be accepted.
 pub(crate) const ACCEPT_QUEUE_MAX: u32 = 1_024;
@@ -59,9 +55,9 @@ pub(crate) const READ_BYTES_MAX: usize = 64 * KIB as usize;
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time that a client may take for the last packet that is sent to it.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-/// The time that a client may continue to send after that packet, and the amount, before its socket is closed. Closing
-/// at once takes the packet back from a client that is still sending (RFC 9293, section 3.6.1); a slow one answers
-/// 32,768 PUBRECs first.
+/// The time that a client may continue to send after that packet, and the amount, before its socket is closed: closing
+/// at once takes the packet back from a client that is still sending (RFC 9293, section 3.6.1). A slow one answers 32,768
+/// PUBRECs first.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LINGER_BYTES_MAX: usize = 1024 * KIB as usize;
 /// The time that open connections may take to end once the station is being stopped.
@@ -77,29 +73,32 @@ const SUBSCRIPTION_BYTES: u64 = 1_800;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Limits {
     /// Maximum connections at once, over all ports; further ones are closed
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
+    // Room for the thousand clients of a large event behind one address, twice.
+    #[arg(long, value_name = "COUNT", default_value = "2400")]
     pub max_connections: NonZeroU32,
 
     /// Maximum connections at once from one address (IPv6: one /64)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
+    #[arg(long, value_name = "COUNT", default_value = "1200")]
     pub max_per_address: NonZeroU32,
 
     /// Maximum sessions, including those of absent clients (29 kB each); a further client is refused (0x88)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_sessions)]
+    // Twice the connections, since some clients are away.
+    #[arg(long, value_name = "COUNT", default_value = "5000")]
     pub max_sessions: NonZeroU32,
 
     /// Maximum subscriptions of all sessions together (1.8 kB each); a further one is refused (0x97)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_subscriptions)]
+    // Twenty for each session.
+    #[arg(long, value_name = "COUNT", default_value = "100000")]
     pub max_subscriptions: NonZeroU32,
 
     /// Maximum size of an MQTT packet in bytes; the sender of a larger one is closed (0x95)
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
+    #[arg(long, value_name = "BYTES", default_value_t = PACKET_BYTES_MAX,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(PACKET_BYTES_MAX)))]
     pub max_packet: u32,
 
     /// Maximum bytes of unfinished packets above 64 KiB, of all clients together; a client that begins
     /// another one is closed (0x97)
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_unfinished)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * MIB)]
     pub max_unfinished: u32,
 
     /// Maximum messages per second from one client; further ones wait, none is lost
@@ -108,12 +107,12 @@ pub struct Limits {
 
     /// Close a client that lags behind by more than this many bytes of published data. The broker's memory
     /// for slow clients stays below this
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * u64::from(MIB))]
     pub max_behind: u64,
 
     /// Maximum bytes of messages queued for absent clients, all together; beyond it, the oldest messages of
     /// the client with the most are dropped
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * u64::from(MIB))]
     pub max_waiting: u64,
 
     /// Maximum seconds for each handshake (TLS, HTTP request, CONNECT), and for the broker's CONNACK
@@ -126,26 +125,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for the thousand clients of a large event behind one address, twice.
     fn default() -> Self {
-        const fn count(count: u32) -> NonZeroU32 {
-            NonZeroU32::new(count).expect("not zero")
-        }
-        Self {
-            max_connections: count(2_400),
-            max_per_address: count(1_200),
-            // Twice the connections, since some clients are away.
-            max_sessions: count(5_000),
-            // Twenty for each session.
-            max_subscriptions: count(100_000),
-            max_packet: PACKET_BYTES_MAX,
-            max_unfinished: 256 * MIB,
-            max_rate: None,
-            max_behind: 256 * u64::from(MIB),
-            max_waiting: 256 * u64::from(MIB),
-            handshake_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(20),
-        }
+        let options = Self::augment_args(clap::Command::default()).no_binary_name(true);
+        Self::from_arg_matches(&options.get_matches_from([""; 0])).expect("every limit has a default")
     }
 }
 
@@ -162,8 +144,7 @@ impl Limits {
         (room < self.max_connections).then_some(Self { max_connections: room, ..self })
     }
 
-    /// Returns the bytes that clients can make the station keep, without the messages that a client has received at QoS
-    /// 1 or 2 and not acknowledged.
+    /// Returns the bytes that clients can make the station keep, without unacknowledged messages.
     fn memory_max(&self) -> u64 {
         let connections = u64::from(self.max_connections.get());
         // Buffers both ways, and one small unfinished packet in the library.

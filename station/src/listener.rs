@@ -1,151 +1,118 @@
-//! Ports with limits: the number of connections in total and from one address, the duration of a TLS handshake, and the
-//! time that a client may leave its data unread.
+//! Ports with limits: connections in total and from one address, the time for a TLS handshake and for reading.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::inspector::Profile;
 use crate::limits::{ACCEPT_QUEUE_MAX, Limits};
 use crate::stream::Pipe;
-use crate::tls::Security;
+use crate::tls::{self, Security};
 
 /// The delay before the next try if the system gives no more sockets.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts connections and refuses those beyond its limits.
-#[derive(Clone, Debug)]
-pub(crate) struct ConnectionLimits(Arc<Inner>);
-
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct ConnectionLimits {
     connections_max: usize,
     per_address_max: usize,
     /// Reverse proxies: the limit for one address applies to their clients instead.
     trusted: Vec<IpAddr>,
-    table: Mutex<Table>,
-    refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    open: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// An admitted connection, for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct ConnectionPermit {
-    limits: ConnectionLimits,
-    /// Its share of the total count: zero for one that came with another.
-    connections: usize,
-    /// The address it counts for; `None` for a reverse proxy.
-    address: Option<IpAddr>,
+    all: Arc<Semaphore>,
+    /// Those that nobody uses are removed now and then.
+    by_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    /// Connections refused so far.
+    pub refused: AtomicU64,
 }
 
 /// Why a connection was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("the limit for all connections is reached")]
-    Full,
-    #[error("the limit for this address is reached")]
-    FullForAddress,
-}
+type Refusal = &'static str;
+const FULL: Refusal = "the limit for all connections is reached";
+const FULL_FOR_ADDRESS: Refusal = "the limit for this address is reached";
 
 impl ConnectionLimits {
     pub(crate) fn new(limits: Limits, trusted: &[IpAddr]) -> Self {
-        let trusted = trusted.iter().map(IpAddr::to_canonical).collect();
-        let connections_max = limits.max_connections.get() as usize;
-        let per_address_max = limits.max_per_address.get() as usize;
-        let (table, refused) = (Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { connections_max, per_address_max, trusted, table, refused }))
+        let connections_max = (limits.max_connections.get() as usize).min(Semaphore::MAX_PERMITS);
+        Self {
+            connections_max,
+            per_address_max: (limits.max_per_address.get() as usize).min(Semaphore::MAX_PERMITS),
+            trusted: trusted.iter().map(IpAddr::to_canonical).collect(),
+            all: Arc::new(Semaphore::new(connections_max)),
+            by_address: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }
     }
 
-    /// Admits a connection until the [`ConnectionPermit`] is dropped.
-    fn admit(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
-        self.count(1, (!self.is_trusted(address)).then(|| address_prefix(address)))
+    /// Admits a connection until the permits are dropped.
+    fn admit(&self, address: IpAddr) -> Result<Vec<Arc<OwnedSemaphorePermit>>, Refusal> {
+        let mut permits = vec![Arc::clone(&self.all).try_acquire_owned().map_err(|_| FULL)?.into()];
+        if !self.is_trusted(address) {
+            permits.push(self.admit_address(address)?.into());
+        }
+        Ok(permits)
     }
 
-    /// The same for the client of a reverse proxy, whose own connection is counted already.
-    pub(crate) fn admit_forwarded(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
-        self.count(0, Some(address_prefix(address))).inspect_err(|refusal| self.note(*refusal, address))
+    fn admit_address(&self, address: IpAddr) -> Result<OwnedSemaphorePermit, Refusal> {
+        let mut by_address = self.by_address.lock();
+        if by_address.len() > self.connections_max {
+            by_address.retain(|_, semaphore| semaphore.strong_count() > 0);
+        }
+        let known = by_address.entry(address_prefix(address)).or_default();
+        let semaphore = known.upgrade().unwrap_or_else(|| Arc::new(Semaphore::new(self.per_address_max)));
+        *known = Arc::downgrade(&semaphore);
+        semaphore.try_acquire_owned().map_err(|_| FULL_FOR_ADDRESS)
     }
 
     /// Whether this address is a reverse proxy's.
     pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
-        self.0.trusted.contains(&address.to_canonical())
-    }
-
-    fn count(&self, connections: usize, address: Option<IpAddr>) -> Result<ConnectionPermit, Refusal> {
-        let mut table = self.table();
-        let here = address.and_then(|address| table.by_address.get(&address)).copied().unwrap_or(0);
-        if table.open + connections > self.0.connections_max {
-            return Err(Refusal::Full);
-        }
-        if address.is_some() && here >= self.0.per_address_max {
-            return Err(Refusal::FullForAddress);
-        }
-        table.open += connections;
-        if let Some(address) = address {
-            table.by_address.insert(address, here + 1);
-        }
-        Ok(ConnectionPermit { limits: self.clone(), connections, address })
+        self.trusted.contains(&address.to_canonical())
     }
 
     /// Counts a refusal and logs the count now and then: a flood of refusals must not flood the log.
     fn note(&self, refusal: Refusal, address: IpAddr) {
-        let so_far = self.0.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let so_far = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far.is_power_of_two() {
-            tracing::warn!(%address, reason = %refusal, refused_so_far = so_far, "connection refused");
+            tracing::warn!(%address, reason = refusal, refused_so_far = so_far, "connection refused");
         }
     }
 
     /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
-        self.table().open
-    }
-
-    /// Returns the number of connections refused so far.
-    pub(crate) fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // The state is consistent after each insert and remove.
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections_max - self.all.available_permits()
     }
 }
 
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        let mut table = self.limits.table();
-        table.open -= self.connections;
-        let Some(address) = self.address else { return };
-        if let Some(count) = table.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                table.by_address.remove(&address);
-            }
-        }
-    }
-}
-
-/// The origin of a connection, and the port it came in by. The connection is counted as long as a copy of this lives.
+/// A connection's origin and path. It is counted as long as a copy of this lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub client: SocketAddr,
-    /// The port's own address.
+    /// The address of the port it came in by.
     pub local: SocketAddr,
-    _permit: Arc<ConnectionPermit>,
+    pub profile: Profile,
+    pub permits: Vec<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Arrival {
+    /// Counts it as the client of a reverse proxy, whose own connection is counted already.
+    pub(crate) fn forward(&mut self, limits: &ConnectionLimits, client: IpAddr) -> Result<(), Refusal> {
+        self.client.set_ip(client);
+        let permit = limits.admit_address(client).inspect_err(|refusal| limits.note(refusal, client))?;
+        self.permits.push(permit.into());
+        Ok(())
+    }
 }
 
 /// A port, and the rules for its connections.
@@ -153,7 +120,7 @@ pub(crate) struct Port {
     listener: TcpListener,
     pub address: SocketAddr,
     security: Security,
-    connections: ConnectionLimits,
+    connections: Arc<ConnectionLimits>,
     limits: Limits,
 }
 
@@ -163,13 +130,12 @@ impl Port {
         option: &str,
         address: SocketAddr,
         security: Security,
-        connections: ConnectionLimits,
+        connections: Arc<ConnectionLimits>,
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            // A station that was stopped a moment ago must not keep its successor from the port. (On Windows, this
-            // would let two stations share it.)
+            // For the successor of a station that was stopped a moment ago. On Windows, two could share the port.
             #[cfg(unix)]
             socket.set_reuseaddr(true)?;
             // Inherited by accepted connections: detects clients that have disappeared without Keep Alive.
@@ -185,19 +151,17 @@ impl Port {
     }
 
     /// Accepts connections until it is stopped; each is served in a task of its own.
-    pub(crate) async fn serve<S>(
+    pub(crate) async fn serve<S: Future<Output = ()> + Send + 'static>(
         self,
         stop: CancellationToken,
         serve: impl Fn(Pipe, Arrival) -> S + Clone + Send + 'static,
-    ) where
-        S: Future<Output = ()> + Send + 'static,
-    {
+    ) {
         while let Some((stream, arrival)) = stop.run_until_cancelled(self.accept()).await {
             let (security, serve, longest) = (self.security.clone(), serve.clone(), self.limits.handshake_timeout);
             let span = tracing::info_span!("connection", address = %arrival.client);
             let serving = async move {
-                match security.open(stream, longest).await {
-                    Ok(pipe) => serve(pipe, arrival.clone()).await,
+                match tls::open(&security, stream, longest).await {
+                    Ok(pipe) => serve(pipe, arrival).await,
                     Err(error) => tracing::warn!(reason = %error, "closed: TLS handshake failed"),
                 }
             };
@@ -217,12 +181,12 @@ impl Port {
                 }
             };
             match self.connections.admit(client.ip()) {
-                Ok(permit) => {
+                Ok(permits) => {
                     // Fails only on a connection that is already gone.
                     let _ = stream.set_nodelay(true);
                     let mut stream = TimeoutStream::new(stream);
                     stream.set_write_timeout(Some(self.limits.stall_timeout));
-                    let arrival = Arrival { client, local: self.address, _permit: Arc::new(permit) };
+                    let arrival = Arrival { client, local: self.address, profile: Profile::Open, permits };
                     return (Box::new(Box::pin(stream)), arrival);
                 }
                 Err(refusal) => self.connections.note(refusal, client.ip()),
@@ -234,10 +198,7 @@ impl Port {
 /// Returns the unit of the limit for one address: one IPv4 address, or a /64 of IPv6.
 pub(crate) fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
+        IpAddr::V6(address) if !address.is_loopback() => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
     }
 }
@@ -258,9 +219,9 @@ mod tests {
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
-        assert_eq!(admit("192.0.2.1").err(), Some(Refusal::FullForAddress));
+        assert_eq!(admit("192.0.2.1").err(), Some(FULL_FOR_ADDRESS));
         let _other = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("192.0.2.9").err(), Some(Refusal::Full));
+        assert_eq!(admit("192.0.2.9").err(), Some(FULL));
         drop(first);
         assert_eq!(limits.open(), 2);
         let _neighbour = admit("2001:db8::ffff:2").unwrap();
@@ -272,7 +233,7 @@ mod tests {
         let limits = connection_limits(9, 1, &[]);
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let _first = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("2001:db8::ffff:2").err(), Some(Refusal::FullForAddress));
+        assert_eq!(admit("2001:db8::ffff:2").err(), Some(FULL_FOR_ADDRESS));
         assert!(admit("2001:db8:0:1::1").is_ok());
     }
 
@@ -282,10 +243,10 @@ mod tests {
         let limits = connection_limits(3, 1, &[address("192.0.2.1")]);
         let _first = limits.admit(address("192.0.2.1")).unwrap();
         let _second = limits.admit(address("::ffff:192.0.2.1")).unwrap();
-        let client = limits.admit_forwarded(address("198.51.100.1")).unwrap();
-        assert_eq!(limits.admit_forwarded(address("198.51.100.1")).err(), Some(Refusal::FullForAddress));
+        let client = limits.admit_address(address("198.51.100.1")).unwrap();
+        assert_eq!(limits.admit_address(address("198.51.100.1")).err(), Some(FULL_FOR_ADDRESS));
         assert_eq!(limits.open(), 2, "a client has come with a connection that is counted");
         drop(client);
-        assert!(limits.admit_forwarded(address("198.51.100.1")).is_ok());
+        assert!(limits.admit_address(address("198.51.100.1")).is_ok());
     }
 }

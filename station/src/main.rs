@@ -87,9 +87,9 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     print!("{}", station.announcement());
     let outcome = loop {
         tokio::select! {
-            Some(signal) = signals.recv() => match signal {
-                Signal::Reload => station.reload(),
-                Signal::Stop => break Ok(()),
+            Some(stops) = signals.recv() => match stops {
+                true => break Ok(()),
+                false => station.reload(),
             },
             error = station.failure() => break Err(error),
         }
@@ -98,33 +98,20 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     outcome
 }
 
-/// The request of a signal.
-#[derive(Clone, Copy)]
-enum Signal {
-    /// Only on systems with SIGHUP.
-    #[cfg_attr(not(unix), allow(dead_code))]
-    Reload,
-    Stop,
-}
-
-/// Replaces the default actions of signals from now on.
-fn signals() -> std::io::Result<mpsc::Receiver<Signal>> {
+/// Replaces the default actions of signals from now on. A signal stops the station, or else reloads its files.
+fn signals() -> std::io::Result<mpsc::Receiver<bool>> {
     let (sender, receiver) = mpsc::channel(1);
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        for (kind, meaning) in [
-            (SignalKind::interrupt(), Signal::Stop),
-            (SignalKind::terminate(), Signal::Stop),
-            (SignalKind::hangup(), Signal::Reload),
-        ] {
+        for (kind, stops) in
+            [(SignalKind::interrupt(), true), (SignalKind::terminate(), true), (SignalKind::hangup(), false)]
+        {
             let (mut signals, sender) = (signal(kind)?, sender.clone());
-            tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(meaning).await.is_ok() {} });
+            tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(stops).await.is_ok() {} });
         }
     }
     #[cfg(not(unix))]
-    tokio::spawn(
-        async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(Signal::Stop).await.is_ok() {} },
-    );
+    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(true).await.is_ok() {} });
     Ok(receiver)
 }

@@ -1,15 +1,15 @@
 //! The messages queued in the broker library for clients that are away: bounded in bytes, for all of them together.
 //!
-//! The library bounds the number of messages of each session, not their bytes. But it reports each message for a client
-//! who is away, and its queues can be emptied from outside. So when too much is queued, the oldest messages of the
-//! client with the most are dropped, and a client with little keeps it.
+//! The library bounds the number of messages of each session, not their bytes. But it reports each message for an absent
+//! client, and its queues can be emptied from outside. The oldest messages of the client with the most are dropped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
+use parking_lot::Mutex;
+use rmqtt::types::{MessageQueue, MessageQueueType, Publish};
 
 /// The library's overhead per message, as measured.
 const OVERHEAD_BYTES: usize = 350;
@@ -27,23 +27,10 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
     (publish.payload.len() + publish.topic.len() + properties + OVERHEAD_BYTES) as u64
 }
 
-/// Copies the message into memory of its own. As received, it is a window into a buffer that holds other messages too,
-/// and keeps that buffer alive.
+/// Copies the message into memory of its own. As received, it keeps a buffer alive that holds other messages too.
 pub(crate) fn detached(publish: &Publish) -> Publish {
-    let own = |text: &TopicName| TopicName::from(text.to_string());
-    let mut publish = publish.clone();
-    let inner = &mut *publish.inner;
-    inner.topic = own(&inner.topic);
-    inner.payload = Bytes::copy_from_slice(&inner.payload);
-    if let Some(properties) = &mut inner.properties {
-        properties.content_type = properties.content_type.as_ref().map(own);
-        properties.response_topic = properties.response_topic.as_ref().map(own);
-        properties.correlation_data = properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
-        for (name, value) in &mut properties.user_properties {
-            (*name, *value) = (own(name), own(value));
-        }
-    }
-    publish
+    let copy = postcard::to_allocvec(&publish.inner).and_then(|bytes| postcard::from_bytes(&bytes));
+    copy.map_or_else(|_| publish.clone(), |inner| Publish { inner, ..publish.clone() })
 }
 
 /// See the module docs.
@@ -57,15 +44,9 @@ pub(crate) struct OfflineQueues {
 
 #[derive(Debug, Default)]
 struct Usage {
-    /// By the address of the queue, which is unique while it is known here.
-    by_queue: HashMap<usize, QueueUsage>,
+    /// Each queue and its bytes, by its address, which is unique while it is known here.
+    by_queue: HashMap<usize, (Weak<MessageQueue>, u64)>,
     /// The total; too high while a client has come back and its messages are still counted.
-    bytes: u64,
-}
-
-#[derive(Debug)]
-struct QueueUsage {
-    queue: Weak<MessageQueue>,
     bytes: u64,
 }
 
@@ -86,8 +67,7 @@ impl OfflineQueues {
     pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
         let coming = weight(publish);
         self.is_in_use.store(true, Ordering::Relaxed);
-        // The state is consistent after each message.
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock();
         let mut dropped = 0;
         if usage.bytes + coming > self.bytes_max {
             usage.forget_resumed();
@@ -97,21 +77,21 @@ impl OfflineQueues {
             dropped += usage.shrink((self.bytes_max - self.bytes_max / 16).saturating_sub(coming));
         }
         let Usage { by_queue, bytes } = &mut *usage;
-        let queue_usage = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
+        let (_, here) = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
             let before = measure(queue);
             *bytes += before;
-            QueueUsage { queue: Arc::downgrade(queue), bytes: before }
+            (Arc::downgrade(queue), before)
         });
         if queue.len() >= queue.capacity()
             && let Some((_, oldest)) = queue.pop()
         {
             // Otherwise the library would drop one, uncounted.
             dropped += 1;
-            let freed = weight(&oldest).min(queue_usage.bytes);
-            queue_usage.bytes -= freed;
+            let freed = weight(&oldest).min(*here);
+            *here -= freed;
             *bytes -= freed;
         }
-        queue_usage.bytes += coming;
+        *here += coming;
         *bytes += coming;
         dropped
     }
@@ -120,8 +100,8 @@ impl OfflineQueues {
 impl Usage {
     /// Forgets resumed sessions: the library empties the queue of a resumed session and never fills it again.
     fn forget_resumed(&mut self) {
-        self.by_queue.retain(|_, queue_usage| queue_usage.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
-        self.bytes = self.by_queue.values().map(|queue_usage| queue_usage.bytes).sum();
+        self.by_queue.retain(|_, (queue, _)| queue.upgrade().is_some_and(|queue| !queue.is_empty()));
+        self.bytes = self.by_queue.values().map(|(_, bytes)| bytes).sum();
     }
 
     /// Drops the oldest messages of the clients with the most queued, until no more than this is left; returns the
@@ -129,36 +109,24 @@ impl Usage {
     fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
         while self.bytes > bytes_max
-            && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|queue_usage| queue_usage.bytes)
+            && let Some((queue, here)) = self.by_queue.values_mut().max_by_key(|(_, bytes)| *bytes)
         {
-            let before = heaviest.bytes;
-            let excess = self.bytes - bytes_max;
-            dropped += heaviest.shrink(before.saturating_sub(excess).max(before / 2));
-            self.bytes -= before - heaviest.bytes;
+            // At most half of them at once, so that clients with little keep it.
+            let excess = (self.bytes - bytes_max).min(*here / 2).max(1);
+            let mut freed = 0;
+            while freed < excess.min(*here) {
+                let oldest = queue.upgrade().and_then(|queue| queue.pop());
+                dropped += u64::from(oldest.is_some());
+                freed += oldest.map_or(*here, |(_, oldest)| weight(&oldest)).min(*here - freed);
+            }
+            *here -= freed;
+            self.bytes -= freed;
         }
         dropped
     }
 }
 
-impl QueueUsage {
-    /// Drops the oldest messages until no more than this is left, and at least one; returns the number dropped.
-    fn shrink(&mut self, bytes_max: u64) -> u64 {
-        let mut dropped = 0;
-        loop {
-            let Some((_, oldest)) = self.queue.upgrade().and_then(|queue| queue.pop()) else {
-                self.bytes = 0;
-                return dropped;
-            };
-            dropped += 1;
-            self.bytes = self.bytes.saturating_sub(weight(&oldest));
-            if self.bytes <= bytes_max {
-                return dropped;
-            }
-        }
-    }
-}
-
-/// Returns the messages of a queue that only the caller fills.
+/// Returns the bytes of a queue that only the caller fills.
 fn measure(queue: &MessageQueue) -> u64 {
     let mut bytes = 0;
     for _ in 0..queue.len() {
@@ -176,7 +144,7 @@ fn measure(queue: &MessageQueue) -> u64 {
 mod tests {
     use rmqtt::codec::types::Publish as Packet;
     use rmqtt::codec::v5::PublishProperties;
-    use rmqtt::types::QoS;
+    use rmqtt::types::{QoS, TopicName};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::ensure;
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::Level;
@@ -109,25 +109,30 @@ pub enum LogFormat {
 }
 
 impl Options {
-    /// Refuses an address that other machines can reach if anybody could connect to it.
+    /// Refuses an address that other machines can reach if anybody could connect to it, and warns if passwords could be
+    /// read on the network: that isn't an error, because a reverse proxy may do TLS.
     pub(crate) fn check_reach(&self) -> anyhow::Result<()> {
         if self.upstream.is_some() {
-            if !self.upstream_checks_users && !self.http.ip().is_loopback() {
-                bail!(
-                    "--http {} is reachable from other machines, and --users applies only to the built-in broker: \
-                     add --upstream-checks-users if the broker of --upstream authenticates its clients",
-                    self.http
-                );
-            }
-            return Ok(());
-        }
-        for (option, address) in [("--http", self.http), ("--mqtt", self.mqtt)] {
-            if self.users.is_none() && !address.ip().is_loopback() {
-                bail!(
+            ensure!(
+                self.upstream_checks_users || self.http.ip().is_loopback(),
+                "--http {} is reachable from other machines, and --users applies only to the built-in broker: \
+                 add --upstream-checks-users if the broker of --upstream authenticates its clients",
+                self.http
+            );
+        } else {
+            for (option, address) in [("--http", self.http), ("--mqtt", self.mqtt)] {
+                ensure!(
+                    self.users.is_some() || address.ip().is_loopback(),
                     "{option} {address} is reachable from other machines, so --users FILE is required: one line \
                      `user:hash` for each user; `mqtt-crawl-station --hash-password` creates the hash"
                 );
             }
+        }
+        let is_near = self.http.ip().is_loopback() && (self.upstream.is_some() || self.mqtt.ip().is_loopback());
+        if self.tls_cert.is_none() && !is_near {
+            tracing::warn!(
+                "passwords are sent unencrypted over the network: set a certificate with --tls-cert and --tls-key"
+            );
         }
         Ok(())
     }

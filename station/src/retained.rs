@@ -1,7 +1,6 @@
 //! Retained messages, in memory. The broker library leaves them to a plug-in that needs a database; a station needs
 //! only a few, and a limit.
 
-use std::collections::HashMap;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -26,34 +25,28 @@ pub(crate) struct RetainedMessages {
 #[derive(Default)]
 struct Messages {
     tree: RetainTree<TimedValue<Retain>>,
-    /// The size of each topic's message, for the limits.
-    sizes: HashMap<String, u64>,
+    count: usize,
     bytes: u64,
 }
 
-impl Messages {
-    fn remove(&mut self, name: &str, topic: &Topic) {
-        if let Some(size) = self.sizes.remove(name) {
-            self.bytes -= size;
-            self.tree.remove(topic);
-        }
-    }
+/// Returns the memory of a retained message. The tree holds the levels of the topic a second time.
+fn size(retain: &Retain) -> u64 {
+    weight(&retain.publish) + retain.publish.topic.split('/').count() as u64 * LEVEL_BYTES
+}
 
+impl Messages {
     fn remove_expired(&mut self) {
-        let Self { tree, sizes, bytes } = self;
-        tree.retain(usize::MAX, |message| {
-            if !message.is_expired() {
-                return true;
+        self.tree.retain(usize::MAX, |message| {
+            if message.is_expired() {
+                self.count -= 1;
+                self.bytes -= size(message.value());
             }
-            if let Some(size) = sizes.remove(&*message.value().publish.topic) {
-                *bytes -= size;
-            }
-            false
+            !message.is_expired()
         });
     }
 
     fn has_room(&self, size: u64) -> bool {
-        self.sizes.len() < RETAINED_MESSAGES_MAX && self.bytes + size <= RETAINED_BYTES_MAX
+        self.count < RETAINED_MESSAGES_MAX && self.bytes + size <= RETAINED_BYTES_MAX
     }
 }
 
@@ -67,12 +60,14 @@ impl RetainStorage for RetainedMessages {
     async fn set(&self, name: &TopicName, mut retain: Retain, _expiry: Option<Duration>) -> rmqtt::Result<()> {
         let topic = Topic::from_str(name)?;
         let mut messages = self.messages.write().await;
-        messages.remove(name, &topic);
+        if let Some(replaced) = messages.tree.remove(&topic) {
+            messages.count -= 1;
+            messages.bytes -= size(replaced.value());
+        }
         if retain.publish.payload.is_empty() {
             return Ok(());
         }
-        // The tree holds the levels of the topic a second time.
-        let size = weight(&retain.publish) + topic.len() as u64 * LEVEL_BYTES;
+        let size = size(&retain);
         if !messages.has_room(size) {
             messages.remove_expired();
         }
@@ -86,7 +81,7 @@ impl RetainStorage for RetainedMessages {
         let expiry = properties.and_then(|properties| properties.message_expiry_interval);
         let expiry = expiry.map(|seconds| Duration::from_secs(seconds.get().into()));
         messages.tree.insert(&topic, TimedValue::new(retain, expiry));
-        messages.sizes.insert(name.to_string(), size);
+        messages.count += 1;
         messages.bytes += size;
         Ok(())
     }
@@ -98,7 +93,7 @@ impl RetainStorage for RetainedMessages {
     }
 
     async fn count(&self) -> isize {
-        isize::try_from(self.messages.read().await.sizes.len()).unwrap_or(isize::MAX)
+        isize::try_from(self.messages.read().await.count).unwrap_or(isize::MAX)
     }
 
     async fn max(&self) -> isize {

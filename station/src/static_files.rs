@@ -5,26 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::Context as _;
-use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use sha2::{Digest as _, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::limits::APP_BYTES_MAX;
 
-/// The content codings that a file may be available in, the best first, with their file extensions.
-pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, Coding { name: "gzip", ending: ".gz" }];
-
-/// A way in which content is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Coding {
-    /// Its name in HTTP.
-    pub name: &'static str,
-    /// Its file extension, appended to the name of a file.
-    pub ending: &'static str,
-}
+/// The content codings that a file may be available in, the best first: its name in HTTP, and the extension that it adds
+/// to the name of a file.
+pub(crate) const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// The files of an app by their path from its root, such as `/index.html`. A compressed file is next to its original.
 pub(crate) type Files = BTreeMap<String, Bytes>;
@@ -39,139 +31,115 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
     );
     let unreadable = || format!("can't read {shown}");
     let root = directory.canonicalize().with_context(unreadable)?;
+    let leads_to_own_file = |link: &Path| link.canonicalize().is_ok_and(|to| to.is_file() && to.starts_with(&root));
     let is_served = |entry: &DirEntry| {
         let is_hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
-        let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_file_in(entry.path(), &root));
+        let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_own_file(entry.path()));
         if !is_served {
             tracing::warn!(file = %entry.path().display(), "not served: a dot file, or a link that leads out of --dist");
         }
         is_served
     };
-    let (mut files, mut times, mut bytes_left) = (Files::new(), HashMap::new(), APP_BYTES_MAX);
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let (mut files, mut bytes_left) = (Files::new(), APP_BYTES_MAX);
     for entry in WalkDir::new(&root).into_iter().filter_entry(is_served) {
         let entry = entry.with_context(unreadable)?;
-        if entry.file_type().is_dir() {
+        let path = entry.path();
+        let name = path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy()));
+        let name = name.collect::<String>();
+        let is_outdated = original(&name).is_some() && modified(path) < modified(&path.with_extension(""));
+        if entry.file_type().is_dir() || is_outdated {
             continue;
         }
-        let path = entry.path();
-        let unreadable = || format!("can't read {}", path.display());
-        let content = std::fs::read(path).with_context(unreadable)?;
+        let content = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
         bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
             format!("{shown} contains more than 64 MiB; --dist expects the folder that `cargo xtask dist` builds")
         })?;
-        let name: String =
-            path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy())).collect();
-        let modified = path.metadata().and_then(|metadata| metadata.modified()).with_context(unreadable)?;
-        times.insert(name.clone(), modified);
         files.insert(name, content.into());
     }
-    files.retain(|name, _| original(name).and_then(|name| times.get(name)).is_none_or(|time| times[name] >= *time));
     Ok(files)
-}
-
-/// Whether a link leads to a file below a directory.
-fn leads_to_file_in(link: &Path, root: &Path) -> bool {
-    link.canonicalize().is_ok_and(|target| target.is_file() && target.starts_with(root))
 }
 
 /// Returns the name of the file that a compressed file was made from.
 fn original(name: &str) -> Option<&str> {
-    CODINGS.iter().find_map(|coding| name.strip_suffix(coding.ending))
+    CODINGS.iter().find_map(|(_, ending)| name.strip_suffix(ending))
 }
 
-/// The built app. Files that weren't there at the start can't be requested, so no request's path ever reaches the file
-/// system.
-#[derive(Debug, Default)]
-pub(crate) struct App {
-    files: HashMap<String, File>,
-    /// `Content-Security-Policy` sources for the inline scripts of index.html.
-    inline_scripts: Vec<String>,
-}
-
-/// A file, in all available forms.
+/// The built app. No request's path ever reaches the file system.
 #[derive(Debug)]
-pub(crate) struct File {
+pub(crate) struct App {
+    /// The files with their `ETag`.
+    files: HashMap<String, (Bytes, HeaderValue)>,
+    /// The `Content-Security-Policy`.
+    pub security_policy: HeaderValue,
+}
+
+/// A file as it is sent.
+#[derive(Debug)]
+pub(crate) struct File<'a> {
     /// Its media type.
-    pub kind: &'static str,
+    pub kind: HeaderValue,
     /// Its content never changes, because its name would.
     pub is_named_by_content: bool,
-    plain: Form,
-    packed: Vec<(Coding, Form)>,
-}
-
-/// The response for a file.
-#[derive(Debug)]
-pub(crate) struct Form {
-    pub content: Bytes,
+    /// Its content coding.
+    pub coding: Option<&'static str>,
+    pub content: &'a Bytes,
     /// Its `ETag`.
-    pub tag: HeaderValue,
+    pub tag: &'a HeaderValue,
 }
 
 impl App {
-    pub(crate) fn new(files: &Files) -> Self {
-        let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index));
-        let inline_scripts = index.map(|index| inline_scripts(&index)).unwrap_or_default();
-        let is_packed = |name: &str| original(name).is_some_and(|name| files.contains_key(name));
-        let originals = files.iter().filter(|(name, _)| !is_packed(name));
-        let file = |(name, content): (&String, &Bytes)| {
-            let packed = CODINGS.iter().filter_map(|coding| {
-                let content = files.get(&format!("{name}{}", coding.ending))?;
-                Some((*coding, Form::new(content)))
-            });
-            let path = Path::new(name);
-            let file = File {
-                kind: content_type(path),
-                is_named_by_content: is_named_by_content(path),
-                plain: Form::new(content),
-                packed: packed.collect(),
-            };
-            (name.clone(), file)
+    /// Makes an app whose pages may be shown in frames of these origins.
+    pub(crate) fn new(files: Files, allowed_frames: &[String]) -> Self {
+        let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index)).unwrap_or_default();
+        let security_policy = security_policy(&index, allowed_frames);
+        let tagged = |(name, content): (String, Bytes)| {
+            let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&content)[..12]));
+            (name, (content, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""))))
         };
-        Self { files: originals.map(file).collect(), inline_scripts }
+        Self { files: files.into_iter().map(tagged).collect(), security_policy }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    pub(crate) fn find(&self, path: &str) -> Option<&File> {
-        self.files.get(if path == "/" { "/index.html" } else { path })
-    }
-
-    /// Which resources pages of this origin may load and run, and whose pages may show them in a frame.
-    pub(crate) fn security_policy(&self, allowed_frames: &[String]) -> String {
-        let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
-        let scripts = self.inline_scripts.iter().map(|source| format!(" {source}")).collect::<String>();
-        // `connect-src` is open to every broker, because choosing one is the purpose of the app. Style attributes are
-        // allowed, style elements aren't.
-        format!(
-            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
-             connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
-             font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
-             form-action 'self'; frame-ancestors {frames}"
-        )
+    /// Returns the file at a path, in the best form that an `Accept-Encoding` accepts. The forms have no path of their
+    /// own.
+    pub(crate) fn find(&self, path: &str, accepted: &str) -> Option<File<'_>> {
+        let path = if path == "/" { "/index.html" } else { path };
+        if original(path).is_some_and(|original| self.files.contains_key(original)) {
+            return None;
+        }
+        let plain = self.files.get(path)?;
+        let mut codings = CODINGS.iter().filter(|(coding, _)| takes(accepted, coding));
+        let packed = codings.find_map(|(coding, ending)| Some((*coding, self.files.get(&format!("{path}{ending}"))?)));
+        let (content, tag) = packed.map_or(plain, |(_, form)| form);
+        let (kind, is_named_by_content) = (content_type(path), is_named_by_content(Path::new(path)));
+        Some(File { kind, is_named_by_content, coding: packed.map(|(coding, _)| coding), content, tag })
     }
 }
 
-impl File {
-    /// Returns the best form that an `Accept-Encoding` accepts.
-    pub(crate) fn form(&self, accepted: &str) -> (Option<Coding>, &Form) {
-        let packed = self.packed.iter().find(|(coding, _)| takes(accepted, coding.name));
-        packed.map_or((None, &self.plain), |(coding, form)| (Some(*coding), form))
-    }
-}
-
-impl Form {
-    fn new(content: &Bytes) -> Self {
-        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(content)[..12]));
-        let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { content: content.clone(), tag }
-    }
-
+impl File<'_> {
     /// Whether an `If-None-Match` names it, so that the client has it already.
     pub(crate) fn is_named_in(&self, condition: &str) -> bool {
         condition.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
     }
+}
+
+/// Returns which resources a page and those of its origin may load and run, and whose pages may show them in a frame.
+fn security_policy(page: &str, allowed_frames: &[String]) -> HeaderValue {
+    let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
+    let scripts = inline_scripts(page);
+    // `connect-src` is open to every broker, because choosing one is the purpose of the app. Style attributes are
+    // allowed, style elements aren't.
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
+         connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
+         font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors {frames}"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 /// Whether an `Accept-Encoding` accepts a coding (RFC 9110, section 12.5.3).
@@ -194,38 +162,24 @@ fn is_named_by_content(path: &Path) -> bool {
     matches!(hash.len(), 14..=16) && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "wasm" => "application/wasm",
-        "css" => "text/css; charset=utf-8",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        "json" | "map" => "application/json",
-        "ndjson" => "application/x-ndjson",
-        "webmanifest" => "application/manifest+json",
-        "txt" | "md" => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
+/// Returns the media type of a file; text is in UTF-8.
+fn content_type(name: &str) -> HeaderValue {
+    if name.ends_with(".ndjson") {
+        // It isn't in the library's list.
+        return HeaderValue::from_static("application/x-ndjson");
     }
+    let kind = mime_guess::from_path(name).first_or_octet_stream();
+    let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
+    HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// Returns the hash sources of a page's inline scripts, such as the loader that Trunk writes.
-fn inline_scripts(page: &str) -> Vec<String> {
-    let mut sources = Vec::new();
-    let mut rest = page;
-    while let Some((_, tail)) = rest.split_once("<script") {
-        let Some((attributes, tail)) = tail.split_once('>') else { break };
-        let Some((script, tail)) = tail.split_once("</script>") else { break };
-        let linked = attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
-        if !linked {
-            sources.push(format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
-        }
-        rest = tail;
-    }
-    sources
+fn inline_scripts(page: &str) -> String {
+    let scripts = page.split("</script>").filter_map(|part| part.split_once("<script")?.1.split_once('>'));
+    let is_linked =
+        |attributes: &str| attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
+    let inline = scripts.filter(|(attributes, _)| !is_linked(attributes));
+    inline.map(|(_, script)| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect()
 }
 
 #[cfg(test)]
@@ -233,18 +187,17 @@ mod tests {
     use super::*;
 
     fn app(files: &[(&str, &'static str)]) -> App {
-        App::new(
-            &files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes()))).collect(),
-        )
+        let files = files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes())));
+        App::new(files.collect(), &[])
     }
 
     #[test]
     fn best_accepted_encoding_is_sent() {
         let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
         let check = |accepted: &str, expected: &str| {
-            let (coding, form) = both.find("/a.js").expect("it is there").form(accepted);
+            let form = both.find("/a.js", accepted).expect("it is there");
             assert_eq!(form.content, expected, "{accepted:?}");
-            assert_eq!(coding.map_or("plain", |coding| coding.name), expected, "{accepted:?}");
+            assert_eq!(form.coding.unwrap_or("plain"), expected, "{accepted:?}");
         };
         check("", "plain");
         check("gzip, deflate, br, zstd", "br");
@@ -255,7 +208,7 @@ mod tests {
         check("*;q=0", "plain");
         check("identity", "plain");
         check("br; q=0.0", "plain");
-        assert!(both.find("/a.js.br").is_none(), "it is a form of a file, and no file");
+        assert!(both.find("/a.js.br", "").is_none(), "it is a form of a file, and no file");
     }
 
     #[test]
@@ -272,7 +225,7 @@ mod tests {
     #[test]
     fn etag_is_found_in_a_list() {
         let app = app(&[("/a.js", "plain")]);
-        let form = app.find("/a.js").expect("it is there").form("").1;
+        let form = app.find("/a.js", "").expect("it is there");
         let tag = form.tag.to_str().expect("a tag is ASCII");
         let check = |condition: &str, expected| assert_eq!(form.is_named_in(condition), expected, "{condition}");
         check(tag, true);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
@@ -41,30 +42,21 @@ struct Logins {
 }
 
 impl Logins {
-    fn new(now: Instant) -> Self {
-        let checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
-        Self { checks, failures: 0, refusals: 0, last: now, next: now }
-    }
-
     /// Forgives old failures.
     fn decay(&mut self, now: Instant) {
         let half_lives = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
-        let half_lives = u32::try_from(half_lives).unwrap_or(u32::MAX);
         if half_lives > 0 {
-            self.failures = self.failures.checked_shr(half_lives).unwrap_or(0);
-            self.refusals = self.refusals.checked_shr(half_lives).unwrap_or(0);
+            // More halve nothing further.
+            let half_lives = half_lives.min(31);
+            self.failures >>= half_lives;
+            self.refusals >>= half_lives;
             self.last = now;
         }
-    }
-
-    fn is_in_use(&self) -> bool {
-        self.refusals > 0 || Arc::strong_count(&self.checks) > 1
     }
 }
 
 impl LoginThrottle {
-    /// Waits until a password may be checked: those of one address are checked one or two at a time, and slowly after
-    /// many wrong ones. The permit is held until the returned value is dropped.
+    /// Waits until a password of this address may be checked, until the permit is dropped.
     pub(crate) async fn acquire(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
         let checks = self.with(address, Instant::now(), |logins| Arc::clone(&logins.checks));
         // It is never closed.
@@ -100,14 +92,17 @@ impl LoginThrottle {
     }
 
     fn with<T>(&self, address: IpAddr, now: Instant, change: impl FnOnce(&mut Logins) -> T) -> T {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.lock();
         if table.len() >= ADDRESSES_MAX {
             table.retain(|_, logins| {
                 logins.decay(now);
-                logins.is_in_use()
+                logins.refusals > 0 || Arc::strong_count(&logins.checks) > 1
             });
         }
-        let logins = table.entry(address_prefix(address)).or_insert_with(|| Logins::new(now));
+        let logins = table.entry(address_prefix(address)).or_insert_with(|| {
+            let checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
+            Logins { checks, failures: 0, refusals: 0, last: now, next: now }
+        });
         logins.decay(now);
         change(logins)
     }

@@ -1,14 +1,14 @@
 //! TLS on both ports: the certificate and its key, whose errors are reported before anything is opened.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::{Error as RustlsError, InconsistentKeys, ServerConfig};
@@ -17,44 +17,23 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::reload::Reloadable;
 use crate::stream::Pipe;
 
-/// The transport of bytes between a client and the station.
-#[derive(Clone)]
-pub(crate) enum Security {
-    Plain,
-    Tls(Reloadable<TlsAcceptor>),
+/// TLS of a port; `None` for none.
+pub(crate) type Security = Option<Arc<Reloadable<TlsAcceptor>>>;
+
+/// Reads a certificate and its key, again and again. ALPN names no protocol: without it, browsers use HTTP/1.1, the only
+/// version here in which a WebSocket can begin.
+pub(crate) fn security(certificate: &Path, key: &Path, requests: watch::Receiver<()>) -> anyhow::Result<Security> {
+    let files = [certificate.to_owned(), key.to_owned()];
+    let read = |[certificate, key]: &[PathBuf; 2]| Ok(Arc::new(read(certificate, key)?).into());
+    Ok(Some(Arc::new(Reloadable::new(files, requests, read)?)))
 }
 
-impl Security {
-    /// TLS with a certificate and its key. ALPN names no protocol: without it, browsers use HTTP/1.1, the only version
-    /// here in which a WebSocket can begin.
-    pub(crate) fn read(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
-        let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        let acceptor = Reloadable::new(vec![certificate.clone(), key.clone()], move || {
-            Ok(Arc::new(read(&certificate, &key)?).into())
-        });
-        Ok(Self::Tls(acceptor?))
-    }
-
-    pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
-    }
-
-    /// Performs the handshake, within a time limit.
-    pub(crate) async fn open(&self, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
-        match self {
-            Self::Plain => Ok(stream),
-            Self::Tls(acceptor) => match timeout(longest, acceptor.get().accept(stream)).await {
-                Ok(stream) => Ok(Box::new(stream?)),
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
-            },
-        }
-    }
-
-    /// Reads the files again, see [`Reloadable::reload`].
-    pub(crate) fn reload(&self, always: bool) {
-        if let Self::Tls(acceptor) = self {
-            acceptor.reload(always);
-        }
+/// Performs the handshake, if there is TLS, within a time limit.
+pub(crate) async fn open(security: &Security, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
+    let Some(acceptor) = security else { return Ok(stream) };
+    match timeout(longest, acceptor.get().accept(stream)).await {
+        Ok(stream) => Ok(Box::new(stream?)),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake timed out")),
     }
 }
 
@@ -79,10 +58,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
         )
     })?;
     check_time(&own, certificate)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth());
-    let config = config.and_then(|builder| builder.with_single_cert(chain, key_der));
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key_der);
     config.map_err(|error| match error {
         RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             anyhow::anyhow!(
@@ -94,8 +70,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// Whether the certificate is currently valid. Its issuer is left to the clients to check: a certificate of a company's
-/// own authority is fine.
+/// Whether the certificate is currently valid. Its issuer is left to the clients to check.
 fn check_time(own: &CertificateDer<'_>, path: &Path) -> anyhow::Result<()> {
     let path = path.display();
     let parsed = EndEntityCert::try_from(own)

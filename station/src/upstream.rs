@@ -1,7 +1,6 @@
 //! A remote broker, over TCP or TLS, behind the WebSocket paths.
 //!
-//! Bytes are passed on as they arrive. The remote broker decides who may connect and what for; the limits on their
-//! number, origin and rate are still enforced here.
+//! The remote broker decides who may connect and what for; number, origin and rate are still limited here.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +14,6 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, RootCertStore};
@@ -28,7 +26,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A remote broker.
 pub(crate) struct Upstream {
-    url: BrokerUrl,
+    pub url: BrokerUrl,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     sends_proxy_header: bool,
 }
@@ -61,11 +59,6 @@ impl Upstream {
         }
     }
 
-    /// Returns its address, as written.
-    pub(crate) fn url(&self) -> &str {
-        self.url.as_str()
-    }
-
     /// Connects to it for a client.
     pub(crate) async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<Pipe, Refusal> {
         let dialling = async {
@@ -84,14 +77,13 @@ impl Upstream {
             timeout(DIAL_TIMEOUT, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         dialled.map_err(|error| {
             let (reason, for_clients) = explain(&error);
-            tracing::error!(upstream = self.url(), reason, "can't reach the upstream broker");
-            Refusal::Unavailable(for_clients)
+            tracing::error!(upstream = self.url.as_str(), reason, "can't reach the upstream broker");
+            Refusal::unavailable(for_clients)
         })
     }
 }
 
-/// Why the broker is unavailable: for the log, and as the Reason String (3.2.2.3.9) for a client of MQTT 5.0, with
-/// 0x88, server unavailable.
+/// Why the broker is unavailable: for the log, and as the Reason String for a client of MQTT 5.0.
 fn explain(error: &io::Error) -> (String, &'static str) {
     const UNTRUSTED: &str = "The station doesn't trust the certificate of its upstream broker.";
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -140,11 +132,7 @@ fn client_config(authorities: Option<&Path>) -> anyhow::Result<TlsConnector> {
             );
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring does all versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     Ok(Arc::new(config).into())
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::connect::Refusal;
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHECKS_MAX, PASSWORD_QUEUE_MAX};
 
 /// The permissions of a user.
@@ -56,19 +58,8 @@ fn covers(rule: &str, filter: &str) -> bool {
     levels.next().is_none()
 }
 
-/// Why a password wasn't accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PasswordError {
-    Wrong,
-    /// Too many passwords are waiting to be checked.
-    Busy,
-}
-
-#[derive(Debug)]
-struct User {
-    hash: String,
-    access: Arc<Access>,
-}
+/// The hash of a password, and the permissions.
+type User = (String, Arc<Access>);
 
 /// The users of a station.
 #[derive(Debug)]
@@ -97,7 +88,7 @@ impl Users {
 
     fn new(users: HashMap<String, User>) -> Option<Self> {
         Some(Self {
-            decoy: users.values().next()?.hash.clone(),
+            decoy: users.values().next()?.0.clone(),
             users,
             checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             queue: Semaphore::new(PASSWORD_QUEUE_MAX),
@@ -108,31 +99,30 @@ impl Users {
 
     /// Returns the permissions of a user whose password was accepted before, without waiting.
     pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
-        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
-        is_known.then(|| self.users.get(name).map(|user| Arc::clone(&user.access)))?
+        let is_known = *self.accepted.lock().get(name)? == self.digest(name, password);
+        self.users.get(name).filter(|_| is_known).map(|(_, access)| Arc::clone(access))
     }
 
     /// Returns the permissions of a user with this password. Only a few checks run at once, and only a few wait.
-    pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, PasswordError> {
+    pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, Refusal> {
         if password.len() > PASSWORD_BYTES_MAX {
-            return Err(PasswordError::Wrong);
+            return Err(Refusal::WRONG_PASSWORD);
         }
         let user = self.users.get(name);
-        let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
-        let _queue_permit = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let hash = user.map_or(&self.decoy, |(hash, _)| hash).clone();
+        let _queue_permit = self.queue.try_acquire().map_err(|_| Refusal::BUSY)?;
         // It is never closed.
-        let _permit = self.checks.acquire().await.map_err(|_| PasswordError::Busy)?;
+        let _permit = self.checks.acquire().await.map_err(|_| Refusal::BUSY)?;
         let given = password.to_vec();
         let check =
             tokio::task::spawn_blocking(move || Argon2::default().verify_password(&given, hash.as_str()).is_ok());
         match (check.await, user) {
-            (Ok(true), Some(user)) => {
+            (Ok(true), Some((_, access))) => {
                 let digest = self.digest(name, password);
-                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), digest);
-                Ok(Arc::clone(&user.access))
+                self.accepted.lock().insert(name.to_owned(), digest);
+                Ok(Arc::clone(access))
             }
-            _ => Err(PasswordError::Wrong),
+            _ => Err(Refusal::WRONG_PASSWORD),
         }
     }
 
@@ -153,11 +143,8 @@ pub fn hash_password(password: &[u8]) -> Result<String, argon2::password_hash::E
 /// Error messages never repeat a line, which may hold a plain password by mistake.
 fn parse(text: &str) -> anyhow::Result<HashMap<String, User>> {
     let mut users = HashMap::new();
-    for (index, row) in text.lines().enumerate() {
-        let row = row.trim();
-        if row.is_empty() || row.starts_with('#') {
-            continue;
-        }
+    let rows = text.lines().map(str::trim).enumerate();
+    for (index, row) in rows.filter(|(_, row)| !row.is_empty() && !row.starts_with('#')) {
         let line = || format!("line {}", index + 1);
         let (name, user) = parse_user(row).with_context(line)?;
         let is_first = users.insert(name, user).is_none();
@@ -187,7 +174,7 @@ fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
         TopicFilter::parse(&filter).ok().context(RULE)?;
         rules.push(filter);
     }
-    Ok((name.to_owned(), User { hash, access: Arc::new(access) }))
+    Ok((name.to_owned(), (hash, Arc::new(access))))
 }
 
 #[cfg(test)]
@@ -244,7 +231,7 @@ mod tests {
     #[test]
     fn access_is_unlimited_without_rules() {
         let users = parse(&format!("ana:{HASH} read=to/%u/# write=from/%u\nben:{HASH}")).unwrap();
-        let (ana, ben) = (&users["ana"].access, &users["ben"].access);
+        let (ana, ben) = (&users["ana"].1, &users["ben"].1);
         assert!(ana.may_read("to/ana/x") && !ana.may_read("to/+/x") && !ana.may_read("#"));
         assert!(ana.may_write("from/ana") && !ana.may_write("from/ben"));
         assert!(ben.may_read("#") && ben.may_read("$SYS/#") && ben.may_write("from/ana"));
@@ -266,16 +253,16 @@ mod tests {
         assert!(users.check("ana", b"open sesame").await.is_ok());
         assert!(users.known("ana", b"open sesame").is_some());
         assert_eq!(users.known("ana", b"open"), None);
-        assert_eq!(users.check("ana", b"open").await, Err(PasswordError::Wrong));
-        assert_eq!(users.check("ben", b"open sesame").await, Err(PasswordError::Wrong), "the decoy's opens nothing");
-        assert_eq!(users.check("ana", &[b'x'; PASSWORD_BYTES_MAX + 1]).await, Err(PasswordError::Wrong));
+        assert_eq!(users.check("ana", b"open").await, Err(Refusal::WRONG_PASSWORD));
+        assert_eq!(users.check("ben", b"open sesame").await, Err(Refusal::WRONG_PASSWORD), "the decoy's opens nothing");
+        assert_eq!(users.check("ana", &[b'x'; PASSWORD_BYTES_MAX + 1]).await, Err(Refusal::WRONG_PASSWORD));
     }
 
     #[tokio::test]
     async fn password_check_queue_is_limited() {
         let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
         let others = users.queue.try_acquire_many(PASSWORD_QUEUE_MAX as u32).unwrap();
-        assert_eq!(users.check("ana", b"open sesame").await, Err(PasswordError::Busy));
+        assert_eq!(users.check("ana", b"open sesame").await, Err(Refusal::BUSY));
         drop(others);
         assert!(users.check("ana", b"open sesame").await.is_ok());
     }

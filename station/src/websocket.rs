@@ -1,8 +1,7 @@
 //! A WebSocket as a stream of bytes, from the server's side (RFC 6455).
 //!
-//! Frames need not align with packets `[MQTT-6.0.0-2]`, so no frame has to be complete: its bytes are passed on as they
-//! arrive, and only one read per client is buffered. A library that delivers whole frames would have to buffer 20 MiB
-//! of each client, before the client has identified itself.
+//! Frames need not align with packets `[MQTT-6.0.0-2]`, so their bytes are passed on as they arrive. A library that
+//! delivers whole frames would buffer 20 MiB of each client, before the client has identified itself.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -13,7 +12,7 @@ use futures_util::{SinkExt, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::codec::{Decoder, Encoder, Framed};
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::limits::READ_BYTES_MAX;
 use crate::stream::{Client, Pipe};
@@ -25,22 +24,15 @@ pub(crate) const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 /// The number of bytes read at once, and written ahead.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// Close codes (section 7.4.1).
-pub(crate) const NORMAL: u16 = 1000;
-pub(crate) const GOING_AWAY: u16 = 1001;
-const PROTOCOL_ERROR: u16 = 1002;
-pub(crate) const UNSUPPORTED_DATA: u16 = 1003;
-pub(crate) const POLICY_VIOLATION: u16 = 1008;
-
 /// The client broke the rules of the transport.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct TransportError {
-    pub code: u16,
+    pub code: CloseCode,
     pub reason: &'static str,
 }
 
-const MALFORMED: TransportError = TransportError { code: PROTOCOL_ERROR, reason: "malformed WebSocket frame" };
+const MALFORMED: TransportError = TransportError { code: CloseCode::Protocol, reason: "malformed WebSocket frame" };
 
 impl From<TransportError> for io::Error {
     fn from(error: TransportError) -> Self {
@@ -56,14 +48,6 @@ struct Frames {
     mask: [u8; 4],
     /// A message has begun whose last frame hasn't.
     is_fragmented: bool,
-    is_closed: bool,
-}
-
-enum Received {
-    /// The available part of the payload.
-    Payload(BytesMut),
-    Ping(BytesMut),
-    Close,
 }
 
 /// An opcode and the payload.
@@ -75,7 +59,7 @@ impl Frames {
         let is_expected = match header.opcode {
             // [MQTT-6.0.0-1]
             OpCode::Data(Data::Text) => {
-                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT requires binary frames" });
+                return Err(TransportError { code: CloseCode::Unsupported, reason: "MQTT requires binary frames" });
             }
             OpCode::Data(Data::Binary) => !self.is_fragmented,
             OpCode::Data(Data::Continue) => self.is_fragmented,
@@ -88,42 +72,35 @@ impl Frames {
 }
 
 impl Decoder for Frames {
-    type Item = Received;
+    /// A control frame, or the available part of a data frame.
+    type Item = (OpCode, BytesMut);
     type Error = io::Error;
 
-    fn decode(&mut self, input: &mut BytesMut) -> io::Result<Option<Received>> {
-        while self.bytes_left == 0 && !self.is_closed {
+    fn decode(&mut self, input: &mut BytesMut) -> io::Result<Option<Self::Item>> {
+        if self.bytes_left == 0 {
             let mut cursor = Cursor::new(&input[..]);
             let header = FrameHeader::parse(&mut cursor).map_err(|_| MALFORMED)?;
             let header_bytes = cursor.position() as usize;
             let Some((header, length)) = header else { return Ok(None) };
             let mask = self.check(&header, length)?;
-            let OpCode::Control(control) = header.opcode else {
+            if matches!(header.opcode, OpCode::Control(_)) {
+                if input.len() < header_bytes + length as usize {
+                    return Ok(None);
+                }
                 input.advance(header_bytes);
-                (self.bytes_left, self.mask, self.is_fragmented) = (length, mask, !header.is_final);
-                continue;
-            };
-            if input.len() < header_bytes + length as usize {
-                return Ok(None);
+                let mut payload = input.split_to(length as usize);
+                unmask(&mut payload, mask);
+                return Ok(Some((header.opcode, payload)));
             }
             input.advance(header_bytes);
-            let mut payload = input.split_to(length as usize);
-            unmask(&mut payload, mask);
-            match control {
-                Control::Ping => return Ok(Some(Received::Ping(payload))),
-                Control::Close => self.is_closed = true,
-                _ => {}
-            }
-        }
-        if self.is_closed {
-            return Ok(Some(Received::Close));
+            (self.bytes_left, self.mask, self.is_fragmented) = (length, mask, !header.is_final);
         }
         let count = usize::try_from(self.bytes_left).map_or(input.len(), |left| left.min(input.len()));
         let mut payload = input.split_to(count);
         unmask(&mut payload, self.mask);
         self.mask.rotate_left(count % 4);
         self.bytes_left -= count as u64;
-        Ok((count > 0).then_some(Received::Payload(payload)))
+        Ok((count > 0 || self.bytes_left == 0).then_some((OpCode::Data(Data::Binary), payload)))
     }
 }
 
@@ -149,6 +126,8 @@ pub(crate) struct WebSocket {
     frames: Framed<Pipe, Frames>,
     /// Bytes that were read and not delivered.
     payload: BytesMut,
+    /// Whether the client has sent a closing frame.
+    is_closed: bool,
     /// The payload of the closing frame, until it is sent.
     close: Option<Vec<u8>>,
 }
@@ -157,7 +136,9 @@ impl WebSocket {
     /// For a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
         let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
-        Self { frames, payload: BytesMut::new(), close: Some(NORMAL.to_be_bytes().to_vec()) }
+        let mut socket = Self { frames, payload: BytesMut::new(), is_closed: false, close: None };
+        socket.set_close(CloseCode::Normal, "");
+        socket
     }
 
     /// Begins to send a frame, once there is room for it.
@@ -171,23 +152,23 @@ impl WebSocket {
 }
 
 impl Client for WebSocket {
-    fn set_close(&mut self, code: u16, reason: &str) {
-        self.close = Some([&code.to_be_bytes(), reason.as_bytes()].concat());
+    fn set_close(&mut self, code: CloseCode, reason: &str) {
+        self.close = Some([&u16::from(code).to_be_bytes(), reason.as_bytes()].concat());
     }
 }
 
 impl AsyncRead for WebSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.payload.is_empty() {
+        while this.payload.is_empty() && !this.is_closed {
             match ready!(this.frames.poll_next_unpin(context)).transpose()? {
-                Some(Received::Payload(payload)) => this.payload = payload,
-                Some(Received::Ping(payload)) => {
-                    // If the client reads nothing, one pong that waits to be sent answers this ping as well (section
-                    // 5.5.3).
+                Some((OpCode::Data(_), payload)) => this.payload = payload,
+                Some((OpCode::Control(Control::Ping), payload)) => {
+                    // A pong that waits to be sent answers this ping as well (section 5.5.3).
                     let _ = this.poll_send(context, (OpCode::Control(Control::Pong), &payload))?;
                 }
-                Some(Received::Close) | None => return Poll::Ready(Ok(())),
+                Some((OpCode::Control(Control::Close), _)) | None => this.is_closed = true,
+                Some(_) => {}
             }
         }
         let count = this.payload.len().min(buffer.remaining());
@@ -239,7 +220,7 @@ mod tests {
     }
 
     /// Returns what is read from these bytes when they arrive in pieces of this size, and the answers.
-    async fn read(bytes: &[u8], piece: usize) -> (Result<Vec<u8>, u16>, Vec<u8>) {
+    async fn read(bytes: &[u8], piece: usize) -> (Result<Vec<u8>, CloseCode>, Vec<u8>) {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
         let (mut payload, mut buffer) = (Vec::new(), [0; 100]);
@@ -287,13 +268,13 @@ mod tests {
         let unmasked = b"\x82\x01x".to_vec();
         let long_ping = frame(0x89, &[0; 126]);
         let cases = [
-            (frame(0x81, b"text"), UNSUPPORTED_DATA),
-            (unmasked, PROTOCOL_ERROR),
-            (long_ping, PROTOCOL_ERROR),
-            (frame(0x80, b"continues nothing"), PROTOCOL_ERROR),
-            ([frame(0x02, b"a"), frame(0x82, b"b")].concat(), PROTOCOL_ERROR),
-            (frame(0xC2, b"compressed"), PROTOCOL_ERROR),
-            (frame(0x83, b"reserved"), PROTOCOL_ERROR),
+            (frame(0x81, b"text"), CloseCode::Unsupported),
+            (unmasked, CloseCode::Protocol),
+            (long_ping, CloseCode::Protocol),
+            (frame(0x80, b"continues nothing"), CloseCode::Protocol),
+            ([frame(0x02, b"a"), frame(0x82, b"b")].concat(), CloseCode::Protocol),
+            (frame(0xC2, b"compressed"), CloseCode::Protocol),
+            (frame(0x83, b"reserved"), CloseCode::Protocol),
         ];
         for (bytes, code) in cases {
             assert_eq!(read(&bytes, 1).await.0, Err(code), "{bytes:02x?}");
@@ -311,7 +292,7 @@ mod tests {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
         socket.write_all(b"hello").await.unwrap();
-        socket.set_close(POLICY_VIOLATION, "no");
+        socket.set_close(CloseCode::Policy, "no");
         socket.shutdown().await.unwrap();
         let mut frames = Vec::new();
         client.read_to_end(&mut frames).await.unwrap();

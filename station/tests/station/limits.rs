@@ -1,6 +1,6 @@
 //! Limits for the clients of a station, and that it goes on serving those who keep to it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use mqtt_crawl_station::{Limits, Options, Station};
@@ -249,21 +249,27 @@ async fn queues_of_absent_clients_are_bounded_and_the_largest_is_trimmed() {
     station.stop().await;
 }
 
-/// How long they wait is tested with the token bucket, with times of the test's own.
 #[tokio::test]
-async fn messages_beyond_the_rate_are_not_lost() {
+async fn messages_beyond_the_rate_wait_and_are_not_lost() {
     const MESSAGES: u32 = 300;
-    let limits = Limits { max_rate: Some(200.try_into().unwrap()), ..Limits::default() };
+    const RATE: u32 = 200;
+    /// A second's worth may come at once.
+    const WAIT: Duration = Duration::from_millis(1_000 * (MESSAGES - RATE) as u64 / RATE as u64);
+    let limits = Limits { max_rate: Some(RATE.try_into().unwrap()), ..Limits::default() };
     let station = limited(limits).await;
     for way in [Way::Tcp, Way::Mqtt] {
         let mut client = Client::connected(&station, way, V5, "fast").await;
         client.subscribe(V5, "fast", 0).await;
         let burst: Vec<u8> =
             (0..MESSAGES).flat_map(|number| publish(V5, "fast", 0, 0, &number.to_be_bytes())).collect();
+        let began = Instant::now();
         client.send(&burst).await;
         for number in 0..MESSAGES {
             assert!(client.packet().await.unwrap().ends_with(&number.to_be_bytes()), "{way:?} {number}");
         }
+        client.send(&[0xC0, 0]).await;
+        assert_eq!(client.packet().await.unwrap(), [0xD0, 0]);
+        assert!(began.elapsed() >= WAIT, "{way:?} {:?}", began.elapsed());
     }
     station.stop().await;
 }
