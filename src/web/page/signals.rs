@@ -7,6 +7,13 @@ use crate::protocol::connection::{Connection, ConnectionState, JwtInfo};
 use crate::protocol::update::Stats;
 use crate::time::Instant;
 
+/// Sets a signal, if its value differs.
+pub(super) fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.with_untracked(|old| *old != value) {
+        signal.set(value);
+    }
+}
+
 /// What the parts of the page show. Everything here is small and is set at most once a frame.
 #[derive(Clone, Copy)]
 pub(super) struct PageSignals {

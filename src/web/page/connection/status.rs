@@ -1,0 +1,132 @@
+//! The connection's state: what it is, why, and what to try.
+
+use leptos::prelude::*;
+
+use crate::protocol::command::PageCommand;
+use crate::protocol::connection::{Advice, Connection, Evidence};
+use crate::web::page::button::Button;
+use crate::web::page::handle::PageHandle;
+
+/// The state and its text.
+#[component]
+pub(super) fn StatusLine(connection: RwSignal<Connection>) -> AnyView {
+    let state = Memo::new(move |_| connection.with(|connection| connection.state));
+    let message = move || {
+        connection.with(|connection| match connection.message.as_str() {
+            "" => "Not connected.".to_owned(),
+            message => message.to_owned(),
+        })
+    };
+    view! {
+        <div class="status-line">
+            <span
+                class="lamp"
+                data-stat="state"
+                data-value=move || state.get().name()
+                title=move || format!("State: {}", state.get().name())
+            ></span>
+            <p class="status" role="status">{message}</p>
+        </div>
+    }
+    .into_any()
+}
+
+/// What else is known about the connection. A node that is created again loses its focus and, if it was open, closes; so
+/// each part changes only with what it shows.
+#[component]
+pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
+    let signals = page.with(|page| page.signals);
+    let connection = signals.connection;
+    let flag = move |read: fn(&Connection) -> bool| Memo::new(move |_| connection.with(read));
+    let text = move |read: fn(&Connection) -> &Option<String>| {
+        Signal::derive(move || connection.with(|connection| read(connection).clone().unwrap_or_default()))
+    };
+    let retry_at = Memo::new(move |_| connection.with(|connection| connection.retry_at));
+    let countdown = move || {
+        retry_at.get().map_or_else(String::new, |due| {
+            match due.since(signals.now.get()).as_micros().div_ceil(1_000_000) {
+                0 => "Retrying…".to_owned(),
+                left_s => format!("Retrying in {left_s} s…"),
+            }
+        })
+    };
+    view! {
+        <div class="status-details">
+            <Button
+                hidden=flag(|connection| !connection.can_take_over)
+                on_click=page.callback(|page| page.worker.send(&PageCommand::TakeOver))
+            >
+                "Take over"
+            </Button>
+            <div class="session-question" hidden=flag(|connection| connection.question.is_none())>
+                <p>{text(|connection| &connection.question)}</p>
+                <Button on_click=page.callback(|page| page.worker.send(&PageCommand::DropMessage))>
+                    "Drop message"
+                </Button>
+                <Button on_click=page.callback(|page| page.worker.send(&PageCommand::EndSession))>"End session"</Button>
+            </div>
+            <div class="retry" hidden=flag(|connection| connection.retry_at.is_none())>
+                <p>{countdown}</p>
+                <Button on_click=page.callback(|page| page.retry_now())>"Retry now"</Button>
+            </div>
+            <AdviceList connection />
+            <EvidenceList connection />
+            <p class="notice" hidden=flag(|connection| connection.notice.is_none())>
+                {text(|connection| &connection.notice)}
+            </p>
+        </div>
+    }
+    .into_any()
+}
+
+/// What to try after a failure.
+#[component]
+fn AdviceList(connection: RwSignal<Connection>) -> AnyView {
+    let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
+    view! {
+        <div class="advice" hidden=move || advice.with(Vec::is_empty)>
+            <p>"Things to try, most likely first:"</p>
+            <ol>{move || advice.get().into_iter().map(advice_entry).collect::<Vec<_>>()}</ol>
+        </div>
+    }
+    .into_any()
+}
+
+fn advice_entry(advice: Advice) -> AnyView {
+    let link = advice.link.map(|link| {
+        let address = link.clone();
+        view! {
+            " "
+            <a href=address target="_blank" rel="noopener noreferrer">
+                {link}
+            </a>
+        }
+    });
+    view! { <li>{advice.text}{link}</li> }.into_any()
+}
+
+/// What was observed about a failure.
+#[component]
+fn EvidenceList(connection: RwSignal<Connection>) -> AnyView {
+    let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
+    // If the broker broke a rule, its bytes are what matters.
+    let is_open = move || {
+        evidence.track();
+        connection.with_untracked(Connection::shows_fault_of_broker)
+    };
+    view! {
+        <details class="evidence" hidden=move || evidence.with(Vec::is_empty) open=is_open>
+            <summary>"Details"</summary>
+            <dl>{move || evidence.get().into_iter().map(evidence_entry).collect::<Vec<_>>()}</dl>
+        </details>
+    }
+    .into_any()
+}
+
+fn evidence_entry(evidence: Evidence) -> AnyView {
+    view! {
+        <dt>{evidence.name}</dt>
+        <dd>{evidence.value}</dd>
+    }
+    .into_any()
+}

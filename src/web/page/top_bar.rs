@@ -1,0 +1,59 @@
+//! The bar above everything else.
+
+use leptos::prelude::*;
+
+use crate::config::link::View;
+use crate::protocol::panels::PanelAction;
+use crate::web::page::attributes::flag_name;
+use crate::web::page::button::Button;
+use crate::web::page::handle::PageHandle;
+
+/// The app's name, the choice of the view, and the buttons for the app as a whole.
+#[component]
+pub(super) fn TopBar(page: PageHandle) -> AnyView {
+    view! {
+        <header class="top">
+            <h1 class="brand">"mqtt-crawl"</h1>
+            <div class="switch" role="group" aria-label="View">
+                <ViewButton page view=View::Split label="Split" />
+                <ViewButton page view=View::Crawl label="Crawl" />
+                <ViewButton page view=View::Console label="Console" />
+            </div>
+            <div class="top-tools">
+                <Button
+                    class="button icon sliders"
+                    label="Preferences"
+                    title="Preferences"
+                    opens_dialog=true
+                    on_click=page.opens(PanelAction::Preferences)
+                />
+                <Button
+                    class="button icon"
+                    label="Keyboard shortcuts"
+                    title="Keyboard shortcuts"
+                    opens_dialog=true
+                    on_click=page.opens(PanelAction::Help)
+                >
+                    "?"
+                </Button>
+            </div>
+        </header>
+    }
+    .into_any()
+}
+
+/// The button that shows this part of the page.
+#[component]
+fn ViewButton(page: PageHandle, view: View, label: &'static str) -> AnyView {
+    let shown = page.with(|page| page.signals.view);
+    view! {
+        <button
+            type="button"
+            aria-pressed=move || flag_name(shown.get() == view)
+            on:click=move |_| page.with(|page| page.show(view))
+        >
+            {label}
+        </button>
+    }
+    .into_any()
+}
