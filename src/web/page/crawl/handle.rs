@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
-use leptos::prelude::*;
 
 use crate::crawl::action::Action;
 use crate::crawl::controller::{CrawlController, TickInput};
