@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::true_or_false;
 
 /// A button.
 #[component]
@@ -36,7 +36,7 @@ pub(super) fn Button(
             title=title
             aria-keyshortcuts=keys
             aria-haspopup=opens_dialog.then_some("dialog")
-            aria-pressed=move || pressed.map(|pressed| flag_name(pressed.get()))
+            aria-pressed=pressed.map(true_or_false)
             disabled=disabled
             hidden=hidden
             on:click=move |_| on_click.run(())

@@ -77,9 +77,10 @@ fn Page(browser: Browser, clock: Clock) -> AnyView {
     let console = controller.console.clone();
     let page = PageHandle::new(controller);
     page.start(browser, link);
-    let form_state = move || if signals.form_open.get() { "open" } else { "folded" };
+    let view = Signal::derive(move || signals.view.get().name());
+    let form_state = Signal::derive(move || if signals.form_open.get() { "open" } else { "folded" });
     view! {
-        <div class="page" data-view=move || signals.view.get().name() data-form=form_state>
+        <div class="page" data-view=view data-form=form_state>
             <TopBar page />
             <Notices page />
             <main class="stage-and-desk">

@@ -57,7 +57,7 @@ pub(super) fn StatusBar(
                 />
                 <div class="number" title="Size of stored payloads and topics">
                     <dt>"Size"</dt>
-                    <dd class="log-bytes">{move || size(kept_bytes.get())}</dd>
+                    <dd class="log-bytes">{Signal::derive(move || size(kept_bytes.get()))}</dd>
                 </div>
             </dl>
         </footer>
@@ -77,8 +77,8 @@ fn Number(
     view! {
         <div class="number" title=title>
             <dt>{label}</dt>
-            <dd data-stat=name data-value=move || value.get().to_string()>
-                {move || grouped(value.get())}
+            <dd data-stat=name data-value=Signal::derive(move || value.get().to_string())>
+                {Signal::derive(move || grouped(value.get()))}
             </dd>
         </div>
     }

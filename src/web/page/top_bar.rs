@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::config::link::View;
 use crate::protocol::panels::PanelAction;
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::true_or_false;
 use crate::web::page::button::Button;
 use crate::web::page::handle::PageHandle;
 
@@ -46,10 +46,11 @@ pub(super) fn TopBar(page: PageHandle) -> AnyView {
 #[component]
 fn ViewButton(page: PageHandle, view: View, label: &'static str) -> AnyView {
     let shown = page.with(|page| page.signals.view);
+    let is_shown = Signal::derive(move || shown.get() == view);
     view! {
         <button
             type="button"
-            aria-pressed=move || flag_name(shown.get() == view)
+            aria-pressed=true_or_false(is_shown)
             on:click=move |_| page.with(|page| page.show(view))
         >
             {label}

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::protocol::connection::{Connection, ConnectionState};
 use crate::protocol::panels::PanelAction;
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::true_or_false;
 use crate::web::page::button::Button;
 use crate::web::page::handle::PageHandle;
 
@@ -12,11 +12,12 @@ use crate::web::page::handle::PageHandle;
 #[component]
 pub(super) fn ConnectionBar(page: PageHandle) -> AnyView {
     let signals = page.with(|page| page.signals);
-    let is_away = Memo::new(move |_| signals.connection.with(is_away));
+    let is_away = Signal::derive(move || signals.connection.with(is_away));
+    let is_under_way = Signal::derive(move || !is_away.get());
     let form_open = signals.form_open;
     view! {
         <div class="connection-bar">
-            <button type="submit" form="connection" class="button primary" disabled=move || !is_away.get()>
+            <button type="submit" form="connection" class="button primary" disabled=is_under_way>
                 "Connect"
             </button>
             <Button disabled=is_away on_click=page.callback(|page| page.disconnect())>
@@ -44,7 +45,7 @@ pub(super) fn ConnectionBar(page: PageHandle) -> AnyView {
                 type="button"
                 class="button quiet"
                 aria-controls="connection"
-                aria-expanded=move || flag_name(form_open.get())
+                aria-expanded=true_or_false(form_open.into())
                 on:click=move |_| form_open.update(|open| *open = !*open)
             >
                 "Settings"

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::config::link::Field;
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::is_invalid;
 use crate::web::page::button::Button;
 use crate::web::page::form::Form;
 
@@ -19,10 +19,10 @@ pub(super) fn TextField(
 ) -> AnyView {
     let error = Signal::derive(move || form.error(field));
     // A warning is shown in the place of an error.
-    let shown = move || match error.get() {
+    let shown = Signal::derive(move || match error.get() {
         error if error.is_empty() && field == Field::Broker => form.warning(),
         error => error,
-    };
+    });
     let on_input = Callback::new(move |text| form.type_into(field, text));
     view! {
         <div class="field">
@@ -40,10 +40,10 @@ pub(super) fn TopicField(form: Form, id: String) -> AnyView {
     let topic = form.topic(&id);
     let key = id.clone();
     let place = Memo::new(move |_| form.topic_place(&key));
-    let label = move || match place.get() {
+    let label = Signal::derive(move || match place.get() {
         0 => "Topic".to_owned(),
         index => format!("Topic {}", index + 1),
-    };
+    });
     let remove_label = Signal::derive(move || format!("Remove topic {}", place.get() + 1));
     let error = Signal::derive(move || form.error(Field::Topic(place.get())));
     let on_input = Callback::new(move |text| form.type_topic(place.get_untracked(), text));
@@ -84,7 +84,7 @@ fn TextInput(
             spellcheck="false"
             placeholder=placeholder
             aria-describedby=fault_id(&id)
-            aria-invalid=move || flag_name(error.with(|error| !error.is_empty()))
+            aria-invalid=is_invalid(error)
             id=id
             prop:value=text
             on:input=move |event| on_input.run(event_target_value(&event))
@@ -112,8 +112,9 @@ pub(super) fn Choice(
 ) -> AnyView {
     let options = choices.into_iter().map(|(value, text)| {
         let own = value.clone();
+        let is_chosen = Signal::derive(move || chosen.with(|chosen| *chosen == own));
         view! {
-            <option value=value prop:selected=move || chosen.with(|chosen| *chosen == own)>
+            <option value=value prop:selected=is_chosen>
                 {text}
             </option>
         }
@@ -125,7 +126,7 @@ pub(super) fn Choice(
                 id=id
                 title=title
                 aria-describedby=hint.map_or_else(|| fault_id(id), str::to_owned)
-                aria-invalid=move || error.map(|error| flag_name(error.with(|error| !error.is_empty())))
+                aria-invalid=error.map(is_invalid)
                 on:input=move |event| on_choose.run(event_target_value(&event))
             >
                 {options.collect::<Vec<_>>()}

@@ -8,7 +8,7 @@ use crate::config::link::Field;
 use crate::config::presets::PRESETS;
 use crate::mqtt::packet::QoS;
 use crate::protocol::connection::JwtInfo;
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::true_or_false;
 use crate::web::page::button::Button;
 use crate::web::page::connection::fields::{Choice, TextField, TopicField};
 use crate::web::page::form::Form;
@@ -38,6 +38,7 @@ pub fn ConnectionForm(
     #[prop(into)]
     on_copy_link: Callback<()>,
 ) -> AnyView {
+    let copy_text = Signal::derive(move || if copied.get() { "Link copied" } else { "Copy link" });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         on_submit.run(());
@@ -69,13 +70,13 @@ pub fn ConnectionForm(
                 <Button class="button quiet" opens_dialog=true on_click=on_connection_options>
                     "Advanced settings"
                 </Button>
-                <p class="fault summary" role="alert">{move || form.error_summary()}</p>
+                <p class="fault summary" role="alert">{Signal::derive(move || form.error_summary())}</p>
                 <Button
                     class="button quiet"
                     title="Link to this page with these settings (without the password)"
                     on_click=on_copy_link
                 >
-                    {move || if copied.get() { "Link copied" } else { "Copy link" }}
+                    {copy_text}
                 </Button>
             </div>
         </form>
@@ -88,6 +89,7 @@ pub fn ConnectionForm(
 fn BrokerFields(form: Form) -> AnyView {
     let preset = form.preset();
     let choices = PRESETS.iter().enumerate().map(|(index, preset)| (index.to_string(), preset.name));
+    let hint = Signal::derive(move || PRESETS.get(preset.get()).map_or("", |preset| preset.hint));
     view! {
         <Choice
             id="preset"
@@ -105,9 +107,7 @@ fn BrokerFields(form: Form) -> AnyView {
             kind="url"
             placeholder="ws://127.0.0.1:8080/mqtt"
         />
-        <p class="hint wide" id="preset-hint">
-            {move || PRESETS.get(preset.get()).map_or("", |preset| preset.hint)}
-        </p>
+        <p class="hint wide" id="preset-hint">{hint}</p>
     }
     .into_any()
 }
@@ -163,18 +163,20 @@ fn ProtocolFields(form: Form) -> AnyView {
 /// What is known about a signed token in the password field.
 #[component]
 fn Token(token: Signal<Option<JwtInfo>>, on_replace_password: Callback<()>) -> AnyView {
-    let has_expired = move || token.with(|token| token.as_ref().is_some_and(|token| token.has_expired));
-    let text = move || token.with(|token| token.as_ref().map(|token| token.text.clone()).unwrap_or_default());
-    let is_current = move || token.with(|token| token.as_ref().is_none_or(|token| !token.can_renew));
+    let read = move |read: fn(&JwtInfo) -> bool| Signal::derive(move || token.with(|token| token.as_ref().is_some_and(read)));
+    let is_missing = Signal::derive(move || token.with(Option::is_none));
+    let text = Signal::derive(move || {
+        token.with(|token| token.as_ref().map(|token| token.text.clone()).unwrap_or_default())
+    });
     view! {
         <div
             class="token wide"
             aria-live="polite"
-            hidden=move || token.with(Option::is_none)
-            data-expired=move || flag_name(has_expired())
+            hidden=is_missing
+            data-expired=true_or_false(read(|token| token.has_expired))
         >
             <p>{text}</p>
-            <Button class="button quiet" hidden=Signal::derive(is_current) on_click=on_replace_password>
+            <Button class="button quiet" hidden=read(|token| !token.can_renew) on_click=on_replace_password>
                 "Use for the next connection"
             </Button>
         </div>

@@ -6,25 +6,22 @@ use crate::protocol::command::PageCommand;
 use crate::protocol::connection::{Advice, Connection, Evidence};
 use crate::web::page::button::Button;
 use crate::web::page::handle::PageHandle;
+use crate::web::page::list::Entries;
 
 /// The state and its text.
 #[component]
 pub(super) fn StatusLine(connection: RwSignal<Connection>) -> AnyView {
-    let state = Memo::new(move |_| connection.with(|connection| connection.state));
-    let message = move || {
+    let state = Signal::derive(move || connection.with(|connection| connection.state.name()));
+    let title = Signal::derive(move || format!("State: {}", state.get()));
+    let message = Signal::derive(move || {
         connection.with(|connection| match connection.message.as_str() {
             "" => "Not connected.".to_owned(),
             message => message.to_owned(),
         })
-    };
+    });
     view! {
         <div class="status-line">
-            <span
-                class="lamp"
-                data-stat="state"
-                data-value=move || state.get().name()
-                title=move || format!("State: {}", state.get().name())
-            ></span>
+            <span class="lamp" data-stat="state" data-value=state title=title></span>
             <p class="status" role="status">{message}</p>
         </div>
     }
@@ -37,19 +34,17 @@ pub(super) fn StatusLine(connection: RwSignal<Connection>) -> AnyView {
 pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
     let signals = page.with(|page| page.signals);
     let connection = signals.connection;
-    let flag = move |read: fn(&Connection) -> bool| Memo::new(move |_| connection.with(read));
+    let flag = move |read: fn(&Connection) -> bool| Signal::derive(move || connection.with(read));
     let text = move |read: fn(&Connection) -> &Option<String>| {
         Signal::derive(move || connection.with(|connection| read(connection).clone().unwrap_or_default()))
     };
-    let retry_at = Memo::new(move |_| connection.with(|connection| connection.retry_at));
-    let countdown = move || {
-        retry_at.get().map_or_else(String::new, |due| {
-            match due.since(signals.now.get()).as_micros().div_ceil(1_000_000) {
-                0 => "Retrying…".to_owned(),
-                left_s => format!("Retrying in {left_s} s…"),
-            }
-        })
-    };
+    let countdown = Signal::derive(move || {
+        let Some(due) = connection.with(|connection| connection.retry_at) else { return String::new() };
+        match due.since(signals.now.get()).as_micros().div_ceil(1_000_000) {
+            0 => "Retrying…".to_owned(),
+            left_s => format!("Retrying in {left_s} s…"),
+        }
+    });
     view! {
         <div class="status-details">
             <Button
@@ -83,10 +78,14 @@ pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
 #[component]
 fn AdviceList(connection: RwSignal<Connection>) -> AnyView {
     let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
+    let entries = move || advice.get().into_iter().map(advice_entry).collect::<Vec<_>>();
+    let is_empty = Signal::derive(move || advice.with(Vec::is_empty));
     view! {
-        <div class="advice" hidden=move || advice.with(Vec::is_empty)>
+        <div class="advice" hidden=is_empty>
             <p>"Things to try, most likely first:"</p>
-            <ol>{move || advice.get().into_iter().map(advice_entry).collect::<Vec<_>>()}</ol>
+            <ol>
+                <Entries entries />
+            </ol>
         </div>
     }
     .into_any()
@@ -110,14 +109,18 @@ fn advice_entry(advice: Advice) -> AnyView {
 fn EvidenceList(connection: RwSignal<Connection>) -> AnyView {
     let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
     // If the broker broke a rule, its bytes are what matters.
-    let is_open = move || {
+    let is_open = Signal::derive(move || {
         evidence.track();
         connection.with_untracked(Connection::shows_fault_of_broker)
-    };
+    });
+    let entries = move || evidence.get().into_iter().map(evidence_entry).collect::<Vec<_>>();
+    let is_empty = Signal::derive(move || evidence.with(Vec::is_empty));
     view! {
-        <details class="evidence" hidden=move || evidence.with(Vec::is_empty) open=is_open>
+        <details class="evidence" hidden=is_empty open=is_open>
             <summary>"Details"</summary>
-            <dl>{move || evidence.get().into_iter().map(evidence_entry).collect::<Vec<_>>()}</dl>
+            <dl>
+                <Entries entries />
+            </dl>
         </details>
     }
     .into_any()

@@ -6,16 +6,18 @@ use crate::format::visible_topic;
 use crate::protocol::connection::{Connection, ConnectionState};
 use crate::protocol::subscription::{Subscription, SubscriptionStatus};
 use crate::web::page::button::Button;
+use crate::web::page::list::Entries;
 
 /// The subscriptions, and the broker's answers to them.
 #[component]
 pub(super) fn Subscriptions(connection: RwSignal<Connection>, on_edit: Callback<()>) -> AnyView {
     let subscriptions = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
-    let is_away = Memo::new(move |_| connection.with(|connection| connection.state != ConnectionState::Connected));
+    let entries = move || subscriptions.get().into_iter().map(subscription_entry).collect::<Vec<_>>();
+    let is_away = Signal::derive(move || connection.with(|connection| connection.state != ConnectionState::Connected));
     view! {
         <div class="subscriptions" hidden=is_away>
             <ul aria-label="Subscriptions">
-                {move || subscriptions.get().into_iter().map(subscription_entry).collect::<Vec<_>>()}
+                <Entries entries />
             </ul>
             <Button
                 class="button quiet"

@@ -24,11 +24,11 @@ pub(super) fn ColumnHeads(signals: ConsoleSignals) -> AnyView {
 
 #[component]
 fn ColumnHead(column: Column, signals: ConsoleSignals) -> AnyView {
-    let label = move || match (column, signals.time.get()) {
+    let label = Signal::derive(move || match (column, signals.time.get()) {
         (Column::Time, TimeMode::Relative) => "Elapsed",
         (Column::Time, TimeMode::SincePrevious) => "Delta",
         _ => column.title(),
-    };
+    });
     let title = (column == Column::QoS)
         .then_some("retained: stored by the broker, dup: duplicate, violation: breaks a rule of MQTT");
     // This column takes the space that the others leave.
@@ -53,13 +53,14 @@ fn ColumnEdge(column: Column, columns: RwSignal<Columns>) -> AnyView {
             shown_px.set(width_px(&edge).to_string());
         }
     });
+    let width: Signal<String> = shown_px.into();
     view! {
         <i
             role="separator"
             tabindex="0"
             aria-orientation="vertical"
             aria-label=format!("Width of {}", column.title())
-            aria-valuenow=shown_px
+            aria-valuenow=width
             data-column=column.name()
             node_ref=edge
         ></i>

@@ -83,7 +83,7 @@ impl Console {
 
     /// Sets the status.
     pub fn set_status(&self, status: ConsoleStatus) {
-        set_if_changed(self.0.signals.filter_error, status.filter_error.clone());
+        set_if_changed(self.0.signals.filter_error, status.filter_error.clone().unwrap_or_default());
         let mut renderer = self.0.renderer.borrow_mut();
         renderer.status = status;
         renderer.set_frame();

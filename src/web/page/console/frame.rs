@@ -6,6 +6,7 @@ use crate::format::grouped;
 use crate::protocol::panels::PanelAction;
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::{ConsoleModel, SeekDirection};
+use crate::web::page::attributes::is_invalid;
 use crate::web::page::button::Button;
 use crate::web::page::console::controller::ConsoleEvent;
 use crate::web::page::console::handle::ConsoleHandle;
@@ -64,7 +65,7 @@ fn FilterBox(console: ConsoleHandle) -> AnyView {
                 autocomplete="off"
                 spellcheck="false"
                 aria-describedby="filter-error"
-                aria-invalid=move || signals.filter_error.with(Option::is_some).then_some("true")
+                aria-invalid=is_invalid(signals.filter_error.into())
                 prop:value=signals.filter
                 on:input=on_input
                 on:focus=move |_| console.emit(ConsoleEvent::LoadSuggestions)
@@ -78,18 +79,19 @@ fn FilterBox(console: ConsoleHandle) -> AnyView {
 #[component]
 pub(super) fn FilterResult(console: ConsoleHandle) -> AnyView {
     let signals = console.signals();
-    let count = move || {
+    let error: Signal<String> = signals.filter_error.into();
+    let count = Signal::derive(move || {
         let FrameState { matches, rank, .. } = signals.frame.get();
         match (rank, matches.unwrap_or(0)) {
             (Some(rank), matches) => format!("{} of {}", grouped(rank), grouped(matches)),
             (None, 1) => "1 match".to_owned(),
             (None, matches) => format!("{} matches", grouped(matches)),
         }
-    };
+    });
     view! {
         <div class="console-found">
             <p id="filter-error" class="fault" role="alert">
-                {move || signals.filter_error.get().unwrap_or_default()}
+                {error}
             </p>
             <div class="matches" hidden=console.flag(|frame| frame.matches.is_none())>
                 <span>{count}</span>
@@ -126,7 +128,7 @@ pub(super) fn FilterResult(console: ConsoleHandle) -> AnyView {
 #[component]
 pub(super) fn EmptyNotice(console: ConsoleHandle) -> AnyView {
     let frame = console.signals().frame;
-    let text = move || frame.with(|frame| frame.empty.map_or("", |(text, _)| text));
+    let text = Signal::derive(move || frame.with(|frame| frame.empty.map_or("", |(text, _)| text)));
     view! {
         <p class="console-empty" hidden=console.flag(|frame| frame.empty.is_none())>
             <span>{text}</span>
@@ -145,11 +147,11 @@ pub(super) fn EmptyNotice(console: ConsoleHandle) -> AnyView {
 /// The button that goes to the newest row; shown unless that one is in view.
 #[component]
 pub(super) fn NewestButton(console: ConsoleHandle) -> AnyView {
-    let unread = Memo::new(move |_| console.signals().frame.with(|frame| frame.unread));
-    let label = move || match unread.get() {
+    let frame = console.signals().frame;
+    let label = Signal::derive(move || match frame.with(|frame| frame.unread) {
         0 => "Jump to latest".to_owned(),
         count => format!("{} new", grouped(count)),
-    };
+    });
     view! {
         <button
             type="button"

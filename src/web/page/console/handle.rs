@@ -27,7 +27,7 @@ impl ConsoleHandle {
     /// Reads whether something is shown.
     pub(super) fn flag(self, read: fn(&FrameState) -> bool) -> Signal<bool> {
         let frame = self.signals().frame;
-        Memo::new(move |_| frame.with(read)).into()
+        Signal::derive(move || frame.with(read))
     }
 
     /// Asks the page for something.

@@ -32,7 +32,8 @@ pub fn ConsoleView(
 ) -> AnyView {
     let console = ConsoleHandle::new(console);
     let signals = console.signals();
-    let columns = signals.columns;
+    let hidden = Signal::derive(move || signals.columns.with(hidden_columns));
+    let style = Signal::derive(move || signals.columns.with(table_style));
     let section = NodeRef::<html::Section>::new();
     follow(move || {
         if let Some(section) = section.get() {
@@ -51,8 +52,8 @@ pub fn ConsoleView(
                     tabindex="0"
                     aria-label="Message console"
                     aria-keyshortcuts="Enter n Shift+N"
-                    data-hidden=move || columns.with(hidden_columns)
-                    style=move || columns.with(table_style)
+                    data-hidden=hidden
+                    style=style
                 >
                     <ColumnHeads signals />
                     // The rows are put into the innermost node by hand.

@@ -9,8 +9,8 @@ use crate::config::settings::{Columns, TimeMode};
 pub(super) struct ConsoleSignals {
     /// The filter's text, wherever it was typed.
     pub(super) filter: RwSignal<String>,
-    /// What is wrong with the filter.
-    pub(super) filter_error: RwSignal<Option<String>>,
+    /// What is wrong with the filter; empty if nothing is.
+    pub(super) filter_error: RwSignal<String>,
     pub(super) frame: RwSignal<FrameState>,
     pub(super) columns: RwSignal<Columns>,
     /// What the time column shows.

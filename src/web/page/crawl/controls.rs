@@ -25,13 +25,14 @@ pub(super) fn CrawlControls(
         })
     };
     let controls = signals.controls;
-    let lag = Memo::new(move |_| controls.with(|controls| controls.lag));
-    let speed_percent = Memo::new(move |_| controls.with(|controls| controls.speed_percent));
     let is_paused = signals.flag(|controls| controls.is_paused);
-    let live = move || match lag.get() {
+    // Its text says what a press does, so it isn't a toggle button.
+    let pause = Signal::derive(move || if is_paused.get() { "Resume" } else { "Pause" });
+    let speed = Signal::derive(move || controls.with(|controls| format!("{} %", controls.speed_percent)));
+    let live = Signal::derive(move || match controls.with(|controls| controls.lag) {
         None | Some(0) => "Jump to live".to_owned(),
         Some(lines) => format!("Jump to live ({} behind)", grouped(lines)),
-    };
+    });
     let fill = on_fill.map(|on_fill| {
         view! { <Button class="fill icon" label="Full screen" title="Full screen (F)" keys="F" on_click=on_fill /> }
     });
@@ -54,9 +55,8 @@ pub(super) fn CrawlControls(
             >
                 {live}
             </Button>
-            // Its text says what a press does, so it isn't a toggle button.
             <Button class="pause" title="Space" keys="Space" on_click=does(CrawlInput::TogglePause)>
-                {move || if is_paused.get() { "Resume" } else { "Pause" }}
+                {pause}
             </Button>
             <Button
                 class="slower icon"
@@ -67,7 +67,7 @@ pub(super) fn CrawlControls(
             >
                 "–"
             </Button>
-            <span class="speed">{move || format!("{} %", speed_percent.get())}</span>
+            <span class="speed">{speed}</span>
             <Button
                 class="faster icon"
                 label="Faster"

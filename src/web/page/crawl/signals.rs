@@ -40,6 +40,6 @@ impl CrawlSignals {
 
     /// Reads whether something is the case.
     pub(super) fn flag(self, read: fn(&Controls) -> bool) -> Signal<bool> {
-        Memo::new(move |_| self.controls.with(read)).into()
+        Signal::derive(move || self.controls.with(read))
     }
 }

@@ -11,7 +11,7 @@ use web_sys::{
 use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::web::dom;
 use crate::web::dom::{EventListener, follow};
-use crate::web::page::attributes::flag_name;
+use crate::web::page::attributes::true_or_false;
 use crate::web::page::crawl::controls::CrawlControls;
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::fullscreen::WakeLockGuard;
@@ -64,22 +64,21 @@ pub fn CrawlView(
         }
     };
     let on_fill = document().fullscreen_enabled().then(|| Callback::from(fill));
-    let flag = move |read: fn(&Controls) -> bool| {
-        let flag = signals.flag(read);
-        move || flag_name(flag.get())
-    };
-    let scene = Memo::new(move |_| signals.controls.with(|controls| controls.scene));
+    let flag = move |read: fn(&Controls) -> bool| true_or_false(signals.flag(read));
+    let scene = Signal::derive(move || signals.controls.with(|controls| controls.scene.name()));
+    let has_stars = Signal::derive(move || opening.with(|opening| opening.has_stars));
+    let card = Signal::derive(move || opening.with(|opening| opening.card.clone()));
     view! {
         <section
             node_ref=section
             class="crawl"
             aria-label="Opening crawl"
-            data-scene=move || scene.get().name()
+            data-scene=scene
             data-plain=flag(|controls| controls.is_plain)
             data-idle=flag(|controls| controls.is_idle)
             data-paused=flag(|controls| controls.is_paused)
-            data-fills=move || flag_name(signals.fills_screen.get())
-            data-stars=move || flag_name(opening.with(|opening| opening.has_stars))
+            data-fills=true_or_false(signals.fills_screen.into())
+            data-stars=true_or_false(has_stars)
         >
             <Sky class="sky" />
             <Logo opening />
@@ -91,7 +90,7 @@ pub fn CrawlView(
             </div>
             <Sky class="sky haze" />
             <p class="card" aria-hidden=flag(|controls| controls.scene != Scene::Card)>
-                {move || opening.with(|opening| opening.card.clone())}
+                {card}
             </p>
             <TranscriptLog is_plain=signals.flag(|controls| controls.is_plain) />
             <CrawlControls crawl signals on_event on_fill />
@@ -114,13 +113,11 @@ fn Sky(class: &'static str) -> AnyView {
 
 #[component]
 fn Logo(opening: Signal<Opening>) -> AnyView {
+    let text = Signal::derive(move || opening.with(|opening| opening.logo.clone()));
+    let is_drawn = Signal::derive(move || opening.with(|opening| opening.logo == LOGO));
     view! {
-        <div
-            class="logo"
-            aria-hidden="true"
-            data-drawn=move || flag_name(opening.with(|opening| opening.logo == LOGO))
-        >
-            <span>{move || opening.with(|opening| opening.logo.clone())}</span>
+        <div class="logo" aria-hidden="true" data-drawn=true_or_false(is_drawn)>
+            <span>{text}</span>
         </div>
     }
     .into_any()
