@@ -43,7 +43,7 @@ use crate::web::page::form::{Form, PageInfo};
 use crate::web::page::handle::PageHandle;
 use crate::web::page::link_sync::{base_of, read_link};
 use crate::web::page::notices::Notices;
-use crate::web::page::signals::PageSignals;
+use crate::web::page::signals::{PageSignals, part};
 use crate::web::page::status_bar::StatusBar;
 use crate::web::page::top_bar::TopBar;
 
@@ -77,8 +77,8 @@ fn Page(browser: Browser, clock: Clock) -> AnyView {
     let console = controller.console.clone();
     let page = PageHandle::new(controller);
     page.start(browser, link);
-    let view = Signal::derive(move || signals.view.get().name());
-    let form_state = Signal::derive(move || if signals.form_open.get() { "open" } else { "folded" });
+    let view = part(signals.view, |view| view.name());
+    let form_state = part(signals.form_open, |is_open| if *is_open { "open" } else { "folded" });
     view! {
         <div class="page" data-view=view data-form=form_state>
             <TopBar page />

@@ -14,6 +14,15 @@ pub(super) fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSig
     }
 }
 
+/// Returns a part of what a signal holds, or what follows from it. It is compiled once for each pair of types, and not for
+/// each closure.
+pub(super) fn part<S: Send + Sync + 'static, T: Send + Sync + 'static>(
+    signal: RwSignal<S>,
+    read: fn(&S) -> T,
+) -> Signal<T> {
+    Signal::derive(move || signal.with(read))
+}
+
 /// What the parts of the page show. Everything here is small and is set at most once a frame.
 #[derive(Clone, Copy)]
 pub(super) struct PageSignals {

@@ -7,20 +7,19 @@ use crate::protocol::panels::PanelAction;
 use crate::web::page::attributes::true_or_false;
 use crate::web::page::button::Button;
 use crate::web::page::handle::PageHandle;
+use crate::web::page::signals::part;
 
 /// The buttons that are always shown.
 #[component]
 pub(super) fn ConnectionBar(page: PageHandle) -> AnyView {
     let signals = page.with(|page| page.signals);
-    let is_away = Signal::derive(move || signals.connection.with(is_away));
-    let is_under_way = Signal::derive(move || !is_away.get());
     let form_open = signals.form_open;
     view! {
         <div class="connection-bar">
-            <button type="submit" form="connection" class="button primary" disabled=is_under_way>
+            <button type="submit" form="connection" class="button primary" disabled=part(signals.connection, |connection| !is_away(connection))>
                 "Connect"
             </button>
-            <Button disabled=is_away on_click=page.callback(|page| page.disconnect())>
+            <Button disabled=part(signals.connection, is_away) on_click=page.callback(|page| page.disconnect())>
                 "Disconnect"
             </Button>
             <Button

@@ -163,11 +163,11 @@ fn ProtocolFields(form: Form) -> AnyView {
 /// What is known about a signed token in the password field.
 #[component]
 fn Token(token: Signal<Option<JwtInfo>>, on_replace_password: Callback<()>) -> AnyView {
-    let read = move |read: fn(&JwtInfo) -> bool| Signal::derive(move || token.with(|token| token.as_ref().is_some_and(read)));
+    let read =
+        move |read: fn(&JwtInfo) -> bool| Signal::derive(move || token.with(|token| token.as_ref().is_some_and(read)));
     let is_missing = Signal::derive(move || token.with(Option::is_none));
-    let text = Signal::derive(move || {
-        token.with(|token| token.as_ref().map(|token| token.text.clone()).unwrap_or_default())
-    });
+    let text =
+        Signal::derive(move || token.with(|token| token.as_ref().map(|token| token.text.clone()).unwrap_or_default()));
     view! {
         <div
             class="token wide"

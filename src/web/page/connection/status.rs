@@ -7,17 +7,16 @@ use crate::protocol::connection::{Advice, Connection, Evidence};
 use crate::web::page::button::Button;
 use crate::web::page::handle::PageHandle;
 use crate::web::page::list::Entries;
+use crate::web::page::signals::part;
 
 /// The state and its text.
 #[component]
 pub(super) fn StatusLine(connection: RwSignal<Connection>) -> AnyView {
-    let state = Signal::derive(move || connection.with(|connection| connection.state.name()));
-    let title = Signal::derive(move || format!("State: {}", state.get()));
-    let message = Signal::derive(move || {
-        connection.with(|connection| match connection.message.as_str() {
-            "" => "Not connected.".to_owned(),
-            message => message.to_owned(),
-        })
+    let state = part(connection, |connection| connection.state.name());
+    let title = part(connection, |connection| format!("State: {}", connection.state.name()));
+    let message = part(connection, |connection| match connection.message.as_str() {
+        "" => "Not connected.".to_owned(),
+        message => message.to_owned(),
     });
     view! {
         <div class="status-line">
@@ -34,10 +33,8 @@ pub(super) fn StatusLine(connection: RwSignal<Connection>) -> AnyView {
 pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
     let signals = page.with(|page| page.signals);
     let connection = signals.connection;
-    let flag = move |read: fn(&Connection) -> bool| Signal::derive(move || connection.with(read));
-    let text = move |read: fn(&Connection) -> &Option<String>| {
-        Signal::derive(move || connection.with(|connection| read(connection).clone().unwrap_or_default()))
-    };
+    let question = part(connection, |connection| connection.question.clone().unwrap_or_default());
+    let notice = part(connection, |connection| connection.notice.clone().unwrap_or_default());
     let countdown = Signal::derive(move || {
         let Some(due) = connection.with(|connection| connection.retry_at) else { return String::new() };
         match due.since(signals.now.get()).as_micros().div_ceil(1_000_000) {
@@ -48,26 +45,26 @@ pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
     view! {
         <div class="status-details">
             <Button
-                hidden=flag(|connection| !connection.can_take_over)
+                hidden=part(connection, |connection| !connection.can_take_over)
                 on_click=page.callback(|page| page.worker.send(&PageCommand::TakeOver))
             >
                 "Take over"
             </Button>
-            <div class="session-question" hidden=flag(|connection| connection.question.is_none())>
-                <p>{text(|connection| &connection.question)}</p>
+            <div class="session-question" hidden=part(connection, |connection| connection.question.is_none())>
+                <p>{question}</p>
                 <Button on_click=page.callback(|page| page.worker.send(&PageCommand::DropMessage))>
                     "Drop message"
                 </Button>
                 <Button on_click=page.callback(|page| page.worker.send(&PageCommand::EndSession))>"End session"</Button>
             </div>
-            <div class="retry" hidden=flag(|connection| connection.retry_at.is_none())>
+            <div class="retry" hidden=part(connection, |connection| connection.retry_at.is_none())>
                 <p>{countdown}</p>
                 <Button on_click=page.callback(|page| page.retry_now())>"Retry now"</Button>
             </div>
             <AdviceList connection />
             <EvidenceList connection />
-            <p class="notice" hidden=flag(|connection| connection.notice.is_none())>
-                {text(|connection| &connection.notice)}
+            <p class="notice" hidden=part(connection, |connection| connection.notice.is_none())>
+                {notice}
             </p>
         </div>
     }
@@ -79,7 +76,7 @@ pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
 fn AdviceList(connection: RwSignal<Connection>) -> AnyView {
     let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
     let entries = move || advice.get().into_iter().map(advice_entry).collect::<Vec<_>>();
-    let is_empty = Signal::derive(move || advice.with(Vec::is_empty));
+    let is_empty = part(connection, |connection| connection.advice.is_empty());
     view! {
         <div class="advice" hidden=is_empty>
             <p>"Things to try, most likely first:"</p>
@@ -109,12 +106,9 @@ fn advice_entry(advice: Advice) -> AnyView {
 fn EvidenceList(connection: RwSignal<Connection>) -> AnyView {
     let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
     // If the broker broke a rule, its bytes are what matters.
-    let is_open = Signal::derive(move || {
-        evidence.track();
-        connection.with_untracked(Connection::shows_fault_of_broker)
-    });
+    let is_open = part(connection, Connection::shows_fault_of_broker);
     let entries = move || evidence.get().into_iter().map(evidence_entry).collect::<Vec<_>>();
-    let is_empty = Signal::derive(move || evidence.with(Vec::is_empty));
+    let is_empty = part(connection, |connection| connection.evidence.is_empty());
     view! {
         <details class="evidence" hidden=is_empty open=is_open>
             <summary>"Details"</summary>

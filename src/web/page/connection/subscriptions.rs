@@ -7,13 +7,14 @@ use crate::protocol::connection::{Connection, ConnectionState};
 use crate::protocol::subscription::{Subscription, SubscriptionStatus};
 use crate::web::page::button::Button;
 use crate::web::page::list::Entries;
+use crate::web::page::signals::part;
 
 /// The subscriptions, and the broker's answers to them.
 #[component]
 pub(super) fn Subscriptions(connection: RwSignal<Connection>, on_edit: Callback<()>) -> AnyView {
     let subscriptions = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
     let entries = move || subscriptions.get().into_iter().map(subscription_entry).collect::<Vec<_>>();
-    let is_away = Signal::derive(move || connection.with(|connection| connection.state != ConnectionState::Connected));
+    let is_away = part(connection, |connection| connection.state != ConnectionState::Connected);
     view! {
         <div class="subscriptions" hidden=is_away>
             <ul aria-label="Subscriptions">

@@ -11,11 +11,13 @@ use crate::web::page::button::Button;
 use crate::web::page::console::controller::ConsoleEvent;
 use crate::web::page::console::handle::ConsoleHandle;
 use crate::web::page::console::signals::FrameState;
+use crate::web::page::signals::part;
 
 /// The filter, and the buttons for the log.
 #[component]
 pub(super) fn ConsoleBar(console: ConsoleHandle) -> AnyView {
-    let is_empty = console.flag(|frame| !frame.has_messages);
+    let frame = console.signals().frame;
+    let is_empty = part(frame, |frame| !frame.has_messages);
     view! {
         <div class="console-bar">
             <FilterBox console />
@@ -38,7 +40,7 @@ pub(super) fn ConsoleBar(console: ConsoleHandle) -> AnyView {
             </Button>
             <Button
                 title="Stop scrolling; messages keep arriving"
-                pressed=console.flag(|frame| frame.is_frozen)
+                pressed=part(frame, |frame| frame.is_frozen)
                 on_click=console.acts(|model| if model.is_frozen() { model.unfreeze() } else { model.freeze() })
             >
                 "Freeze"
@@ -80,20 +82,18 @@ fn FilterBox(console: ConsoleHandle) -> AnyView {
 pub(super) fn FilterResult(console: ConsoleHandle) -> AnyView {
     let signals = console.signals();
     let error: Signal<String> = signals.filter_error.into();
-    let count = Signal::derive(move || {
-        let FrameState { matches, rank, .. } = signals.frame.get();
-        match (rank, matches.unwrap_or(0)) {
-            (Some(rank), matches) => format!("{} of {}", grouped(rank), grouped(matches)),
-            (None, 1) => "1 match".to_owned(),
-            (None, matches) => format!("{} matches", grouped(matches)),
-        }
+    let frame = signals.frame;
+    let count = part(frame, |FrameState { matches, rank, .. }| match (*rank, matches.unwrap_or(0)) {
+        (Some(rank), matches) => format!("{} of {}", grouped(rank), grouped(matches)),
+        (None, 1) => "1 match".to_owned(),
+        (None, matches) => format!("{} matches", grouped(matches)),
     });
     view! {
         <div class="console-found">
             <p id="filter-error" class="fault" role="alert">
                 {error}
             </p>
-            <div class="matches" hidden=console.flag(|frame| frame.matches.is_none())>
+            <div class="matches" hidden=part(frame, |frame| frame.matches.is_none())>
                 <span>{count}</span>
                 <Button
                     class="button icon"
@@ -113,7 +113,7 @@ pub(super) fn FilterResult(console: ConsoleHandle) -> AnyView {
                 </Button>
                 <Button
                     title="Highlight matches instead of hiding the rest"
-                    pressed=console.flag(|frame| frame.lists_all)
+                    pressed=part(frame, |frame| frame.lists_all)
                     on_click=console.acts(ConsoleModel::toggle_list_mode)
                 >
                     "Show non-matching"
@@ -128,13 +128,13 @@ pub(super) fn FilterResult(console: ConsoleHandle) -> AnyView {
 #[component]
 pub(super) fn EmptyNotice(console: ConsoleHandle) -> AnyView {
     let frame = console.signals().frame;
-    let text = Signal::derive(move || frame.with(|frame| frame.empty.map_or("", |(text, _)| text)));
+    let text = part(frame, |frame| frame.empty.map_or("", |(text, _)| text));
     view! {
-        <p class="console-empty" hidden=console.flag(|frame| frame.empty.is_none())>
+        <p class="console-empty" hidden=part(frame, |frame| frame.empty.is_none())>
             <span>{text}</span>
             " "
             <Button
-                hidden=console.flag(|frame| !frame.empty.is_some_and(|(_, may_play)| may_play))
+                hidden=part(frame, |frame| !frame.empty.is_some_and(|(_, may_play)| may_play))
                 on_click=console.emits(ConsoleEvent::Panel(PanelAction::PlaySample))
             >
                 "Play a sample"
@@ -148,7 +148,7 @@ pub(super) fn EmptyNotice(console: ConsoleHandle) -> AnyView {
 #[component]
 pub(super) fn NewestButton(console: ConsoleHandle) -> AnyView {
     let frame = console.signals().frame;
-    let label = Signal::derive(move || match frame.with(|frame| frame.unread) {
+    let label = part(frame, |frame| match frame.unread {
         0 => "Jump to latest".to_owned(),
         count => format!("{} new", grouped(count)),
     });
@@ -158,7 +158,7 @@ pub(super) fn NewestButton(console: ConsoleHandle) -> AnyView {
             class="button newest"
             aria-keyshortcuts="End"
             title="End"
-            data-shown=console.flag(|frame| !frame.is_following)
+            data-shown=part(frame, |frame| !frame.is_following)
             on:click=move |_| console.step(ScrollStep::End)
         >
             {label}

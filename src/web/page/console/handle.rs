@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::ConsoleModel;
 use crate::web::page::console::controller::{Console, ConsoleEvent};
-use crate::web::page::console::signals::{ConsoleSignals, FrameState};
+use crate::web::page::console::signals::ConsoleSignals;
 
 /// The console, for its components.
 #[derive(Clone, Copy)]
@@ -22,12 +22,6 @@ impl ConsoleHandle {
 
     pub(super) fn signals(self) -> ConsoleSignals {
         self.with(|console| console.0.signals)
-    }
-
-    /// Reads whether something is shown.
-    pub(super) fn flag(self, read: fn(&FrameState) -> bool) -> Signal<bool> {
-        let frame = self.signals().frame;
-        Signal::derive(move || frame.with(read))
     }
 
     /// Asks the page for something.

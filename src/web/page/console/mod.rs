@@ -23,6 +23,7 @@ use crate::web::page::console::columns::{ColumnHeads, hidden_columns, table_styl
 use crate::web::page::console::controller::Console;
 use crate::web::page::console::frame::{ConsoleBar, EmptyNotice, FilterResult, NewestButton};
 use crate::web::page::console::handle::ConsoleHandle;
+use crate::web::page::signals::part;
 
 /// The console with its bar: filter, export, clear.
 #[component]
@@ -32,8 +33,8 @@ pub fn ConsoleView(
 ) -> AnyView {
     let console = ConsoleHandle::new(console);
     let signals = console.signals();
-    let hidden = Signal::derive(move || signals.columns.with(hidden_columns));
-    let style = Signal::derive(move || signals.columns.with(table_style));
+    let hidden = part(signals.columns, hidden_columns);
+    let style = part(signals.columns, table_style);
     let section = NodeRef::<html::Section>::new();
     follow(move || {
         if let Some(section) = section.get() {

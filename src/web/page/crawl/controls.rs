@@ -6,13 +6,14 @@ use crate::format::grouped;
 use crate::protocol::panels::PanelAction;
 use crate::web::page::button::Button;
 use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
-use crate::web::page::crawl::signals::CrawlSignals;
+use crate::web::page::crawl::signals::Controls;
+use crate::web::page::signals::part;
 
 /// The buttons that control the crawl, and its speed.
 #[component]
 pub(super) fn CrawlControls(
     crawl: StoredValue<CrawlHandle, LocalStorage>,
-    signals: CrawlSignals,
+    controls: RwSignal<Controls>,
     on_event: Callback<CrawlEvent>,
     /// Shows the crawl on the whole screen, or the page again; `None` if the browser can't.
     on_fill: Option<Callback<()>>,
@@ -24,12 +25,10 @@ pub(super) fn CrawlControls(
             }
         })
     };
-    let controls = signals.controls;
-    let is_paused = signals.flag(|controls| controls.is_paused);
     // Its text says what a press does, so it isn't a toggle button.
-    let pause = Signal::derive(move || if is_paused.get() { "Resume" } else { "Pause" });
-    let speed = Signal::derive(move || controls.with(|controls| format!("{} %", controls.speed_percent)));
-    let live = Signal::derive(move || match controls.with(|controls| controls.lag) {
+    let pause = part(controls, |controls| if controls.is_paused { "Resume" } else { "Pause" });
+    let speed = part(controls, |controls| format!("{} %", controls.speed_percent));
+    let live = part(controls, |controls| match controls.lag {
         None | Some(0) => "Jump to live".to_owned(),
         Some(lines) => format!("Jump to live ({} behind)", grouped(lines)),
     });
@@ -50,7 +49,7 @@ pub(super) fn CrawlControls(
                 class="live"
                 title="Jump to live (Home)"
                 keys="Home"
-                hidden=signals.flag(|controls| controls.lag.is_none())
+                hidden=part(controls, |controls| controls.lag.is_none())
                 on_click=does(CrawlInput::GoLive)
             >
                 {live}
@@ -81,7 +80,7 @@ pub(super) fn CrawlControls(
                 class="plain"
                 title="T"
                 keys="T"
-                pressed=signals.flag(|controls| controls.is_plain)
+                pressed=part(controls, |controls| controls.is_plain)
                 on_click=does(CrawlInput::ToggleTranscript)
             >
                 "Transcript"

@@ -37,9 +37,4 @@ impl CrawlSignals {
         };
         Self { controls: RwSignal::new(controls), fills_screen: RwSignal::new(false) }
     }
-
-    /// Reads whether something is the case.
-    pub(super) fn flag(self, read: fn(&Controls) -> bool) -> Signal<bool> {
-        Signal::derive(move || self.controls.with(read))
-    }
 }

@@ -18,8 +18,9 @@ use crate::web::page::crawl::fullscreen::WakeLockGuard;
 use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::input;
 use crate::web::page::crawl::input::DragState;
-use crate::web::page::crawl::signals::Controls;
+use crate::web::page::crawl::signals::{Controls, CrawlSignals};
 use crate::web::page::crawl::stage::Elements;
+use crate::web::page::signals::part;
 
 /// The media query for the system's setting that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
@@ -42,7 +43,7 @@ pub fn CrawlView(
     /// Called with what the page has to do.
     on_event: Callback<CrawlEvent>,
 ) -> AnyView {
-    let signals = handle.0.signals;
+    let CrawlSignals { controls, fills_screen } = handle.0.signals;
     let section = NodeRef::<html::Section>::new();
 
     // Before the mounting: the first thing shown is the opening.
@@ -64,8 +65,8 @@ pub fn CrawlView(
         }
     };
     let on_fill = document().fullscreen_enabled().then(|| Callback::from(fill));
-    let flag = move |read: fn(&Controls) -> bool| true_or_false(signals.flag(read));
-    let scene = Signal::derive(move || signals.controls.with(|controls| controls.scene.name()));
+    let flag = move |read: fn(&Controls) -> bool| true_or_false(part(controls, read));
+    let scene = part(controls, |controls| controls.scene.name());
     let has_stars = Signal::derive(move || opening.with(|opening| opening.has_stars));
     let card = Signal::derive(move || opening.with(|opening| opening.card.clone()));
     view! {
@@ -77,7 +78,7 @@ pub fn CrawlView(
             data-plain=flag(|controls| controls.is_plain)
             data-idle=flag(|controls| controls.is_idle)
             data-paused=flag(|controls| controls.is_paused)
-            data-fills=true_or_false(signals.fills_screen.into())
+            data-fills=true_or_false(fills_screen.into())
             data-stars=true_or_false(has_stars)
         >
             <Sky class="sky" />
@@ -92,8 +93,8 @@ pub fn CrawlView(
             <p class="card" aria-hidden=flag(|controls| controls.scene != Scene::Card)>
                 {card}
             </p>
-            <TranscriptLog is_plain=signals.flag(|controls| controls.is_plain) />
-            <CrawlControls crawl signals on_event on_fill />
+            <TranscriptLog is_plain=part(controls, |controls| controls.is_plain) />
+            <CrawlControls crawl controls on_event on_fill />
         </section>
     }
     .into_any()
