@@ -5,6 +5,15 @@ use leptos::prelude::*;
 use crate::format::{grouped, size};
 use crate::protocol::update::Stats;
 
+/// The numbers of the log: name for programs, label, explanation, value.
+const NUMBERS: [(&str, &str, &str, fn(&Stats) -> u64); 5] = [
+    ("received", "Received", "Messages since the page loaded", |stats| stats.received),
+    ("kept", "Stored", "Messages in the log", |stats| stats.kept),
+    ("evicted", "Dropped", "Oldest messages dropped to stay within the limit", |stats| stats.evicted),
+    ("cleared", "Cleared", "Messages you cleared", |stats| stats.cleared),
+    ("matching", "Matching", "Stored messages matching the filter", |stats| stats.matching),
+];
+
 /// The numbers of the contract. On the screen too, received = kept + evicted + cleared always holds.
 #[component]
 pub(super) fn StatusBar(
@@ -15,34 +24,14 @@ pub(super) fn StatusBar(
     // A number is formatted only when it has changed.
     let number = move |read: fn(&Stats) -> u64| Memo::new(move |_| stats.with(read));
     let kept_bytes = number(|stats| stats.kept_bytes);
+    let of_log = NUMBERS.map(|(name, label, title, read)| {
+        let value = number(read);
+        view! { <Number name label title value /> }.into_inner()
+    });
     view! {
         <footer class="bottom">
             <dl class="numbers" aria-label="Numbers">
-                <Number
-                    name="received"
-                    label="Received"
-                    title="Messages since the page loaded"
-                    value=number(|stats| stats.received)
-                />
-                <Number name="kept" label="Stored" title="Messages in the log" value=number(|stats| stats.kept) />
-                <Number
-                    name="evicted"
-                    label="Dropped"
-                    title="Oldest messages dropped to stay within the limit"
-                    value=number(|stats| stats.evicted)
-                />
-                <Number
-                    name="cleared"
-                    label="Cleared"
-                    title="Messages you cleared"
-                    value=number(|stats| stats.cleared)
-                />
-                <Number
-                    name="matching"
-                    label="Matching"
-                    title="Stored messages matching the filter"
-                    value=number(|stats| stats.matching)
-                />
+                {Vec::from(of_log)}
                 <Number
                     name="behind"
                     label="Crawl backlog"

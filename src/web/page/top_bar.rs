@@ -11,13 +11,13 @@ use crate::web::page::handle::PageHandle;
 /// The app's name, the choice of the view, and the buttons for the app as a whole.
 #[component]
 pub(super) fn TopBar(page: PageHandle) -> AnyView {
+    let views = [(View::Split, "Split"), (View::Crawl, "Crawl"), (View::Console, "Console")];
+    let views = views.map(|(view, label)| view! { <ViewButton page view label /> }.into_inner());
     view! {
         <header class="top">
             <h1 class="brand">"mqtt-crawl"</h1>
             <div class="switch" role="group" aria-label="View">
-                <ViewButton page view=View::Split label="Split" />
-                <ViewButton page view=View::Crawl label="Crawl" />
-                <ViewButton page view=View::Console label="Console" />
+                {Vec::from(views)}
             </div>
             <div class="top-tools">
                 <Button
