@@ -101,7 +101,7 @@ pub(super) fn Choice(
     #[prop(optional)] title: Option<&'static str>,
     /// The `id` of the text about the choice, if it can't be wrong.
     #[prop(optional)]
-    hint: Option<&'static str>,
+    described_by: Option<&'static str>,
     /// What is wrong with the choice, if it can be wrong.
     #[prop(optional)]
     error: Option<Signal<String>>,
@@ -125,7 +125,7 @@ pub(super) fn Choice(
             <select
                 id=id
                 title=title
-                aria-describedby=hint.map_or_else(|| fault_id(id), str::to_owned)
+                aria-describedby=described_by.map_or_else(|| fault_id(id), str::to_owned)
                 aria-invalid=error.map(is_invalid)
                 on:input=move |event| on_choose.run(event_target_value(&event))
             >

@@ -94,7 +94,7 @@ fn BrokerFields(form: Form) -> AnyView {
         <Choice
             id="preset"
             label="Broker"
-            hint="preset-hint"
+            described_by="preset-hint"
             choices=choices.collect()
             chosen=Signal::derive(move || preset.get().to_string())
             on_choose=Callback::new(move |index: String| form.choose_preset(index.parse().unwrap_or_default()))
