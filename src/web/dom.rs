@@ -1,7 +1,7 @@
-//! What the nodes need that are made and changed by hand: the console's rows, the crawl's plane. Everything else on the
-//! page is a component.
+//! What the nodes need that are made and changed by hand: the console's rows, the crawl's plane. Everything else is a
+//! component.
 
-use leptos::prelude::Effect;
+use leptos::prelude::{Effect, document};
 use wasm_bindgen::prelude::*;
 use web_sys::{Element, Event, EventTarget};
 
@@ -9,6 +9,11 @@ use web_sys::{Element, Event, EventTarget};
 pub fn find(element: &Element, selector: &str) -> Option<Element> {
     // Fails only for invalid selectors.
     element.query_selector(selector).ok().flatten()
+}
+
+/// Returns the first node of the document that matches the selector.
+pub fn find_in_document(selector: &str) -> Option<Element> {
+    find(&document().document_element()?, selector)
 }
 
 /// Runs this now and whenever a signal that it reads changes.
