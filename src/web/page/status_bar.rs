@@ -5,8 +5,10 @@ use leptos::prelude::*;
 use crate::format::{grouped, size};
 use crate::protocol::update::Stats;
 
+type ReadNumber = fn(&Stats) -> u64;
+
 /// The numbers of the log: name for programs, label, explanation, value.
-const NUMBERS: [(&str, &str, &str, fn(&Stats) -> u64); 5] = [
+const NUMBERS: [(&str, &str, &str, ReadNumber); 5] = [
     ("received", "Received", "Messages since the page loaded", |stats| stats.received),
     ("kept", "Stored", "Messages in the log", |stats| stats.kept),
     ("evicted", "Dropped", "Oldest messages dropped to stay within the limit", |stats| stats.evicted),
@@ -22,7 +24,7 @@ pub(super) fn StatusBar(
     behind: RwSignal<u64>,
 ) -> AnyView {
     // A number is formatted only when it has changed.
-    let number = move |read: fn(&Stats) -> u64| Memo::new(move |_| stats.with(read));
+    let number = move |read: ReadNumber| Memo::new(move |_| stats.with(read));
     let kept_bytes = number(|stats| stats.kept_bytes);
     let of_log = NUMBERS.map(|(name, label, title, read)| {
         let value = number(read);

@@ -38,7 +38,7 @@ pub(super) fn TextField(
 #[component]
 pub(super) fn TopicField(form: Form, id: String) -> AnyView {
     let topic = form.topic(&id);
-    let key = id.clone();
+    let (key, label_for, fault_id) = (id.clone(), id.clone(), fault_id(&id));
     let place = Memo::new(move |_| form.topic_place(&key));
     let label = Signal::derive(move || match place.get() {
         0 => "Topic".to_owned(),
@@ -49,9 +49,9 @@ pub(super) fn TopicField(form: Form, id: String) -> AnyView {
     let on_input = Callback::new(move |text| form.type_topic(place.get_untracked(), text));
     view! {
         <div class="field topic-field">
-            <label for=id.clone()>{label}</label>
+            <label for=label_for>{label}</label>
             <div class="joined">
-                <TextInput id=id.clone() text=topic error on_input />
+                <TextInput id text=topic error on_input />
                 <Button
                     class="button icon"
                     label=remove_label
@@ -61,7 +61,7 @@ pub(super) fn TopicField(form: Form, id: String) -> AnyView {
                     "×"
                 </Button>
             </div>
-            <p class="fault" id=fault_id(&id)>{error}</p>
+            <p class="fault" id=fault_id>{error}</p>
         </div>
     }
     .into_any()

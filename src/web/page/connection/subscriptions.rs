@@ -13,7 +13,7 @@ use crate::web::page::signals::part;
 #[component]
 pub(super) fn Subscriptions(connection: RwSignal<Connection>, on_edit: Callback<()>) -> AnyView {
     let subscriptions = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
-    let entries = move || subscriptions.get().into_iter().map(subscription_entry).collect::<Vec<_>>();
+    let entries = move || subscriptions.with(|all| all.iter().map(subscription_entry).collect::<Vec<_>>());
     let is_away = part(connection, |connection| connection.state != ConnectionState::Connected);
     view! {
         <div class="subscriptions" hidden=is_away>
@@ -34,7 +34,7 @@ pub(super) fn Subscriptions(connection: RwSignal<Connection>, on_edit: Callback<
     .into_any()
 }
 
-fn subscription_entry(subscription: Subscription) -> AnyView {
+fn subscription_entry(subscription: &Subscription) -> AnyView {
     let (kind, text) = granted_text(&subscription.granted);
     view! {
         <li class=kind data-subscription=subscription.colour.to_string()>

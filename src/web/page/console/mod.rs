@@ -38,7 +38,7 @@ pub fn ConsoleView(
     let section = NodeRef::<html::Section>::new();
     follow(move || {
         if let Some(section) = section.get() {
-            console.with(|console| console.attach(section.into()));
+            console.with(|console| console.attach(section));
         }
     });
     on_cleanup(move || console.with(Console::detach));
