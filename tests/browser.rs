@@ -40,12 +40,12 @@ use mqtt_crawl::web::channel;
 use mqtt_crawl::web::channel::{ChannelError, FromWorker};
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::css::decimal;
-use mqtt_crawl::web::dom::DomScope;
 use mqtt_crawl::web::js_error;
+use mqtt_crawl::web::page::connection::form::ConnectionForm;
 use mqtt_crawl::web::page::console::ConsoleView;
 use mqtt_crawl::web::page::console::controller::{Console, ConsoleEvent};
 use mqtt_crawl::web::page::console::renderer::ConsoleStatus;
-use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
+use mqtt_crawl::web::page::form::{Form, PageInfo};
 use mqtt_crawl::web::page::panels_link::PanelsLink;
 use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
@@ -633,7 +633,7 @@ async fn bar_is_updated_after_a_press_released_outside() {
 #[wasm_bindgen_test]
 async fn empty_console_shows_the_reason() {
     let mut stage = Stage::new().await;
-    let reason = |stage: &Stage, kept: u64, newer: u64| {
+    let reason = async |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
         let stats = Stats { kept, received: kept, ..Stats::default() };
         stage.console.set_status(ConsoleStatus {
@@ -641,6 +641,7 @@ async fn empty_console_shows_the_reason() {
             state: ConnectionState::Connected,
             ..ConsoleStatus::default()
         });
+        frames(1).await;
         stage.find(".console-empty span").text_content().expect("text")
     };
     for (kept, newer, expected) in [
@@ -648,10 +649,24 @@ async fn empty_console_shows_the_reason() {
         (3, 0, "No messages match the filter."),
         (3, 3, "View paused. New messages are hidden."),
     ] {
-        assert_eq!(reason(&stage, kept, newer), expected, "{kept} kept, {newer} newer");
+        assert_eq!(reason(&stage, kept, newer).await, expected, "{kept} kept, {newer} newer");
     }
     stage.log(3, 0);
+    frames(1).await;
     assert!(stage.find(".console-empty").has_attribute("hidden"));
+}
+
+#[wasm_bindgen_test]
+async fn wrong_filter_is_marked_and_explained() {
+    let stage = Stage::new().await;
+    let filter = stage.find("input[type=search]");
+    for error in [Some("qos:3 isn't a QoS."), None] {
+        let filter_error = error.map(str::to_owned);
+        stage.console.set_status(ConsoleStatus { filter_error, ..ConsoleStatus::default() });
+        frames(1).await;
+        assert_eq!(filter.get_attribute("aria-invalid"), Some(error.is_some().to_string()));
+        assert_eq!(stage.find("#filter-error").text_content().as_deref(), Some(error.unwrap_or_default()));
+    }
 }
 
 #[wasm_bindgen_test]
@@ -719,10 +734,19 @@ async fn form(fragment: &str) -> (Form, HtmlElement) {
     let form = Form::new(&link.settings, page);
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");
-    let part = DomScope::new(root.clone().into());
     mount_to(root.clone(), move || {
-        form.follow(&part);
-        view! { <section inner_html=CONNECTION on:input=move |event| form.handle_event(&event)></section> }
+        let unused = Callback::new(|()| ());
+        view! {
+            <ConnectionForm
+                form
+                token=None
+                copied=false
+                on_submit=unused
+                on_replace_password=unused
+                on_connection_options=unused
+                on_copy_link=unused
+            />
+        }
     })
     .forget();
     frames(2).await;

@@ -67,7 +67,7 @@ fn open(opening: Opening) -> Pane<impl Mountable> {
     let given = handle.clone();
     let mounted = mount_to(pane.clone(), move || {
         let opening = Signal::derive(move || opening.clone());
-        view! { <CrawlView handle=given opening=opening on_event=|_| () /> }
+        view! { <CrawlView handle=given opening=opening on_event=Callback::new(|_| ()) /> }
     });
     Pane { pane, handle, _mounted: mounted }
 }

@@ -7,6 +7,7 @@
 use web_sys::{Document, Storage, Window};
 
 use crate::config::settings::{Settings, Theme};
+use crate::web::dom;
 
 /// The only key. `index.html` reads the theme from it before anything else.
 pub const KEY: &str = "mqtt-crawl";
@@ -35,12 +36,11 @@ fn storage(browser: &Window) -> Option<Storage> {
 
 /// Shows the document in a theme.
 pub fn apply_theme(document: &Document, theme: Theme) {
-    if let Some(root) = document.document_element() {
-        // Attributes of these names are always accepted.
-        let _ = root.set_attribute("data-theme", theme.name());
-    }
+    let Some(root) = document.document_element() else { return };
+    // Attributes of these names are always accepted.
+    let _ = root.set_attribute("data-theme", theme.name());
     // The colour of the browser's own bars; the first one that applies is used.
-    if let Ok(Some(light)) = document.query_selector("meta[name=theme-color]") {
+    if let Some(light) = dom::find(&root, "meta[name=theme-color]") {
         let media = match theme {
             Theme::Dark => "not all",
             Theme::Light => "all",

@@ -18,7 +18,7 @@ pub mod channel;
 pub mod clock;
 #[cfg(feature = "app")]
 pub mod css;
-#[cfg(feature = "app")]
+#[cfg(any(feature = "app", feature = "panels"))]
 pub mod dom;
 pub mod download;
 #[cfg(feature = "app")]

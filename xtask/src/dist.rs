@@ -28,7 +28,7 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
         .args(["--skip-version-check", "build", "--offline", "true", "--locked", "true"])
         // Trunk reads NO_COLOR as a boolean and refuses the customary `1`.
         .env_remove("NO_COLOR")
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_paths_of_this_machine()?)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rust_flags()?)
         .current_dir(repo.root()))
     .context("building the site")?;
     minify::programs(repo)?;
@@ -37,16 +37,20 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// Compiler flags for a reproducible program: panic messages contain source paths, which differ between machines.
-fn without_paths_of_this_machine() -> Result<String> {
+/// Leptos compiles one type for each kind of element instead of one for each view: 9 kB less.
+const SMALLER_VIEWS: &str = "--cfg=erase_components";
+
+/// Compiler flags for a small program that is the same everywhere: panic messages contain source paths, which differ
+/// between machines.
+fn rust_flags() -> Result<String> {
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let output = rustc.args(["--print", "sysroot"]).output().context("running rustc")?;
     let library = PathBuf::from(String::from_utf8(output.stdout)?.trim()).join("lib/rustlib/src/rust");
     let home = std::env::home_dir().unwrap_or_default();
     let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
-    let flags =
+    let paths =
         [library, cargo_home.join("registry/src")].map(|path| format!("--remap-path-prefix={}=", path.display()));
-    Ok(flags.join(" "))
+    Ok(format!("{SMALLER_VIEWS} {}", paths.join(" ")))
 }
 
 /// Puts the newly built site into the newly built station; returns the program, which needs no other file.

@@ -31,7 +31,7 @@ use crate::web::page::link_sync::LinkSync;
 use crate::web::page::panels_link::PanelsLink;
 use crate::web::page::service_worker;
 use crate::web::page::service_worker::Offline;
-use crate::web::page::signals::PageSignals;
+use crate::web::page::signals::{PageSignals, set_if_changed};
 use crate::web::page::worker_link::{SCRIPT, WorkerEvent, WorkerLink, program};
 
 /// How often the page checks whether the crawl has room again, and counts down …
@@ -396,12 +396,8 @@ impl PageController {
             self.link.write();
         }
         signals.set_connection(update.connection);
-        if signals.stats.with_untracked(|stats| *stats != update.stats) {
-            signals.stats.set(update.stats);
-        }
-        if signals.token.with_untracked(|token| *token != update.token) {
-            signals.token.set(update.token);
-        }
+        set_if_changed(signals.stats, update.stats);
+        set_if_changed(signals.token, update.token);
         let state = signals.connection.with_untracked(|connection| connection.state);
         self.update_console_status(|status| {
             *status = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error }
@@ -422,9 +418,7 @@ impl PageController {
 
     fn count_behind(&self) {
         let behind = self.signals.stats.with_untracked(|stats| stats.crawl_pending) + self.crawl.waiting();
-        if self.signals.behind.get_untracked() != behind {
-            self.signals.behind.set(behind);
-        }
+        set_if_changed(self.signals.behind, behind);
     }
 
     /// Polls what changes without an event; not while the page is hidden, where nothing runs.

@@ -1,11 +1,8 @@
-//! The connection form: its fields, their errors next to them, and the conversion from and to a
-//! link. [`crate::config::link`] decides what is valid.
+//! The values of the connection form, their errors, and the conversion from and to a link.
+//! [`crate::config::link`] decides what is valid.
 
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
-use crate::config::link;
 use crate::config::link::{Field, LinkError, LinkSettings, View};
 use crate::config::presets;
 use crate::config::presets::PRESETS;
@@ -13,16 +10,14 @@ use crate::crawl::opening::Opening;
 use crate::dialogue::rules::LineRules;
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use crate::mqtt::packet::{QoS, Version};
-use crate::protocol::connection::JwtInfo;
 use crate::protocol::connection::{ConnectRequest, Secret};
-use crate::web::dom::{DomScope, add, follow};
 
 /// The typed values, one for each field.
 #[derive(Clone, Copy)]
 pub struct Form {
     broker: RwSignal<String>,
     topics: RwSignal<Vec<TopicField>>,
-    topic_key: StoredValue<usize>,
+    topic_number: StoredValue<usize>,
     qos: RwSignal<QoS>,
     version: RwSignal<Option<Version>>,
     client_id: RwSignal<String>,
@@ -49,10 +44,10 @@ pub struct PageInfo {
     pub client_id: String,
 }
 
-/// A topic's text box; the key lets it keep its focus when another one is removed.
-#[derive(Clone, Copy)]
+/// A topic's text box. Its `id` lets it keep its focus when another one is removed.
+#[derive(Clone)]
 struct TopicField {
-    key: usize,
+    id: String,
     text: RwSignal<String>,
 }
 
@@ -62,7 +57,7 @@ impl Form {
         let form = Self {
             broker: RwSignal::default(),
             topics: RwSignal::default(),
-            topic_key: StoredValue::new(0),
+            topic_number: StoredValue::new(0),
             qos: RwSignal::default(),
             version: RwSignal::default(),
             client_id: RwSignal::default(),
@@ -202,13 +197,82 @@ impl Form {
 
     /// Adds a box for a topic.
     pub fn add_topic(&self, text: &str) {
-        // Never used twice: a row with the same key would keep the old text.
-        let key = self.topic_key.get_value();
-        self.topic_key.set_value(key + 1);
-        self.topics.update(|topics| topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) }));
+        // Never used twice: a box with the same `id` would keep the old text.
+        let number = self.topic_number.get_value();
+        self.topic_number.set_value(number + 1);
+        let topic = TopicField { id: format!("topic-{number}"), text: RwSignal::new(text.to_owned()) };
+        self.topics.update(|topics| topics.push(topic));
     }
 
-    fn choose_preset(&self, index: usize) {
+    /// Removes the box at this place.
+    pub fn remove_topic(&self, place: usize) {
+        self.errors.update(|errors| errors.retain(|error| !matches!(error.field, Field::Topic(_))));
+        self.topics.update(|topics| {
+            topics.remove(place);
+        });
+    }
+
+    /// Returns the `id`s of the boxes for topics, in their order.
+    pub(super) fn topic_ids(&self) -> Signal<Vec<String>> {
+        let topics = self.topics;
+        Signal::derive(move || topics.with(|topics| topics.iter().map(|topic| topic.id.clone()).collect()))
+    }
+
+    /// Returns the text of the box with this `id`.
+    pub(super) fn topic(&self, id: &str) -> RwSignal<String> {
+        let text = |topics: &Vec<TopicField>| topics.iter().find(|topic| topic.id == id).map(|topic| topic.text);
+        self.topics.with_untracked(text).unwrap_or_default()
+    }
+
+    /// Returns the place of the box with this `id`; 0 if it was removed.
+    pub(super) fn topic_place(&self, id: &str) -> usize {
+        self.topics.with(|topics| topics.iter().position(|topic| topic.id == id)).unwrap_or_default()
+    }
+
+    /// Returns the number of boxes for topics.
+    pub(super) fn topic_count(&self) -> usize {
+        self.topics.with(Vec::len)
+    }
+
+    /// Returns the text of a field that isn't a topic's.
+    pub(super) fn text(&self, field: Field) -> RwSignal<String> {
+        match field {
+            Field::UserName => self.user_name,
+            Field::Password => self.password,
+            Field::ClientId => self.client_id,
+            _ => self.broker,
+        }
+    }
+
+    /// Handles input in such a field.
+    pub(super) fn type_into(&self, field: Field, text: String) {
+        match field {
+            Field::Broker => {
+                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
+            }
+            // The error may have been that the name had no password, or the password no name.
+            Field::Password => self.clear_error(Field::UserName),
+            _ => {}
+        }
+        self.text(field).set(text);
+        self.clear_error(field);
+    }
+
+    /// Handles input in the box at this place.
+    pub(super) fn type_topic(&self, place: usize, text: String) {
+        if let Some(topic) = self.topics.with_untracked(|topics| topics.get(place).map(|topic| topic.text)) {
+            topic.set(text);
+            self.clear_error(Field::Topic(place));
+        }
+    }
+
+    /// Returns the broker that is chosen from the list.
+    pub(super) fn preset(&self) -> RwSignal<usize> {
+        self.preset
+    }
+
+    /// Handles the choice of a broker from the list.
+    pub(super) fn choose_preset(&self, index: usize) {
         let Some(preset) = PRESETS.get(index) else { return };
         self.preset.set(index);
         if let Some(broker) = preset.broker(&self.page.with_value(|page| page.base.clone())) {
@@ -222,17 +286,26 @@ impl Form {
         }
     }
 
-    fn type_into(&self, field: Field, value: RwSignal<String>, text: String) {
-        match field {
-            Field::Broker => {
-                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
-            }
-            // The error may have been that the name had no password, or the password no name.
-            Field::Password => self.clear_error(Field::UserName),
-            _ => {}
-        }
-        value.set(text);
-        self.clear_error(field);
+    /// Returns the quality of service.
+    pub(super) fn qos(&self) -> QoS {
+        self.qos.get()
+    }
+
+    /// Handles the choice of a quality of service.
+    pub(super) fn choose_qos(&self, qos: QoS) {
+        self.qos.set(qos);
+        self.clear_error(Field::QoS);
+    }
+
+    /// Returns the protocol version; `None` is "auto".
+    pub(super) fn version(&self) -> Option<Version> {
+        self.version.get()
+    }
+
+    /// Handles the choice of a protocol version.
+    pub(super) fn choose_version(&self, version: Option<Version>) {
+        self.version.set(version);
+        self.clear_error(Field::Protocol);
     }
 
     /// Clears the error of a field that is being changed; it is checked again later.
@@ -242,204 +315,29 @@ impl Form {
         }
     }
 
-    /// Returns the error of a field; empty if there is none.
-    fn error(&self, field: Field) -> String {
+    /// Returns what is shown about a field's error; empty if there is none.
+    pub(super) fn error(&self, field: Field) -> String {
         self.errors.with(|errors| {
             let messages: Vec<_> =
                 errors.iter().filter(|error| error.field == field).map(|error| error.message.as_str()).collect();
             messages.join(" ")
         })
     }
-}
 
-/// The markup of the connection part, before anything is known.
-pub const CONNECTION: &str = include_str!("connection.html");
-
-/// The markup of a topic's box before it is filled in.
-const TOPIC: &str = include_str!("topic.html");
-
-/// The fields that hold text, by the id of their element.
-const TEXTS: [(&str, Field); 4] =
-    [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
-
-impl Form {
     /// Returns why the browser may not open this address from this page, shown while it is typed:
     /// no broker can change that. Any other error of an address may disappear with the next letter.
-    fn warning(&self) -> String {
+    pub(super) fn warning(&self) -> String {
         let page = self.page.with_value(|page| PageOrigin::parse(&page.base));
         let url = self.broker.with(|text| BrokerUrl::parse(text));
         url.ok().and_then(|url| url.mixed_content(page)).unwrap_or_default()
     }
 
-    fn text(&self, field: Field) -> RwSignal<String> {
-        match field {
-            Field::UserName => self.user_name,
-            Field::Password => self.password,
-            Field::ClientId => self.client_id,
-            _ => self.broker,
-        }
-    }
-
-    /// Handles input in the form.
-    pub fn handle_event(self, event: &Event) {
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
-        let value = event_target_value(event);
-        if let Some((_, field)) = TEXTS.iter().find(|(id, _)| target.id() == *id) {
-            return self.type_into(*field, self.text(*field), value);
-        }
-        match target.id().as_str() {
-            "preset" => self.choose_preset(value.parse().unwrap_or_default()),
-            "qos" => {
-                self.qos.set(value.parse().ok().and_then(QoS::from_u8).unwrap_or_default());
-                self.clear_error(Field::QoS);
-            }
-            "protocol" => {
-                self.version.set(link::protocol_from(&value).unwrap_or_default());
-                self.clear_error(Field::Protocol);
-            }
-            _ => {
-                let Some((index, topic)) = self.topic_of(&target) else { return };
-                topic.text.set(value);
-                self.clear_error(Field::Topic(index));
-            }
-        }
-    }
-
-    /// Removes the topic of this button.
-    pub fn remove_topic(self, button: &Element) {
-        let Some((_, topic)) = self.topic_of(button) else { return };
-        self.errors.update(|errors| errors.retain(|error| !matches!(error.field, Field::Topic(_))));
-        self.topics.update(|topics| topics.retain(|other| other.key != topic.key));
-    }
-
-    fn topic_of(self, node: &Element) -> Option<(usize, TopicField)> {
-        let row = node.closest("[data-key]").ok().flatten()?;
-        let key: usize = row.get_attribute("data-key")?.parse().ok()?;
-        self.topics.with_untracked(|topics| {
-            topics.iter().copied().enumerate().find(|(_, topic): &(usize, TopicField)| topic.key == key)
-        })
-    }
-
-    /// Keeps the form's nodes in step with the form.
-    pub fn follow(self, part: &DomScope) {
-        if let Some(list) = part.find("#preset") {
-            for (index, preset) in PRESETS.iter().enumerate() {
-                if let Some(option) = add(&list, "option", preset.name) {
-                    let _ = option.set_attribute("value", &index.to_string());
-                }
-            }
-        }
-        for (id, field) in TEXTS {
-            let (part, text) = (part.clone(), self.text(field));
-            follow(move || text.with(|text| write(&part, id, text)));
-        }
-        let to_choose = part.clone();
-        follow(move || {
-            let preset = self.preset.get();
-            choose(&to_choose, "#preset", &preset.to_string());
-            to_choose.set_text("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
-            choose(&to_choose, "#qos", &(self.qos.get() as u8).to_string());
-            choose(&to_choose, "#protocol", link::protocol_name(self.version.get()));
-        });
-        let to_list = part.clone();
-        follow(move || {
-            self.topics.with(|topics| show_topics(&to_list, topics));
-            // Errors of the topics are shown next to them.
-            self.show_errors(&to_list);
-        });
-    }
-
-    fn show_errors(self, part: &DomScope) {
-        let show_error = |id: &str, field: Field| {
-            let error = self.error(field);
-            part.set_attribute(&format!("#{id}"), "aria-invalid", &(!error.is_empty()).to_string());
-            let warning = if field == Field::Broker && error.is_empty() { self.warning() } else { String::new() };
-            part.set_text(&format!("#{id}-fault"), &(error + &warning));
-        };
-        for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
-            show_error(id, field);
-        }
-        self.topics.with(|topics| {
-            for (index, topic) in topics.iter().enumerate() {
-                show_error(&format!("topic-{}", topic.key), Field::Topic(index));
-            }
-        });
-        let summary = self.errors.with(|errors| match errors.len() {
+    /// Returns what is shown about the form as a whole.
+    pub(super) fn error_summary(&self) -> String {
+        self.errors.with(|errors| match errors.len() {
             0 => String::new(),
             1 => "Not connected. Please fix the highlighted field.".to_owned(),
             count => format!("Not connected. Please fix the {count} highlighted fields."),
-        });
-        part.set_text(".summary", &summary);
+        })
     }
-}
-
-/// Writes only what differs, because writing moves the cursor to the end.
-fn write(part: &DomScope, id: &str, text: &str) {
-    let Some(input) = part.find(&format!("#{id}")).map(JsCast::unchecked_into::<HtmlInputElement>) else { return };
-    if input.value() != text {
-        input.set_value(text);
-    }
-}
-
-fn choose(part: &DomScope, selector: &str, value: &str) {
-    if let Some(list) = part.find(selector) {
-        list.unchecked_into::<HtmlSelectElement>().set_value(value);
-    }
-}
-
-/// Shows a box for each topic; one that stays keeps its node, and so its focus. The first is called
-/// "Topic" by contract.
-fn show_topics(part: &DomScope, topics: &[TopicField]) {
-    let Some(list) = part.find(".topics") else { return };
-    let rows = list.query_selector_all("[data-key]");
-    for index in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
-        let Some(row) = rows.as_ref().ok().and_then(|rows| rows.item(index)) else { continue };
-        let row: Element = row.unchecked_into();
-        let key = row.get_attribute("data-key").and_then(|key| key.parse().ok());
-        if !topics.iter().any(|topic| Some(topic.key) == key) {
-            row.remove();
-        }
-    }
-    for (index, topic) in topics.iter().enumerate() {
-        let id = format!("topic-{}", topic.key);
-        if part.find(&format!("#{id}")).is_none() {
-            add_topic_row(&list, topic.key, &id);
-        }
-        let name = if index == 0 { "Topic".to_owned() } else { format!("Topic {}", index + 1) };
-        part.set_text(&format!("[for={id}]"), &name);
-        let button = format!("#{id} + button");
-        part.toggle_attribute(&button, "hidden", topics.len() == 1);
-        part.set_attribute(&button, "aria-label", &format!("Remove topic {}", index + 1));
-        topic.text.with(|text| write(part, &id, text));
-    }
-}
-
-fn add_topic_row(list: &Element, key: usize, id: &str) {
-    let Some(row) = add(list, "div", "") else { return };
-    row.set_class_name("field topic-field");
-    row.set_inner_html(TOPIC);
-    let _ = row.set_attribute("data-key", &key.to_string());
-    let part = DomScope::new(row.clone());
-    part.set_attribute("label", "for", id);
-    part.set_attribute("input", "aria-describedby", &format!("{id}-fault"));
-    part.set_attribute("input", "id", id);
-    part.set_attribute(".fault", "id", &format!("{id}-fault"));
-    // The button that adds a topic stays after the boxes.
-    if let Ok(Some(button)) = list.query_selector("[data-action=add-topic]") {
-        let _ = list.insert_before(&row, Some(&button));
-    }
-}
-
-/// Shows what is known about a signed token in the password field.
-pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
-    let part = part.clone();
-    follow(move || {
-        token.with(|token| {
-            part.toggle_attribute(".token", "hidden", token.is_none());
-            let Some(JwtInfo { text, has_expired, can_renew }) = token else { return };
-            part.set_attribute(".token", "data-expired", &has_expired.to_string());
-            part.set_text(".token p", text);
-            part.toggle_attribute("[data-action=replace-password]", "hidden", !can_renew);
-        });
-    });
 }

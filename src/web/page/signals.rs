@@ -7,6 +7,22 @@ use crate::protocol::connection::{Connection, ConnectionState, JwtInfo};
 use crate::protocol::update::Stats;
 use crate::time::Instant;
 
+/// Sets a signal, if its value differs.
+pub(super) fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.with_untracked(|old| *old != value) {
+        signal.set(value);
+    }
+}
+
+/// Returns a part of what a signal holds, or what follows from it. It is compiled once for each pair of types, and not for
+/// each closure.
+pub(super) fn part<S: Send + Sync + 'static, T: Send + Sync + 'static>(
+    signal: RwSignal<S>,
+    read: fn(&S) -> T,
+) -> Signal<T> {
+    Signal::derive(move || signal.with(read))
+}
+
 /// What the parts of the page show. Everything here is small and is set at most once a frame.
 #[derive(Clone, Copy)]
 pub(super) struct PageSignals {

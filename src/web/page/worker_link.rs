@@ -22,6 +22,7 @@ use crate::time::Instant;
 use crate::web::channel;
 use crate::web::channel::FromWorker;
 use crate::web::clock::Clock;
+use crate::web::dom;
 
 /// The script that starts the program as a worker; relative to the page.
 pub const SCRIPT: &str = "worker_loader.js";
@@ -149,7 +150,7 @@ impl WorkerLink {
 /// Returns this program for another thread: the URL of its script, which Trunk names after its
 /// content, and the compiled module, so that a worker neither fetches nor compiles it again.
 pub fn program(document: &Document) -> Array {
-    let script = document.query_selector("link[rel=modulepreload]").ok().flatten();
+    let script = document.head().and_then(|head| dom::find(&head, "link[rel=modulepreload]"));
     let script = script.and_then(|link| link.dyn_into().ok()).map(|link: HtmlLinkElement| link.href());
     Array::of2(&script.into(), &wasm_bindgen::module())
 }

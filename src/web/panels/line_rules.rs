@@ -14,6 +14,7 @@ use crate::protocol::update::PanelsUpdate;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
 use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
+use crate::web::dom;
 use crate::web::panels::context::PanelContext;
 use crate::web::panels::dialog::{PanelDialog, is_open, open_non_modal};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
@@ -448,9 +449,8 @@ fn spoken(line: Line) -> impl IntoView {
 /// when the page's answer is drawn.
 fn focus_on(selectors: [String; 2]) {
     request_animation_frame(move || {
-        let enabled = selectors
-            .iter()
-            .find_map(|selector| document().query_selector(&format!("{selector}:not(:disabled)")).ok().flatten());
+        let enabled =
+            selectors.iter().find_map(|selector| dom::find_in_document(&format!("{selector}:not(:disabled)")));
         if let Some(element) = enabled.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
             // Never fails for an element on the page.
             let _ = element.focus();

@@ -125,7 +125,7 @@ fn start() {
 /// failed.
 fn show_failure(text: &str) {
     let host = web_sys::window().and_then(|window| window.document()?.get_element_by_id(HOST_ID));
-    let Some(dialogs) = host.and_then(|host| host.query_selector_all("dialog").ok()) else { return };
+    let Some(dialogs) = host.map(|host| host.get_elements_by_tag_name("dialog")) else { return };
     for index in 0..dialogs.length() {
         if let Some(dialog) = dialogs.item(index) {
             dialog.set_text_content(Some(text));

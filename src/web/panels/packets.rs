@@ -15,6 +15,7 @@ use crate::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis, Trac
 use crate::protocol::command::PanelsRequest;
 use crate::protocol::panels::PanelAction;
 use crate::protocol::update::PanelsUpdate;
+use crate::web::dom;
 use crate::web::download::download;
 use crate::web::local_time;
 
@@ -58,7 +59,7 @@ impl Packets {
                 None => self
                     .dialog
                     .get_untracked()
-                    .and_then(|dialog| dialog.query_selector(".rows-scroller").ok()?.map(JsCast::unchecked_into)),
+                    .and_then(|dialog| dom::find(&dialog, ".rows-scroller").map(JsCast::unchecked_into)),
             };
             if let Some(focused) = focused {
                 // Never fails for an element on the page.

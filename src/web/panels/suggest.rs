@@ -8,6 +8,7 @@
 //! search box can't be "expanded". A status reports that there are suggestions, and
 //! `aria-activedescendant` the chosen one.
 
+use crate::web::dom;
 use crate::web::local_time;
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -268,7 +269,7 @@ impl Panel for Suggestions {
 }
 
 fn element(selector: &str) -> Option<HtmlElement> {
-    document().query_selector(selector).ok()??.dyn_into().ok()
+    dom::find_in_document(selector)?.dyn_into().ok()
 }
 
 fn field() -> Option<HtmlInputElement> {

@@ -12,6 +12,8 @@ use crate::ui::console::refresh_rate::RowChurn;
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::ConsoleModel;
 use crate::web::page::console::renderer::{ConsoleStatus, Renderer};
+use crate::web::page::console::signals::ConsoleSignals;
+use crate::web::page::signals::set_if_changed;
 
 /// How long after the last move the scroll bar is set to its exact place. Setting it during
 /// scrolling would take the bar out of the person's hand.
@@ -47,13 +49,16 @@ pub struct Console(pub(super) Rc<Shared>);
 /// What all handles of a console share.
 pub(super) struct Shared {
     pub(super) renderer: RefCell<Renderer>,
+    pub(super) signals: ConsoleSignals,
     on_event: Box<dyn Fn(ConsoleEvent)>,
 }
 
 impl Console {
     /// Creates an empty console that follows its tail.
     pub fn new(on_event: impl Fn(ConsoleEvent) + 'static) -> Self {
-        Self(Rc::new(Shared { renderer: RefCell::new(Renderer::new()), on_event: Box::new(on_event) }))
+        let signals = ConsoleSignals::new();
+        let renderer = RefCell::new(Renderer::new(signals));
+        Self(Rc::new(Shared { renderer, signals, on_event: Box::new(on_event) }))
     }
 
     /// Returns the rows to ask for.
@@ -78,33 +83,22 @@ impl Console {
 
     /// Sets the status.
     pub fn set_status(&self, status: ConsoleStatus) {
+        set_if_changed(self.0.signals.filter_error, status.filter_error.clone().unwrap_or_default());
         let mut renderer = self.0.renderer.borrow_mut();
-        if let Some(elements) = &renderer.elements
-            && renderer.status.filter_error != status.filter_error
-        {
-            elements.set_text("#filter-error", status.filter_error.as_deref().unwrap_or_default());
-            elements.set("input", "aria-invalid", status.filter_error.is_some());
-        }
         renderer.status = status;
-        renderer.render_status();
+        renderer.set_frame();
     }
 
     /// Sets the filter's text, wherever it was typed.
     pub fn filter(&self, text: &str) {
-        if let Some(elements) = &self.0.renderer.borrow().elements
-            && elements.input.value() != text
-        {
-            elements.input.set_value(text);
-        }
+        set_if_changed(self.0.signals.filter, text.to_owned());
     }
 
     /// Applies the app's settings: the columns, and what the time column shows.
     pub fn apply_settings(&self, settings: &Settings) {
-        let mut renderer = self.0.renderer.borrow_mut();
-        renderer.time = settings.time;
-        renderer.columns = settings.columns;
-        renderer.apply_columns();
-        renderer.draw();
+        set_if_changed(self.0.signals.time, settings.time);
+        set_if_changed(self.0.signals.columns, settings.columns);
+        self.0.renderer.borrow_mut().draw();
     }
 
     /// Goes to a message, wherever it is, and chooses it.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{
     AddEventListenerOptions, Element, Event, FocusOptions, HtmlElement, KeyboardEvent, PointerEvent, ResizeObserver,
@@ -12,8 +13,9 @@ use crate::config::settings::Column;
 use crate::protocol::panels::{Copied, PanelAction};
 use crate::ui::console::scroll::ScrollStep;
 use crate::ui::console::view_model::{ConsoleModel, SeekDirection};
+use crate::web::dom;
 use crate::web::page::console::controller::{Console, ConsoleEvent};
-use crate::web::page::console::renderer::{EVENTS, Elements, ROW_PX, width_px};
+use crate::web::page::console::renderer::{EVENTS, Elements, width_px};
 
 /// How far a key moves a column's edge.
 const COLUMN_STEP_PX: i32 = 8;
@@ -33,21 +35,14 @@ impl Console {
                 event.dyn_ref().and_then(|event| self.handle_column_key(event).or_else(|| self.handle_key(event)))
             }
             "click" => self.handle_click(event),
-            "focusin" => {
-                element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| ConsoleEvent::LoadSuggestions)
-            }
             "dblclick" => seq_of(event)
                 .map(|seq| ConsoleEvent::Panel(PanelAction::Message(seq)))
                 .or_else(|| self.reset_column(event)),
-            _ => self.with_elements(|elements| ConsoleEvent::Filter(elements.input.value())),
+            _ => None,
         };
         if let Some(answer) = answer {
             self.emit(answer);
         }
-    }
-
-    fn with_elements<T>(&self, read: impl FnOnce(&Elements) -> T) -> Option<T> {
-        self.0.renderer.borrow().elements.as_ref().map(read)
     }
 
     fn focused_row(&self) -> Option<u64> {
@@ -95,7 +90,7 @@ impl Console {
     fn handle_pointer_up(&self) -> Option<ConsoleEvent> {
         let mut renderer = self.0.renderer.borrow_mut();
         renderer.pressed = false;
-        renderer.drag.take().map(|_| ConsoleEvent::Columns(renderer.columns))
+        renderer.drag.take().map(|_| ConsoleEvent::Columns(renderer.signals.columns.get_untracked()))
     }
 
     /// Moves a column's edge by a key, or resets it.
@@ -154,35 +149,20 @@ impl Console {
         None
     }
 
-    /// Handles a click anywhere in the console.
+    /// Handles a click on a row.
     fn handle_click(&self, event: &Event) -> Option<ConsoleEvent> {
-        let target = element_of(event)?;
-        match target.get_attribute("data-action").as_deref() {
-            Some("topics") => return Some(ConsoleEvent::Panel(PanelAction::Topics)),
-            Some("export") => return Some(ConsoleEvent::Panel(PanelAction::Export)),
-            Some("clear") => return Some(ConsoleEvent::Clear),
-            Some("logs") => return Some(ConsoleEvent::Panel(PanelAction::Logs)),
-            Some("sample") => return Some(ConsoleEvent::Panel(PanelAction::PlaySample)),
-            Some("freeze") => self.act(|model| if model.is_frozen() { model.unfreeze() } else { model.freeze() }),
-            Some("all") => self.act(ConsoleModel::toggle_list_mode),
-            Some("next") => self.seek(SeekDirection::Newer),
-            Some("previous") => self.seek(SeekDirection::Older),
-            Some("end") => self.step(ScrollStep::End),
-            _ => {
-                let seq = seq_of(event)?;
-                self.act(|model| model.select(seq));
-                // The focus event arrives at once, so nothing may be borrowed.
-                let table = self.with_elements(|elements| elements.table.clone());
-                if let Some(table) = table {
-                    let options = FocusOptions::new();
-                    options.set_prevent_scroll(true);
-                    // Never fails for an element in the document.
-                    let _ = table.focus_with_options(&options);
-                }
-                return (target.class_name() == "open").then_some(ConsoleEvent::Panel(PanelAction::Message(seq)));
-            }
+        let seq = seq_of(event)?;
+        self.act(|model| model.select(seq));
+        // The focus event arrives at once, so nothing may be borrowed.
+        let table = self.0.renderer.borrow().elements.as_ref().map(|elements| elements.table.clone());
+        if let Some(table) = table {
+            let options = FocusOptions::new();
+            options.set_prevent_scroll(true);
+            // Never fails for an element in the document.
+            let _ = table.focus_with_options(&options);
         }
-        None
+        let is_open_button = element_of(event)?.class_name() == "open";
+        is_open_button.then_some(ConsoleEvent::Panel(PanelAction::Message(seq)))
     }
 
     /// Resets a column to its default width.
@@ -192,18 +172,14 @@ impl Console {
     }
 
     fn resize_column(&self, column: Column, width_px: Option<i32>) -> ConsoleEvent {
-        ConsoleEvent::Columns(self.0.renderer.borrow_mut().resize_column(column, width_px))
+        ConsoleEvent::Columns(self.0.renderer.borrow().resize_column(column, width_px))
     }
 
-    /// Takes over the section that holds the markup; `None` if a part is missing, which doesn't
-    /// happen.
+    /// Takes over the console's section; `None` if a part is missing, which doesn't happen.
     pub(super) fn attach(&self, section: HtmlElement) -> Option<()> {
         let document = section.owner_document()?;
-        let find = |selector| section.query_selector(selector).ok()?.map(JsCast::unchecked_into::<HtmlElement>);
+        let find = |selector| dom::find(&section, selector).map(JsCast::unchecked_into::<HtmlElement>);
         let (table, scroller, spacer, list) = (find(".table")?, find(".scroller")?, find(".spacer")?, find(".rows")?);
-        let input = find("input")?.unchecked_into();
-        // Our own style properties are always accepted.
-        let _ = table.style().set_property("--row-px", &format!("{}px", ROW_PX as u32));
         let this = Rc::downgrade(&self.0);
         // An event may move the focus, which is an event too.
         let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| {
@@ -236,7 +212,6 @@ impl Console {
         renderer.elements = Some(Elements {
             document,
             section,
-            input,
             table,
             scroller,
             spacer,
@@ -245,7 +220,6 @@ impl Console {
             on_event,
             _on_resize: on_resize,
         });
-        renderer.apply_columns();
         drop(renderer);
         self.handle_resize();
         Some(())

@@ -1,13 +1,13 @@
-//! The console's elements, and what is drawn into them.
+//! The console's rows, and the elements that they are drawn into.
 
 use std::collections::VecDeque;
 
 use gloo_timers::callback::Timeout;
+use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Document, Element, Event, HtmlElement, HtmlInputElement, ResizeObserver};
+use web_sys::{Document, Element, Event, HtmlElement, ResizeObserver};
 
-use crate::config::settings::{Column, Columns, TimeMode};
-use crate::format::grouped;
+use crate::config::settings::{Column, Columns};
 use crate::protocol::connection::ConnectionState;
 use crate::protocol::rows::ListMode;
 use crate::protocol::update::Stats;
@@ -15,24 +15,15 @@ use crate::ui::console::time_column::TimeFormatter;
 use crate::ui::console::view_model::ConsoleModel;
 use crate::web::local_time;
 use crate::web::page::console::row::{RowView, SELECTED_ID};
+use crate::web::page::console::signals::{ConsoleSignals, FrameState};
+use crate::web::page::signals::set_if_changed;
 
 /// Height of a row; the style sheet takes it from here.
 pub(super) const ROW_PX: f64 = 24.0;
 
 /// The events that the console handles, wherever they happen in it.
-pub(super) const EVENTS: [&str; 11] = [
-    "click",
-    "dblclick",
-    "focusin",
-    "input",
-    "keydown",
-    "pointercancel",
-    "pointerdown",
-    "pointermove",
-    "pointerup",
-    "scroll",
-    "wheel",
-];
+pub(super) const EVENTS: [&str; 9] =
+    ["click", "dblclick", "keydown", "pointercancel", "pointerdown", "pointermove", "pointerup", "scroll", "wheel"];
 
 /// What the console shows in addition to its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,35 +49,16 @@ pub(super) struct Renderer {
     counted_rows: u64,
     pub(super) pressed: bool,
     pub(super) settling: Option<Timeout>,
-    pub(super) columns: Columns,
-    pub(super) time: TimeMode,
     /// The column that is being dragged, where the drag began, and the column's width then.
     pub(super) drag: Option<(Column, i32, i32)>,
     pub(super) status: ConsoleStatus,
-    rendered: Option<RenderedStatus>,
+    pub(super) signals: ConsoleSignals,
 }
 
-/// What is shown around the rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct RenderedStatus {
-    is_frozen: bool,
-    is_following: bool,
-    unread: u64,
-    lists_all: bool,
-    /// The number of matches; `None` if there is no filter.
-    matches: Option<u64>,
-    /// The place of the chosen match among them, from 1.
-    rank: Option<u64>,
-    /// The text that is shown if there are no rows, and whether a sample may be played.
-    empty: Option<(&'static str, bool)>,
-    has_messages: bool,
-}
-
-/// The elements of the markup, and the listeners on them.
+/// The elements that are changed by hand, and the listeners on them.
 pub(super) struct Elements {
     pub(super) document: Document,
     pub(super) section: HtmlElement,
-    pub(super) input: HtmlInputElement,
     pub(super) table: HtmlElement,
     pub(super) scroller: HtmlElement,
     pub(super) spacer: HtmlElement,
@@ -110,31 +82,8 @@ impl Drop for Elements {
     }
 }
 
-impl Elements {
-    /// Finds an element of the markup.
-    fn find(&self, selector: &str) -> Option<HtmlElement> {
-        self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
-    }
-
-    pub(super) fn set_text(&self, selector: &str, text: &str) {
-        if let Some(element) = self.find(selector) {
-            element.set_text_content(Some(text));
-        }
-    }
-
-    pub(super) fn set(&self, selector: &str, attribute: &str, value: bool) {
-        if let Some(element) = self.find(selector) {
-            // Attributes of these names are always accepted.
-            let _ = match attribute {
-                "aria-pressed" => element.set_attribute(attribute, if value { "true" } else { "false" }),
-                _ => element.toggle_attribute_with_force(attribute, value).map(drop),
-            };
-        }
-    }
-}
-
 impl Renderer {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(signals: ConsoleSignals) -> Self {
         Self {
             model: ConsoleModel::new(ROW_PX),
             elements: None,
@@ -145,11 +94,9 @@ impl Renderer {
             counted_rows: 0,
             pressed: false,
             settling: None,
-            columns: Columns::default(),
-            time: TimeMode::Absolute,
             drag: None,
             status: ConsoleStatus::default(),
-            rendered: None,
+            signals,
         }
     }
 
@@ -160,10 +107,10 @@ impl Renderer {
         self.settling = None;
     }
 
-    /// Shows the status around the rows.
-    pub(super) fn render_status(&mut self) {
-        let Self { model, elements: Some(elements), status, rendered, .. } = self else { return };
-        let now = RenderedStatus {
+    /// Sets what is shown around the rows.
+    pub(super) fn set_frame(&mut self) {
+        let Self { model, status, signals, .. } = self;
+        let frame = FrameState {
             is_frozen: model.is_frozen(),
             is_following: model.scroll.is_following() && !model.is_frozen(),
             unread: model.unread(),
@@ -173,76 +120,21 @@ impl Renderer {
             empty: (model.rows().total == 0).then(|| empty_text(status, model.unread())),
             has_messages: status.stats.kept > 0,
         };
-        if *rendered == Some(now) {
-            return;
-        }
-        *rendered = Some(now);
-        elements.set("[data-action=freeze]", "aria-pressed", now.is_frozen);
-        elements.set("[data-action=all]", "aria-pressed", now.lists_all);
-        elements.set("[data-action=export]", "disabled", !now.has_messages);
-        elements.set("[data-action=clear]", "disabled", !now.has_messages);
-        let (empty, may_play) = now.empty.unwrap_or_default();
-        elements.set(".console-empty", "hidden", now.empty.is_none());
-        elements.set_text(".console-empty span", empty);
-        elements.set("[data-action=sample]", "hidden", !may_play);
-        elements.set(".matches", "hidden", now.matches.is_none());
-        let matches = now.matches.unwrap_or(0);
-        let place = match now.rank {
-            Some(rank) => format!("{} of {}", grouped(rank), grouped(matches)),
-            None if matches == 1 => "1 match".to_owned(),
-            None => format!("{} matches", grouped(matches)),
-        };
-        elements.set_text(".matches span", &place);
-        elements.set(".newest", "data-shown", !now.is_following);
-        let newest = match now.unread {
-            0 => "Jump to latest".to_owned(),
-            count => format!("{} new", grouped(count)),
-        };
-        elements.set_text(".newest", &newest);
-    }
-
-    /// Gives the style sheet what it needs to place the columns.
-    pub(super) fn apply_columns(&self) {
-        let Some(elements) = &self.elements else { return };
-        let label = match self.time {
-            TimeMode::Absolute => "Time",
-            TimeMode::Relative => "Elapsed",
-            TimeMode::SincePrevious => "Delta",
-        };
-        if let Ok(Some(head)) = elements.table.query_selector(".head .time")
-            && let Some(text) = head.first_child()
-        {
-            text.set_node_value(Some(label));
-        }
-        let hidden = Column::ALL.into_iter().filter(|column| !self.columns.style(*column).is_shown);
-        let hidden: Vec<_> = hidden.map(Column::name).collect();
-        // Our own attributes and properties are always accepted.
-        let _ = elements.table.set_attribute("data-hidden", &hidden.join(" "));
-        for column in Column::ALL {
-            let name = format!("--{}-px", column.name());
-            let style = elements.table.style();
-            let _ = match self.columns.style(column).width_px {
-                Some(px) => style.set_property(&name, &format!("{px}px")),
-                None => style.remove_property(&name).map(drop),
-            };
-            if let Ok(Some(handle)) = elements.table.query_selector(&format!("[data-column={}]", column.name())) {
-                let _ = handle.set_attribute("aria-valuenow", &width_px(&handle).to_string());
-            }
-        }
+        set_if_changed(signals.frame, frame);
     }
 
     /// Gives a column this width, or its own; returns the columns then.
-    pub(super) fn resize_column(&mut self, column: Column, width_px: Option<i32>) -> Columns {
+    pub(super) fn resize_column(&self, column: Column, width_px: Option<i32>) -> Columns {
         let width_px = width_px.map(|px| u16::try_from(px.max(0)).unwrap_or(u16::MAX));
-        self.columns = self.columns.resized(column, width_px);
-        self.apply_columns();
-        self.columns
+        let columns = self.signals.columns.get_untracked().resized(column, width_px);
+        set_if_changed(self.signals.columns, columns);
+        columns
     }
 
     /// Moves the rows to their places, if the ones on screen have arrived; until then the old
     /// picture stays.
     pub(super) fn draw(&mut self) {
-        self.render_status();
+        self.set_frame();
         let on_screen = self.model.scroll.visible_range();
         let first = self.model.first_index();
         let end = first + self.model.rows().rows.len() as u64;
@@ -294,7 +186,7 @@ impl Renderer {
             view.row.remove();
         }
         let mut formatter = TimeFormatter {
-            mode: self.time,
+            mode: self.signals.time.get_untracked(),
             zero: self.model.rows().zero,
             ahead_of_utc_min: rows.last().map_or(0, |row| local_time::ahead_of_utc_min_at(row.time)),
             above: self.model.rows().before,

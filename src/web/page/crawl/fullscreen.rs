@@ -6,8 +6,11 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use js_sys::{Promise, Reflect};
+use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Window};
+
+use crate::web::page::signals::set_if_changed;
 
 /// The time without input after which the controls and the pointer are hidden.
 pub const IDLE_AFTER: Duration = Duration::from_secs(3);
@@ -32,7 +35,7 @@ pub struct WakeLockGuard(Rc<Inner>);
 struct Inner {
     window: Window,
     document: Document,
-    crawl: Element,
+    fills_screen: RwSignal<bool>,
     wanted: Cell<bool>,
     /// Whether the browser's answer is pending.
     is_pending: Cell<bool>,
@@ -57,14 +60,14 @@ extern "C" {
 }
 
 impl WakeLockGuard {
-    /// Creates a guard that doesn't ask for the lock yet.
-    pub fn new(window: Window, document: Document, crawl: Element) -> Self {
+    /// Creates a guard that doesn't ask for the lock yet. It sets whether the crawl fills the screen.
+    pub fn new(window: Window, document: Document, fills_screen: RwSignal<bool>) -> Self {
         Self(Rc::new_cyclic(|inner: &Weak<Inner>| {
             let (inner, to_refuse) = (inner.clone(), inner.clone());
             Inner {
                 window,
                 document,
-                crawl,
+                fills_screen,
                 wanted: Cell::new(false),
                 is_pending: Cell::new(false),
                 sentinel: RefCell::new(None),
@@ -90,8 +93,7 @@ impl WakeLockGuard {
         let inner = &self.0;
         let fills = inner.document.fullscreen_element().is_some()
             || inner.window.match_media(FULL_SCREEN).ok().flatten().is_some_and(|query| query.matches());
-        // The style sheet hides what isn't needed while the crawl is watched.
-        let _ = inner.crawl.set_attribute("data-fills", if fills { "true" } else { "false" });
+        set_if_changed(inner.fills_screen, fills);
         inner.wanted.set(fills && !inner.document.hidden());
         inner.release_if_unwanted();
         let has_one = inner.is_pending.get() || inner.sentinel.borrow().as_ref().is_some_and(|held| !held.released());

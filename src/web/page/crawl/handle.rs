@@ -15,7 +15,9 @@ use crate::protocol::panels::PanelAction;
 use crate::time::Instant;
 use crate::web::clock::Clock;
 use crate::web::page::crawl::fullscreen;
-use crate::web::page::crawl::stage::{Controls, Elements, Stage};
+use crate::web::page::crawl::signals::{Controls, CrawlSignals};
+use crate::web::page::crawl::stage::{Elements, Stage};
+use crate::web::page::signals::set_if_changed;
 
 /// The page's access to the crawl.
 #[derive(Clone)]
@@ -23,6 +25,7 @@ pub struct CrawlHandle(pub(super) Rc<Shared>);
 
 pub(super) struct Shared {
     pub(super) crawl: RefCell<Crawl>,
+    pub(super) signals: CrawlSignals,
     /// The next tick; only while the crawl can be seen.
     tick: RefCell<Option<Timeout>>,
 }
@@ -36,6 +39,7 @@ pub(super) struct Crawl {
     chosen: Option<u64>,
     /// When somebody last moved.
     touched: Instant,
+    signals: CrawlSignals,
 }
 
 /// What the crawl asks of the page, on behalf of the person.
@@ -74,13 +78,16 @@ impl Default for CrawlHandle {
 impl CrawlHandle {
     /// Creates a crawl that isn't mounted yet and has no lines.
     pub fn new() -> Self {
+        let signals = CrawlSignals::new();
         Self(Rc::new(Shared {
+            signals,
             crawl: RefCell::new(Crawl {
                 clock: web_sys::window().and_then(|window| window.performance()).map(Clock::new),
                 controller: CrawlController::new(),
                 stage: None,
                 chosen: None,
                 touched: Instant::EPOCH,
+                signals,
             }),
             tick: RefCell::default(),
         }))
@@ -220,12 +227,7 @@ impl CrawlHandle {
     }
 
     pub(super) fn open_with(&self, opening: Opening) {
-        self.act(|crawl, _| {
-            if let Some(stage) = &crawl.stage {
-                stage.show_opening(&opening);
-            }
-            crawl.controller.set_opening(opening);
-        });
+        self.act(|crawl, _| crawl.controller.set_opening(opening));
     }
 
     pub(super) fn fonts_changed(&self) {
@@ -265,9 +267,7 @@ impl CrawlHandle {
         {
             let mut crawl = self.0.crawl.borrow_mut();
             crawl.touched = crawl.now();
-            let stage = Stage::new(elements, crawl.touched)?;
-            stage.show_opening(crawl.controller.opening());
-            crawl.stage = Some(stage);
+            crawl.stage = Some(Stage::new(elements, crawl.touched)?);
         }
         self.handle_resize();
         Some(())
@@ -333,9 +333,7 @@ impl Crawl {
             speed_percent: self.controller.speed_percent(),
             lag: self.controller.lag(),
         };
-        if let Some(stage) = &mut self.stage {
-            stage.show(controls);
-        }
+        set_if_changed(self.signals.controls, controls);
     }
 
     fn show_plain(&mut self, plain: bool) {

@@ -7,9 +7,11 @@
 //! Lines are nodes made by hand and never pass through signals: a message costs one node, and no
 //! component runs again because of it. All text is set as text, so a payload can't become markup.
 
+mod controls;
 mod fullscreen;
 pub mod handle;
 mod input;
+mod signals;
 mod stage;
 mod starfield;
 mod text_measure;

@@ -18,15 +18,12 @@ use crate::crawl::block::BlockContent;
 use crate::crawl::block::Key;
 use crate::crawl::item::CrawlItem;
 use crate::crawl::layout::{Perspective, StageSize};
-use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::typeset::{
     self, Alignment, Column, LineLayout, Row, SPEAKER_SIZE, TITLE_ROW, TypesetBlock, Typesetter,
 };
-use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;
-use crate::web::dom::DomScope;
 use crate::web::page::crawl::starfield;
 use crate::web::page::crawl::text_measure::{BODY_FONT, TITLE_FONT, TextMeasurer};
 use crate::web::page::crawl::transcript::Transcript;
@@ -58,28 +55,13 @@ const MARK: &str = "aria-current";
 /// The longest wait for the fonts; after that the system's fonts are used.
 const FONTS_MAX: Duration = Duration::from_secs(3);
 
-/// What the controls show.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Controls {
-    pub scene: Scene,
-    pub is_paused: bool,
-    pub is_plain: bool,
-    /// Nobody has moved for a while.
-    pub is_idle: bool,
-    pub speed_percent: u32,
-    /// The number of lines the crawl is behind, if it is behind.
-    pub lag: Option<u64>,
-}
-
-/// The elements that the view has created.
+/// The elements that are changed by hand.
 pub struct Elements {
     pub section: HtmlElement,
     pub tilt: HtmlElement,
     pub plane: HtmlElement,
     /// The sky behind the plane, and the one that veils its far end.
     pub skies: [Element; 2],
-    pub card: Element,
-    pub logo: Element,
     pub log: HtmlElement,
 }
 
@@ -111,7 +93,6 @@ pub struct Stage {
     blocks: Vec<Block>,
     /// The message whose line is marked.
     marked: Option<u64>,
-    controls: Option<Controls>,
     pub transcript: Transcript,
 }
 
@@ -152,7 +133,6 @@ impl Stage {
             },
             blocks: Vec::new(),
             marked: None,
-            controls: None,
             window,
             document,
             elements,
@@ -214,43 +194,6 @@ impl Stage {
                 fade: number("--crawl-fade")?,
             },
         })
-    }
-
-    /// Shows the parts of the opening that aren't on the plane.
-    pub fn show_opening(&self, opening: &Opening) {
-        let Elements { section, card, logo, .. } = &self.elements;
-        // Our own names are always accepted.
-        let _ = section.set_attribute("data-stars", flag_name(opening.has_stars));
-        let _ = logo.set_attribute("data-drawn", flag_name(opening.logo == LOGO));
-        card.set_text_content(Some(&opening.card));
-        if let Some(text) = logo.first_element_child() {
-            text.set_text_content(Some(&opening.logo));
-        }
-    }
-
-    /// Updates the controls.
-    pub fn show(&mut self, controls: Controls) {
-        if self.controls.replace(controls) == Some(controls) {
-            return;
-        }
-        let section = DomScope::new(self.elements.section.clone().into());
-        let Controls { scene, is_paused, is_plain, is_idle, speed_percent, lag } = controls;
-        section.set_root_flag("data-scene", scene.name());
-        section.set_root_flag("data-plain", flag_name(is_plain));
-        section.set_root_flag("data-idle", flag_name(is_idle));
-        section.set_attribute(".card", "aria-hidden", flag_name(scene != Scene::Card));
-        // Its text says what a press does, so it isn't a toggle button.
-        section.set_root_flag("data-paused", flag_name(is_paused));
-        section.set_text(".pause", if is_paused { "Resume" } else { "Pause" });
-        section.set_attribute(".plain", "aria-pressed", flag_name(is_plain));
-        section.set_text(".speed", &format!("{speed_percent} %"));
-        section.toggle_attribute(".live", "hidden", lag.is_none());
-        let behind = match lag {
-            None => return,
-            Some(0) => "Jump to live".to_owned(),
-            Some(lines) => format!("Jump to live ({} behind)", grouped(lines)),
-        };
-        section.set_text(".live", &behind);
     }
 
     /// Whether nobody can see it: the tab is hidden or the pane is closed.
@@ -481,10 +424,6 @@ fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     let effect =
         KeyframeEffect::new_with_opt_element_and_keyframes_and_f64(Some(plane), Some(&keyframes), duration_ms)?;
     Animation::new_with_effect(Some(&effect))
-}
-
-const fn flag_name(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
 }
 
 fn mark(line: &HtmlElement) {

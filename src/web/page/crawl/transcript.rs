@@ -13,6 +13,7 @@ use crate::crawl::block::BlockContent;
 use crate::crawl::item::CrawlItem;
 use crate::crawl::{truncate, typeset};
 use crate::time::Instant;
+use crate::web::dom;
 
 /// The number of lines that are kept; the console keeps all messages.
 const LINES_MAX: u32 = 150;
@@ -49,17 +50,12 @@ impl Transcript {
     /// Sets whether people see it now.
     pub fn show(&mut self, shown: bool) {
         self.shown = shown;
-        // A log that is hidden from sight must not be a stop for the Tab key.
-        let _ = match shown {
-            true => self.log.set_attribute("tabindex", "0"),
-            false => self.log.remove_attribute("tabindex"),
-        };
         self.flushed = Instant::EPOCH;
     }
 
     /// Scrolls to the line of this message. Returns whether the transcript has it.
     pub fn reveal(&self, seq: u64) -> bool {
-        let found = self.log.query_selector(&format!("[data-seq='{seq}']")).ok().flatten();
+        let found = dom::find(&self.log, &format!("[data-seq='{seq}']"));
         if let Some(line) = &found {
             line.scroll_into_view();
         }

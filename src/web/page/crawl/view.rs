@@ -1,9 +1,4 @@
-//! The component: its elements, controls and event listeners.
-//!
-//! The crawl's nodes are only changed by hand, so Leptos doesn't create them: a string is a tenth
-//! of the code, and one listener handles all their events.
-
-use std::rc::Rc;
+//! The component, and the listeners of the plane.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -13,41 +8,25 @@ use web_sys::{
     ResizeObserver, WheelEvent,
 };
 
-use crate::crawl::opening::Opening;
-use crate::protocol::panels::PanelAction;
+use crate::crawl::opening::{LOGO, Opening, Scene};
+use crate::web::dom;
 use crate::web::dom::{EventListener, follow};
+use crate::web::page::attributes::true_or_false;
+use crate::web::page::crawl::controls::CrawlControls;
 use crate::web::page::crawl::fullscreen;
 use crate::web::page::crawl::fullscreen::WakeLockGuard;
 use crate::web::page::crawl::handle::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::page::crawl::input;
 use crate::web::page::crawl::input::DragState;
+use crate::web::page::crawl::signals::{Controls, CrawlSignals};
 use crate::web::page::crawl::stage::Elements;
+use crate::web::page::signals::part;
 
 /// The media query for the system's setting that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
 
 /// Events that show that somebody is present.
 const PRESENCE: [&str; 4] = ["pointermove", "pointerdown", "keydown", "focusin"];
-
-/// The markup of the section. A button's first class says what it does ([`input_of`]).
-const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
-<div class="logo" aria-hidden="true"><span></span></div>
-<div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
-<div class="sky haze" aria-hidden="true"><i></i><i></i></div>
-<p class="card"></p>
-<div class="transcript" role="log" aria-label="Transcript"></div>
-<div class="crawl-controls" role="group" aria-label="Crawl controls">
-<button type="button" class="skip" aria-keyshortcuts="Escape Enter" title="Skip the opening (Esc)">Skip</button>
-<button type="button" class="live" aria-keyshortcuts="Home" title="Jump to live (Home)" hidden></button>
-<button type="button" class="pause" aria-keyshortcuts="Space" title="Space">Pause</button>
-<button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
-<span class="speed">100 %</span>
-<button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
-<button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Transcript</button>
-<button type="button" class="direct" aria-haspopup="dialog"
- title="Customize the opening, speed, sound and lines">Director</button>
-<button type="button" class="fill icon" aria-label="Full screen" aria-keyshortcuts="F" title="Full screen (F)"></button>
-</div>"#;
 
 /// The crawl, filling its container.
 ///
@@ -62,37 +41,102 @@ pub fn CrawlView(
     #[prop(into)]
     opening: Signal<Opening>,
     /// Called with what the page has to do.
-    on_event: impl Fn(CrawlEvent) + 'static,
-) -> impl IntoView {
+    on_event: Callback<CrawlEvent>,
+) -> AnyView {
+    let CrawlSignals { controls, fills_screen } = handle.0.signals;
     let section = NodeRef::<html::Section>::new();
 
     // Before the mounting: the first thing shown is the opening.
     let to_open = handle.clone();
     follow(move || to_open.open_with(opening.get()));
 
+    let crawl = StoredValue::new_local(handle);
     let mounted = StoredValue::new_local(None::<Mounted>);
-    let on_event: Rc<dyn Fn(CrawlEvent)> = Rc::new(on_event);
     follow(move || {
         if let Some(section) = section.get() {
-            mounted.set_value(Mounted::new(&handle, &section, Rc::clone(&on_event)));
+            mounted.set_value(crawl.with_value(|crawl| Mounted::new(crawl, &section, on_event)));
         }
     });
     on_cleanup(move || mounted.set_value(None));
 
-    view! { <section node_ref=section class="crawl" aria-label="Opening crawl" inner_html=NODES></section> }
+    let fill = move || {
+        if let Some(section) = section.get_untracked() {
+            fullscreen::toggle_full_screen(&section);
+        }
+    };
+    let on_fill = document().fullscreen_enabled().then(|| Callback::from(fill));
+    let flag = move |read: fn(&Controls) -> bool| true_or_false(part(controls, read));
+    let scene = part(controls, |controls| controls.scene.name());
+    let has_stars = Signal::derive(move || opening.with(|opening| opening.has_stars));
+    let card = Signal::derive(move || opening.with(|opening| opening.card.clone()));
+    view! {
+        <section
+            node_ref=section
+            class="crawl"
+            aria-label="Opening crawl"
+            data-scene=scene
+            data-plain=flag(|controls| controls.is_plain)
+            data-idle=flag(|controls| controls.is_idle)
+            data-paused=flag(|controls| controls.is_paused)
+            data-fills=true_or_false(fills_screen.into())
+            data-stars=true_or_false(has_stars)
+        >
+            <Sky class="sky" />
+            <Logo opening />
+            // Lines are put onto the plane by hand.
+            <div class="stage" aria-hidden="true">
+                <div class="tilt">
+                    <div class="plane"></div>
+                </div>
+            </div>
+            <Sky class="sky haze" />
+            <p class="card" aria-hidden=flag(|controls| controls.scene != Scene::Card)>
+                {card}
+            </p>
+            <TranscriptLog is_plain=part(controls, |controls| controls.is_plain) />
+            <CrawlControls crawl controls on_event on_fill />
+        </section>
+    }
+    .into_any()
 }
 
-/// Returns what a button does.
-fn input_of(button: &Element) -> Option<CrawlInput> {
-    Some(match button.class_name().split(' ').next()? {
-        "live" => CrawlInput::GoLive,
-        "skip" => CrawlInput::SkipOpening,
-        "pause" => CrawlInput::TogglePause,
-        "slower" => CrawlInput::SlowDown,
-        "faster" => CrawlInput::SpeedUp,
-        "plain" => CrawlInput::ToggleTranscript,
-        _ => return None,
-    })
+/// A sky; its stars are painted on its nodes ([`super::starfield`]).
+#[component]
+fn Sky(class: &'static str) -> AnyView {
+    view! {
+        <div class=class aria-hidden="true">
+            <i></i>
+            <i></i>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Logo(opening: Signal<Opening>) -> AnyView {
+    let text = Signal::derive(move || opening.with(|opening| opening.logo.clone()));
+    let is_drawn = Signal::derive(move || opening.with(|opening| opening.logo == LOGO));
+    view! {
+        <div class="logo" aria-hidden="true" data-drawn=true_or_false(is_drawn)>
+            <span>{text}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// The log that the crawl's text is put into by hand, flat.
+#[component]
+fn TranscriptLog(is_plain: Signal<bool>) -> AnyView {
+    view! {
+        <div
+            class="transcript"
+            role="log"
+            aria-label="Transcript"
+            // A log that is hidden from sight must not be a stop for the Tab key.
+            tabindex=move || is_plain.get().then_some("0")
+        ></div>
+    }
+    .into_any()
 }
 
 /// All listeners of the crawl; dropping it removes them.
@@ -107,19 +151,14 @@ struct Mounted {
 
 impl Mounted {
     /// `None` if the browser lacks something that the crawl needs.
-    fn new(handle: &CrawlHandle, section: &Element, on_event: Rc<dyn Fn(CrawlEvent)>) -> Option<Self> {
+    fn new(handle: &CrawlHandle, section: &Element, on_event: Callback<CrawlEvent>) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
-        let part = |selector: &str| section.query_selector(selector).ok().flatten();
-        if !document.fullscreen_enabled() {
-            part(".fill")?.remove();
-        }
+        let part = |selector| dom::find(section, selector);
         handle.mount(Elements {
             tilt: part(".tilt")?.unchecked_into(),
             plane: part(".plane")?.unchecked_into(),
             skies: [part(".sky")?, part(".haze")?],
-            card: part(".card")?,
-            logo: part(".logo")?,
             log: part(".transcript")?.unchecked_into(),
             section: section.clone().unchecked_into(),
         })?;
@@ -143,7 +182,7 @@ impl Mounted {
         let presence = EventListener::new(window.clone().into(), &PRESENCE, move |_| to_touch.touch());
         let mut listener = Listener {
             handle: handle.clone(),
-            wake_lock: WakeLockGuard::new(window, document, section.clone()),
+            wake_lock: WakeLockGuard::new(window, document, handle.0.signals.fills_screen),
             section: section.clone(),
             motion,
             drag: None,
@@ -193,7 +232,7 @@ struct Listener {
     drag: Option<DragState>,
     /// Whether the last press on the plane moved it.
     dragged: bool,
-    on_event: Rc<dyn Fn(CrawlEvent)>,
+    on_event: Callback<CrawlEvent>,
 }
 
 impl Listener {
@@ -227,22 +266,14 @@ impl Listener {
 
     fn emit(&self, event: Option<CrawlEvent>) {
         if let Some(event) = event {
-            (self.on_event)(event);
+            self.on_event.run(event);
         }
     }
 
     fn handle_click(&self, event: &MouseEvent) {
         let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
-        if let Ok(Some(button)) = target.closest("button") {
-            match input_of(&button) {
-                Some(input) => self.emit(self.handle.handle_input(input)),
-                None if button.class_list().contains("direct") => {
-                    self.emit(Some(CrawlEvent::Panel(PanelAction::Opening)));
-                }
-                None => fullscreen::toggle_full_screen(&self.section),
-            }
-        } else if self.dragged {
-            // The end of a drag isn't a click.
+        if self.dragged || target.closest("button").is_ok_and(|button| button.is_some()) {
+            // The end of a drag isn't a click, and a button has its own listener.
         } else if let Some(seq) = input::seq_at(&target) {
             self.handle.choose(seq);
             self.emit(Some(CrawlEvent::Reveal(seq)));
