@@ -57,25 +57,7 @@ pub(super) fn CrawlControls(
             <Button class="pause" title="Space" keys="Space" on_click=does(CrawlInput::TogglePause)>
                 {pause}
             </Button>
-            <Button
-                class="slower icon"
-                label="Slower"
-                title="Slower (↓)"
-                keys="ArrowDown"
-                on_click=does(CrawlInput::SlowDown)
-            >
-                "–"
-            </Button>
-            <span class="speed">{speed}</span>
-            <Button
-                class="faster icon"
-                label="Faster"
-                title="Faster (↑)"
-                keys="ArrowUp"
-                on_click=does(CrawlInput::SpeedUp)
-            >
-                "+"
-            </Button>
+            <SpeedControls speed slower=does(CrawlInput::SlowDown) faster=does(CrawlInput::SpeedUp) />
             <Button
                 class="plain"
                 title="T"
@@ -95,6 +77,21 @@ pub(super) fn CrawlControls(
             </Button>
             {fill}
         </div>
+    }
+    .into_any()
+}
+
+/// The crawl's speed, and the buttons that change it.
+#[component]
+fn SpeedControls(speed: Signal<String>, slower: Callback<()>, faster: Callback<()>) -> AnyView {
+    view! {
+        <Button class="slower icon" label="Slower" title="Slower (↓)" keys="ArrowDown" on_click=slower>
+            "–"
+        </Button>
+        <span class="speed">{speed}</span>
+        <Button class="faster icon" label="Faster" title="Faster (↑)" keys="ArrowUp" on_click=faster>
+            "+"
+        </Button>
     }
     .into_any()
 }
