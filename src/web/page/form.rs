@@ -38,7 +38,7 @@ pub struct Form {
 /// What the form needs to know of its page.
 #[derive(Clone, Debug)]
 pub struct PageInfo {
-    /// The page's folder: see [`link::page_base`].
+    /// The page's folder: see [`page_base`](crate::config::link::page_base).
     pub base: String,
     /// This tab's random client identifier.
     pub client_id: String,

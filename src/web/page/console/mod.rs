@@ -2,7 +2,7 @@
 //!
 //! The rows aren't in the reactive graph. [`Console`] keeps a few dozen row elements and changes
 //! their text by hand, since a stream of thousands of messages a second replaces all of them every
-//! frame. What is around them are components ([`frame`], [`columns`]). The rows are in a pane that
+//! frame. What is around them are components (`frame`, `columns`). The rows are in a pane that
 //! sticks to the scroller's viewport, so the browser's own scrolling never shows a gap: the picture
 //! changes once the rows of the new place have arrived, one frame later.
 
