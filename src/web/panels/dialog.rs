@@ -75,8 +75,8 @@ pub(super) fn PanelDialog(
     #[prop(default = "panel")]
     class: &'static str,
     /// What the head shows between the title and the button.
-    #[prop(optional, into)]
-    head: ViewFn,
+    #[prop(optional)]
+    head: Option<Children>,
     children: Children,
 ) -> impl IntoView {
     window_event_listener(leptos::ev::keydown, move |event| close_on_escape(&event, dialog));
@@ -85,7 +85,7 @@ pub(super) fn PanelDialog(
             // Without a role, because a dialog's head isn't a landmark of the page.
             <header role="none">
                 <h2 id=id>{title}</h2>
-                {head.run()}
+                {head.map(|head| head())}
                 <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(dialog)>
                     "×"
                 </button>

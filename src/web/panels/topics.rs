@@ -350,7 +350,7 @@ fn TopicsPanel(tree: TopicTree) -> impl IntoView {
             id="topics-title"
             title="Topics"
             class="panel topics-panel"
-            head
+            head=Children::to_children(head)
             on:close=move |_| context.pull_with_frame()
         >
             <div

@@ -224,7 +224,7 @@ fn InspectorPanel(inspector: Inspector) -> impl IntoView {
             id="inspector-title"
             title=Signal::derive(move || format!("Message {}", grouped(inspector.seq.get())))
             class="panel inspector"
-            head
+            head=Children::to_children(head)
         >
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
