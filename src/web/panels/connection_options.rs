@@ -326,7 +326,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                 <label for="options-ending">"Session"</label>
                 <select
                     id="options-ending"
-                    aria-describedby="options-ending-words"
+                    aria-describedby="options-ending-text"
                     on:change=move |event| {
                         if let Some(ending) = SessionExpiry::from_name(&event_target_value(&event)) {
                             form.change(Field::SessionSpan, |fields| fields.ending = ending);
@@ -375,7 +375,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                 </div>
             </div>
         </div>
-        <p class="why" id="options-ending-words">{text}</p>
+        <p class="why" id="options-ending-text">{text}</p>
     }
 }
 

@@ -357,7 +357,7 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
         </div>
         <div class="fields" hidden=is_hidden>
             <Choice
-                id="lines-words"
+                id="lines-text"
                 label="Text"
                 choices=choices(&Source::OF_WORDS)
                 chosen=Signal::derive(move || text_from.get().name())
@@ -366,7 +366,7 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
                     form.change(Field::Text, |fields| fields.text_from = source);
                 }
             />
-            {move || source_box(form, Field::Text, text_from.get(), |fields| &mut fields.text, "words")}
+            {move || source_box(form, Field::Text, text_from.get(), |fields| &mut fields.text, "text")}
         </div>
     }
 }

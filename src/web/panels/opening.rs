@@ -283,7 +283,7 @@ fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
         <div class="stills" aria-hidden="true" data-stars=move || opening.with(|opening| opening.has_stars).to_string()>
             <p class="still-card">{text(|opening| &opening.card)}</p>
             <p class="still-logo" data-drawn=is_drawn><span>{text(|opening| &opening.logo)}</span></p>
-            <div class="still-words">
+            <div class="still-text">
                 <p>{text(|opening| &opening.episode)}</p>
                 <h3>{text(|opening| &opening.title)}</h3>
                 {paragraphs}

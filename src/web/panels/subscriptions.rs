@@ -187,7 +187,7 @@ fn Entry(subscriptions: Subscriptions, filter: String) -> impl IntoView {
             <span class="swatch" aria-hidden="true">{move || colour().map(|colour| colour + 1)}</span>
             <div>
                 <bdi>{visible_topic(&filter)}</bdi>
-                <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
+                <p class="granted-text">{move || granted().map(|(_, text)| text)}</p>
                 <p class="count" title=move || count.get().map(count_source)>{move || count.get().map(count_text)}</p>
                 <p class="why">{details}</p>
             </div>

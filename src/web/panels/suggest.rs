@@ -358,6 +358,6 @@ fn SuggestionList(suggestions: Suggestions) -> impl IntoView {
         >
             {move || shown.get().into_iter().enumerate().map(option).collect_view()}
         </ul>
-        <p class="suggestions-said" role="status">{text}</p>
+        <p class="suggestions-status" role="status">{text}</p>
     }
 }

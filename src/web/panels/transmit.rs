@@ -449,9 +449,9 @@ fn ColumnInputs(transmit: Transmit) -> impl IntoView {
                     </select>
                 </div>
                 <div class="field">
-                    <label for="transmit-words">"Text column"</label>
+                    <label for="transmit-text">"Text column"</label>
                     <select
-                        id="transmit-words"
+                        id="transmit-text"
                         on:change=move |event| {
                             let column = event_target_value(&event);
                             transmit.choose_columns(|choice| choice.text = Some(column).filter(|column| !column.is_empty()));

@@ -228,7 +228,7 @@ fn InspectorPanel(inspector: Inspector) -> impl IntoView {
         >
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
-                InspectorState::Status(text) => view! { <p class="inspector-words" role="status">{text}</p> }.into_any(),
+                InspectorState::Status(text) => view! { <p class="inspector-status" role="status">{text}</p> }.into_any(),
                 InspectorState::Message(loaded, view) => view! { <MessageView inspector loaded first=view /> }.into_any(),
             }}
         </PanelDialog>

@@ -70,9 +70,9 @@ pub(super) fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
         .into_any()
     };
     view! {
-        <p class="byte-words" id="byte-words" role="status">{text}</p>
+        <p class="byte-status" id="byte-status" role="status">{text}</p>
         <div class="packet" on:mouseover=move |event| point(&event) on:click=move |event| point(&event)>
-            <VirtualList rows label="Bytes of the packet" described_by="byte-words" on_key row />
+            <VirtualList rows label="Bytes of the packet" described_by="byte-status" on_key row />
         </div>
         <p class="why packet-notes">{notes}</p>
     }

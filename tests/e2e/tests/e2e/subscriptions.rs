@@ -32,7 +32,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         open_panel(page).await?;
         page.wait_for(
             "the broker's answer",
-            "document.querySelector('.granted-words')?.innerText === 'QoS 0'",
+            "document.querySelector('.granted-text')?.innerText === 'QoS 0'",
             WAIT_TIMEOUT,
         )
         .await?;
