@@ -1,5 +1,7 @@
 //! The engine as the worker drives it: bytes and commands in, updates out, in virtual time.
 
+mod export;
+
 use std::time::Duration;
 
 use mqtt_crawl::crawl::feed::CrawlRoom;
@@ -1140,24 +1142,6 @@ fn text_frame_ends_the_connection() {
     assert!(bench.update().connection.message.contains("text frame"));
 }
 
-#[test]
-fn export_in_slices_is_complete() {
-    let mut bench = Bench::online();
-    for n in 1..=100 {
-        bench.message("t", &format!("message {n}"));
-    }
-    let mut whole = Vec::new();
-    assert_eq!(bench.engine.export(0, usize::MAX, &mut whole), None);
-    let (mut sliced, mut from, mut slices) = (Vec::new(), Some(0), 0);
-    while let Some(seq) = from {
-        from = bench.engine.export(seq, 1_000, &mut sliced);
-        slices += 1;
-    }
-    assert!(slices > 5);
-    assert_eq!(whole, sliced);
-    assert_eq!(whole.iter().filter(|&&byte| byte == b'\n').count(), 100);
-}
-
 /// Returns a token of `{"alg":"HS256"}`, `{"sub":"d","exp":EXP}` and no real signature.
 fn token(exp: u64) -> String {
     use base64::Engine as _;
@@ -1321,8 +1305,7 @@ fn imported_log_is_stored_unchanged_and_not_in_the_crawl() {
     bench.command(PanelCommand::Pull(request));
     let topics = bench.engine.poll_panels().and_then(|update| update.topics).expect("the tree of topics");
     assert_eq!(topics.rows.iter().map(|row| (row.name.as_str(), row.count)).collect::<Vec<_>>(), [("t", 2)]);
-    let mut export = Vec::new();
-    assert_eq!(bench.engine.export(0, usize::MAX / 2, &mut export), None);
+    let export = export::ndjson(&mut bench.engine, bench.now);
     assert!(export.starts_with(br#"{"seq":41,"time":"1970-01-01T00:00:00.007Z""#));
 }
 

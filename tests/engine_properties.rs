@@ -1,6 +1,8 @@
 //! Random runs of the whole engine: commands in any order, a broker that follows the rules or breaks them, a store that
 //! answers late, not at all or with an error, another tab, and a clock that jumps.
 
+mod export;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -603,11 +605,7 @@ impl Simulation {
         for view in update.transmissions.unwrap_or_default() {
             assert!(view.done + view.failed <= view.sent, "{view:?}");
         }
-        let mut exported = Vec::new();
-        let mut from = Some(0);
-        while let Some(seq) = from {
-            from = self.engine.export(seq, 100, &mut exported);
-        }
+        let exported = export::ndjson(&mut self.engine, self.now);
         assert!(!contains(&exported, PASSWORD.as_bytes()), "a password in the export");
     }
 }

@@ -38,9 +38,7 @@ use std::rc::Rc;
 
 use crate::crawl::feed::CrawlFeed;
 use crate::message_log::Limits;
-use crate::message_log::export;
-use crate::message_log::export::{ExportRequest, Format, Selection};
-use crate::message_log::query::{LocalTime, Query};
+use crate::message_log::query::LocalTime;
 use crate::mqtt::error::{CloseInfo, Failure, Violation};
 use crate::mqtt::packet::Version;
 use crate::mqtt::session::event::Event;
@@ -365,13 +363,6 @@ impl Engine {
             self.transmit_timeout(),
         ];
         due.into_iter().flatten().min()
-    }
-
-    /// Appends kept messages as NDJSON, from `from_seq` on, until about `budget_bytes` are written. Returns the number
-    /// of the message to continue with, `None` at the end.
-    pub fn export(&self, from_seq: u64, budget_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
-        let all = ExportRequest { format: Format::Ndjson, selection: Selection::All, from_seq, end_seq: u64::MAX };
-        export::write_slice(&self.messages.log, &Query::default(), &all, budget_bytes, out).0
     }
 
     /// Handles the session's events after every change.

@@ -85,17 +85,11 @@ pub const SLICE_BYTES: usize = 1 << 18;
 /// The number of messages that one slice examines: a few milliseconds where none match the filter.
 const SLICE_MESSAGES: u64 = 20_000;
 
-/// Appends the messages from `from_seq` on to `out`, until about `budget_bytes` are written.
-/// Returns the number to continue from, if there is more, and the number of messages written.
-pub(crate) fn write_slice(
-    log: &MessageLog,
-    query: &Query,
-    request: &ExportRequest,
-    budget_bytes: usize,
-    out: &mut Vec<u8>,
-) -> (Option<u64>, u64) {
+/// Appends the messages from `from_seq` on to `out`, until the slice is full. Returns the number to continue from, if
+/// there is more, and the number of messages written.
+fn write_slice(log: &MessageLog, query: &Query, request: &ExportRequest, out: &mut Vec<u8>) -> (Option<u64>, u64) {
     let begin = request.from_seq.max(log.first_seq());
-    let end = out.len() + budget_bytes;
+    let end = out.len() + SLICE_BYTES;
     let mut messages = 0;
     for message in log.iter_from(begin).take_while(|message| message.seq < request.end_seq) {
         if out.len() >= end || message.seq >= begin + SLICE_MESSAGES {
@@ -121,7 +115,7 @@ pub(crate) fn part_of(log: &MessageLog, query: &Query, mut request: ExportReques
             csv::write_head(dialect, &mut bytes);
         }
     }
-    let (next_seq, messages) = write_slice(log, query, &request, SLICE_BYTES, &mut bytes);
+    let (next_seq, messages) = write_slice(log, query, &request, &mut bytes);
     ExportPart { from_seq: request.from_seq, end_seq: request.end_seq, next_seq, messages, bytes }
 }
 

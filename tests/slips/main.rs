@@ -2,6 +2,8 @@
 //! case has a message.
 
 mod broker;
+#[path = "../export/mod.rs"]
+mod export;
 mod property;
 mod sim;
 
@@ -447,8 +449,7 @@ fn tolerated_messages_are_kept_or_skipped_by_the_table() {
         let message: &'static [(u8, &[u8], &[u8])] = Box::leak(Box::new([(first, topic, &b"x"[..])]));
         let mut sim = Sim::connect(Mode::Sends(message), &clean(V5));
         sim.run_for(Duration::from_secs(1));
-        let mut exported = Vec::new();
-        sim.engine.export(0, 1 << 20, &mut exported);
+        let exported = export::ndjson(&mut sim.engine, sim.now);
         let lines = exported.iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(lines, if is_kept { 2 } else { 1 }, "{topic:?}: {}", String::from_utf8_lossy(&exported));
     }
@@ -472,8 +473,7 @@ fn message_after_a_skipped_one_arrives_and_both_are_acknowledged() {
         for mode in [Mode::Large(first), Mode::LargeInOneFrame(first)] {
             let mut sim = Sim::connect(mode, &clean(V311));
             sim.run_for(Duration::from_secs(1));
-            let mut exported = Vec::new();
-            sim.engine.export(0, 1 << 20, &mut exported);
+            let exported = export::ndjson(&mut sim.engine, sim.now);
             assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."), "{mode:?}");
             let acknowledged = sim.broker.received.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
             assert_eq!(acknowledged, acknowledgement, "{mode:?}");
