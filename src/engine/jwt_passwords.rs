@@ -31,7 +31,7 @@ impl JwtPasswords {
     /// What the page shows of the token in its field. `password` is the one in use.
     pub(super) fn info(&self, state: ConnectionState, password: Option<&Secret>) -> Option<JwtInfo> {
         let (typed, token) = self.typed.as_ref()?;
-        let is_away = matches!(state, ConnectionState::Idle | ConnectionState::Stopped);
+        let is_away = state.is_away();
         Some(JwtInfo {
             text: token.description(self.checked_at),
             has_expired: token.has_expired(self.checked_at),

@@ -65,6 +65,11 @@ impl ConnectionState {
             Self::Stopped => "stopped",
         }
     }
+
+    /// Whether the page is neither connected nor tries to connect.
+    pub const fn is_away(self) -> bool {
+        matches!(self, Self::Idle | Self::Stopped)
+    }
 }
 
 /// The connection as the page shows it.

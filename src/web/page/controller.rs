@@ -138,6 +138,15 @@ impl PageController {
         self.worker.send(&PageCommand::ReplacePassword(password));
     }
 
+    /// Handles the button that reconnects now: with the form's values, if they were edited.
+    pub(super) fn retry_with_form(&self) {
+        if untrack(|| self.link.is_edited().get()) {
+            self.connect();
+        } else {
+            self.retry_now();
+        }
+    }
+
     /// Reconnects now.
     pub(super) fn retry_now(&self) {
         self.worker.send(&PageCommand::RetryNow);

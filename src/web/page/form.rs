@@ -93,23 +93,25 @@ impl Form {
 
     /// Returns the settings as typed.
     pub fn settings(&self, view: View) -> LinkSettings {
+        untrack(|| self.tracked_settings(view))
+    }
+
+    fn tracked_settings(&self, view: View) -> LinkSettings {
         let page = self.page.get_value();
         let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
         LinkSettings {
-            broker: self.broker.get_untracked(),
-            topics: self
-                .topics
-                .with_untracked(|topics| topics.iter().map(|topic| topic.text.get_untracked()).collect()),
-            qos: self.qos.get_untracked(),
-            version: self.version.get_untracked(),
+            broker: self.broker.get(),
+            topics: self.topics.with(|topics| topics.iter().map(|topic| topic.text.get()).collect()),
+            qos: self.qos.get(),
+            version: self.version.get(),
             client_id: unless(
-                self.client_id.get_untracked(),
+                self.client_id.get(),
                 if self.links_client_id.get_value() { "" } else { &page.client_id },
             ),
-            user_name: unless(self.user_name.get_untracked(), ""),
+            user_name: unless(self.user_name.get(), ""),
             view,
-            opening: self.opening.get_untracked(),
-            line_rules: self.line_rules.get_untracked(),
+            opening: self.opening.get(),
+            line_rules: self.line_rules.get(),
         }
     }
 
@@ -131,11 +133,16 @@ impl Form {
         }
     }
 
+    /// Returns the request as typed, or the errors in it. Tracks the fields.
+    pub(super) fn typed_request(&self) -> Result<ConnectRequest, Vec<LinkError>> {
+        let page = self.page.get_value();
+        let settings = self.tracked_settings(View::default());
+        self.password.with(|password| settings.request(password, &page.client_id, PageOrigin::parse(&page.base)))
+    }
+
     /// Returns the request to connect with; if a field is invalid, the form shows why.
     pub fn request(&self) -> Option<ConnectRequest> {
-        let page = self.page.get_value();
-        let password = self.password.get_untracked();
-        match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.base)) {
+        match untrack(|| self.typed_request()) {
             Ok(request) => {
                 self.errors.set(Vec::new());
                 Some(request)

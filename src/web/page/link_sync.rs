@@ -1,14 +1,12 @@
 //! Keeps the link in the address bar in step with the form and the connection.
 
-use std::cell::RefCell;
-
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Location, Window as Browser};
 
 use crate::config::link;
 use crate::config::link::{Link, Start};
-use crate::protocol::connection::{ConnectRequest, ConnectionState};
+use crate::protocol::connection::ConnectRequest;
 use crate::web::page::form::Form;
 use crate::web::page::signals::PageSignals;
 
@@ -18,29 +16,40 @@ pub(super) struct LinkSync {
     form: Form,
     signals: PageSignals,
     /// What the page is connected with, or tries to; a new worker gets it again.
-    request: RefCell<Option<ConnectRequest>>,
+    request: RwSignal<Option<ConnectRequest>>,
 }
 
 impl LinkSync {
     pub(super) fn new(browser: Browser, form: Form, signals: PageSignals) -> Self {
-        Self { browser, form, signals, request: RefCell::default() }
+        Self { browser, form, signals, request: RwSignal::default() }
     }
 
     /// Returns the request of the last Connect, unless it was followed by a Disconnect.
     pub(super) fn request(&self) -> Option<ConnectRequest> {
-        self.request.borrow().clone()
+        self.request.get_untracked()
     }
 
     /// Records a Connect, or a Disconnect.
     pub(super) fn set_request(&self, request: Option<ConnectRequest>) {
-        *self.request.borrow_mut() = request;
+        self.request.set(request);
     }
 
     /// Changes the request, if there is one.
     pub(super) fn update_request(&self, change: impl FnOnce(&mut ConnectRequest)) {
-        if let Some(request) = &mut *self.request.borrow_mut() {
-            change(request);
-        }
+        self.request.update(|request| {
+            if let Some(request) = request {
+                change(request);
+            }
+        });
+    }
+
+    /// Returns whether the form has other values than the connection, or than what is being tried.
+    pub(super) fn is_edited(&self) -> Signal<bool> {
+        let Self { form, signals, request, .. } = *self;
+        Signal::derive(move || {
+            let is_away = signals.connection.with(|connection| connection.state.is_away());
+            !is_away && request.with(|request| request.is_some() && form.typed_request().ok() != *request)
+        })
     }
 
     /// Returns the link to this page with its settings.
@@ -66,8 +75,7 @@ impl LinkSync {
 
     /// Returns the settings that are connected, or being tried.
     fn live_request(&self) -> Option<ConnectRequest> {
-        let state = self.signals.connection.with_untracked(|connection| connection.state);
-        let is_away = matches!(state, ConnectionState::Idle | ConnectionState::Stopped);
+        let is_away = self.signals.connection.with_untracked(|connection| connection.state.is_away());
         self.request().filter(|_| !is_away)
     }
 

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 
 use crate::protocol::connection::ConnectionOptions;
-use crate::protocol::connection::ConnectionState;
 use crate::protocol::panels::{PanelAction, ToPage};
 use crate::protocol::update::PanelsUpdate;
 use crate::ui::broker_capabilities::{Capability, CapabilityRow, capabilities, unavailable_reason};
@@ -134,11 +133,7 @@ fn ConnectionOptionsPanel(panel: ConnectionOptionsForm) -> impl IntoView {
     });
     let inputs = recreated(move || fillings.get(), move || view! { <Inputs context forms /> });
     let applied = RwSignal::new(false);
-    let is_away = Memo::new(move |_| {
-        context
-            .broker_status
-            .with(|broker_status| matches!(broker_status.state, ConnectionState::Idle | ConnectionState::Stopped))
-    });
+    let is_away = Memo::new(move |_| context.broker_status.with(|broker_status| broker_status.state.is_away()));
     let apply = move || {
         applied.set(false);
         let Some(more) = forms.parse() else { return };

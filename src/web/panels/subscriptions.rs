@@ -11,7 +11,6 @@ use crate::format::grouped;
 use crate::format::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::protocol::command::{PanelCommand, PanelsRequest};
-use crate::protocol::connection::ConnectionState;
 use crate::protocol::panels::{PanelAction, ToPage};
 use crate::protocol::subscription::SubscribeRequest;
 use crate::protocol::subscription::{CountSource, MessageCount, SubscriptionStatus, SubscriptionsView};
@@ -85,7 +84,9 @@ fn SubscriptionsPanel(subscriptions: Subscriptions) -> impl IntoView {
     let Subscriptions { context, dialog, view, form, filled } = subscriptions;
     let state = Memo::new(move |_| context.broker_status.with(|broker_status| broker_status.state));
     let unavailable_reason = move || {
-        matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped)
+        state
+            .get()
+            .is_away()
             .then_some("Not connected. Set topics in the connection form; edit them here once connected.")
     };
     let filters =

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::connection::{Connection, ConnectionState};
 use crate::protocol::panels::PanelAction;
 use crate::web::page::attributes::true_or_false;
 use crate::web::page::button::Button;
@@ -14,12 +13,14 @@ use crate::web::page::signals::part;
 pub(super) fn ConnectionBar(page: PageHandle) -> AnyView {
     let signals = page.with(|page| page.signals);
     let form_open = signals.form_open;
+    let is_away = part(signals.connection, |connection| connection.state.is_away());
+    let is_edited = page.with(|page| page.link.is_edited());
     view! {
         <div class="connection-bar">
-            <button type="submit" form="connection" class="button primary" disabled=part(signals.connection, |connection| !is_away(connection))>
-                "Connect"
+            <button type="submit" form="connection" class="button primary" disabled=move || !(is_away.get() || is_edited.get())>
+                {move || if is_edited.get() { "Reconnect" } else { "Connect" }}
             </button>
-            <Button disabled=part(signals.connection, is_away) on_click=page.callback(|page| page.disconnect())>
+            <Button disabled=is_away on_click=page.callback(|page| page.disconnect())>
                 "Disconnect"
             </Button>
             <Button
@@ -52,8 +53,4 @@ pub(super) fn ConnectionBar(page: PageHandle) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-fn is_away(connection: &Connection) -> bool {
-    matches!(connection.state, ConnectionState::Idle | ConnectionState::Stopped)
 }

@@ -127,7 +127,7 @@ pub(super) fn Choice(
                 title=title
                 aria-describedby=described_by.map_or_else(|| fault_id(id), str::to_owned)
                 aria-invalid=error.map(is_invalid)
-                on:input=move |event| on_choose.run(event_target_value(&event))
+                on:change=move |event| on_choose.run(event_target_value(&event))
             >
                 {options.collect::<Vec<_>>()}
             </select>

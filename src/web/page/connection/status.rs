@@ -59,7 +59,7 @@ pub(super) fn StatusDetails(page: PageHandle) -> AnyView {
             </div>
             <div class="retry" hidden=part(connection, |connection| connection.retry_at.is_none())>
                 <p>{countdown}</p>
-                <Button on_click=page.callback(|page| page.retry_now())>"Retry now"</Button>
+                <Button on_click=page.callback(|page| page.retry_with_form())>"Retry now"</Button>
             </div>
             <AdviceList connection />
             <EvidenceList connection />

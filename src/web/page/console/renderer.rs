@@ -248,7 +248,7 @@ fn empty_text(status: &ConsoleStatus, unread: u64) -> (&'static str, bool) {
     if status.stats.kept > 0 {
         return ("No messages match the filter.", false);
     }
-    let is_away = matches!(status.state, ConnectionState::Idle | ConnectionState::Stopped);
+    let is_away = status.state.is_away();
     let text = match status.state {
         _ if status.stats.cleared > 0 => "Log cleared. New messages will appear here.",
         ConnectionState::Connected => "Connected. Waiting for the first message.",

@@ -7,6 +7,7 @@ mod console;
 mod crawl;
 mod credentials;
 mod diffusion;
+mod edited_form;
 mod first_load;
 mod harness;
 mod hosting;
