@@ -46,9 +46,15 @@ impl LinkSync {
     /// Returns whether the form has other values than the connection, or than what is being tried.
     pub(super) fn is_edited(&self) -> Signal<bool> {
         let Self { form, signals, request, .. } = *self;
+        // Their order may differ after a subscription was added while connected.
+        let sorted = |mut request: ConnectRequest| {
+            request.topics.sort();
+            request
+        };
         Signal::derive(move || {
             let is_away = signals.connection.with(|connection| connection.state.is_away());
-            !is_away && request.with(|request| request.is_some() && form.typed_request().ok() != *request)
+            let used = request.get().filter(|_| !is_away);
+            used.is_some_and(|used| form.typed_request().map(sorted) != Ok(sorted(used)))
         })
     }
 

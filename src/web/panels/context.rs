@@ -187,8 +187,9 @@ impl PanelContext {
                     self.publish_history.update(|history| published.into_iter().for_each(|end| history.finish(end)));
                 }
             }
-            // Only files of different builds can cause this, and the page has compared them.
-            Err(error) => window_bus::send_to_page(&ToPage::Failed(error.to_string())),
+            // Only files of different builds can cause this, and the page has compared them. The next answer would be as
+            // unreadable, so none is requested.
+            Err(error) => return window_bus::send_to_page(&ToPage::Failed(error.to_string())),
         }
         match self.panels().iter().map(|panel| panel.pace()).max() {
             Some(UpdatePace::Readable | UpdatePace::Periodic) => {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlDialogElement, KeyboardEvent, Node};
+use web_sys::{Element, HtmlDialogElement, KeyboardEvent};
 
 /// The media query for a screen on which a panel covers the page, in CSS.
 const NARROW: &str = "(max-width: 48rem)";
@@ -40,16 +40,17 @@ pub(super) fn close(dialog: NodeRef<leptos::html::Dialog>) {
 }
 
 /// Closes the panel if Escape was pressed in it, or if the focus is nowhere: a focused button that is disabled or removed
-/// leaves it there. The browser closes modal dialogs itself.
+/// leaves it there. The browser closes modal dialogs itself, also one inside a panel.
 fn close_on_escape(event: &KeyboardEvent, dialog: NodeRef<leptos::html::Dialog>) {
     if event.key() != "Escape" || event.default_prevented() {
         return;
     }
     let open = dialog.get_untracked().filter(|dialog| dialog.open() && !dialog.matches(":modal").unwrap_or(false));
-    let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let (Some(dialog), Some(target)) = (open, target) else { return };
-    let is_nowhere = document().body().is_some_and(|body| **body == target);
-    if is_nowhere || dialog.contains(Some(&target)) {
+    let is_nowhere = document().body().is_some_and(|body| *body == target);
+    let is_inside = target.closest("dialog").ok().flatten().is_some_and(|nearest| nearest == **dialog);
+    if is_nowhere || is_inside {
         // One panel for each press.
         event.prevent_default();
         dialog.close();

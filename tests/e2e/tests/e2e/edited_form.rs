@@ -22,6 +22,10 @@ async fn retry_uses_a_corrected_address() -> Result<()> {
     let station = Station::start().await?;
     in_browser("edited-retry", async |page| {
         correct_the_address(page, &station).await?;
+        for (name, size) in [("edited-form", (1280, 720)), ("edited-form-phone", (390, 844))] {
+            page.resize(size, 1.0).await?;
+            page.screenshot(name).await?;
+        }
         // Pressed in the same moment, because the button is hidden while an attempt is in progress.
         let press = "(() => { const retry = button('Retry now'); retry?.click(); return Boolean(retry); })()";
         eventually("the button", async || Ok(page.evaluate::<bool>(press).await?.then_some(()))).await?;

@@ -6,7 +6,7 @@ use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::session::options::Options;
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, END, ENTER, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, END, ENTER, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{WAIT_TIMEOUT, eventually, link};
@@ -136,6 +136,12 @@ async fn retained_message_is_deleted_after_confirmation() -> Result<()> {
         page.press("Cancel").await?;
         page.wait_for("no question", &format!("!{question}"), WAIT_TIMEOUT).await?;
         ensure!(text(page, "house/door").await?.contains("retained"), "it was deleted without confirmation");
+
+        // Escape closes the question, and not the panel in which it is asked.
+        page.press("Delete retained message").await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("no question", &format!("!{question}"), WAIT_TIMEOUT).await?;
+        ensure!(page.evaluate::<bool>("Boolean(named('dialog[open]', 'Topics'))").await?, "the panel is closed");
 
         page.press("Delete retained message").await?;
         page.press("Delete").await?;
